@@ -1,0 +1,54 @@
+"""The catalogue of audit events, and the port they are recorded through.
+
+An event is append-only and pseudonymous: it names an account by its identifier, a network by its prefix,
+never a dossier number, an address, a name or a secret. Kept 12 months (docs/security.md lists each event).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Event(StrEnum):
+    """What can happen, as ``subject.act``. A retired name is never used again."""
+
+    SIGN_IN_SUCCEEDED = "sign_in.succeeded"
+    SIGN_IN_REFUSED = "sign_in.refused"
+    SIGN_IN_DELAYED = "sign_in.delayed"
+    SESSION_ENDED = "session.ended"
+    SESSIONS_ENDED = "sessions.ended"
+    CODE_REPLAYED = "code.replayed"
+    CLIENT_REFUSED = "client.refused"
+    CLIENT_ADDED = "client.added"
+    CLIENT_UPDATED = "client.updated"
+    CLIENT_REMOVED = "client.removed"
+    CLIENT_SECRET_ADDED = "client.secret_added"  # noqa: S105 - the name of an event
+    KEY_ADDED = "key.added"
+    KEY_REMOVED = "key.removed"
+    DIRECTORY_IMPORTED = "directory.imported"
+    DOSSIER_SHOWN = "dossier.shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted: a browser seen through ``network``, or an ``operator`` at a command line."""
+
+    network: str = ""
+    operator: str = ""
+    request_id: str = ""
+
+
+class AuditLog(Protocol):
+    """Where events go: the same SQL transaction as the act they tell."""
+
+    def record(
+        self,
+        event: Event,
+        *,
+        account_id: str | None = None,
+        client_id: str | None = None,
+        actor: Actor = Actor(),
+        detail: Mapping[str, str | int] | None = None,
+    ) -> None:
+        """Add one event. ``detail`` holds causes and counts, never what a person typed."""

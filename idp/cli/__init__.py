@@ -1,0 +1,72 @@
+"""``idp``: what operators do. Each command says what it did, or what is wrong and how to mend it.
+
+Exit status: 0 done, 1 refused or found something wrong, 2 wrong use. Every act that changes something is
+audited with the operator's name (``--operator``, IDP_OPERATOR, or the login name).
+"""
+
+import getpass
+import importlib
+import os
+
+import click
+
+from idp import IdpError
+from idp.app import Parts
+from idp.settings import read_settings
+
+COMMANDS = {
+    "clients": "relying services: add, list, show, update, remove, new-secret",
+    "doctor": "check settings, stores, clock, keys and permissions, one line each",
+    "dossiers": "the directory: import, show",
+    "keys": "signing keys: add, list, prune",
+    "migrate": "bring the SQL schema up to date",
+    "secrets": "generate the secrets that are missing",
+}
+
+
+class _Commands(click.Group):
+    """Commands are loaded when named: ``idp keys list`` opens no database driver."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"idp.cli.{cmd_name}")
+        command = getattr(module, cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except IdpError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--operator", default="", help="Your name in the audit log (default: login name).")
+@click.pass_context
+def main(ctx: click.Context, operator: str) -> None:
+    """Operate the fund's identity provider. Settings: IDP_… variables or the file in IDP_ENV_FILE."""
+    ctx.obj = operator or os.environ.get("IDP_OPERATOR") or _login_name()
+
+
+def _login_name() -> str:
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def parts() -> Parts:
+    """Build the parts a command needs from the settings in force.
+
+    Raises:
+        InvalidSettings: shown by ``main`` as one sentence a setting.
+    """
+    return Parts(read_settings())

@@ -1,0 +1,55 @@
+"""The account: what the holder of a dossier set here, apart from what the business system says."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.password import PasswordHash
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One dossier's account.
+
+    Attributes:
+        id: opaque and stable; every ``sub`` is derived from it.
+        password: None until a first password was chosen here or imported.
+        credential_version: rises with each new password; what carries an older one is dead.
+        last_sign_in_at: here, or before the import; None when never or unknown.
+    """
+
+    id: str
+    dossier_status: DossierStatus
+    password: PasswordHash | None
+    credential_version: int
+    last_sign_in_at: datetime | None
+
+    def must_reset(self, redesign: datetime) -> bool:
+        """Tell whether the account has not been used since the redesign of the members' area.
+
+        An imported password whose last use is unknown must be reset too.
+        """
+        if self.password is None:
+            return True
+        if self.last_sign_in_at is None:
+            return self.password.imported
+        return self.last_sign_in_at < redesign
+
+
+class Accounts(Protocol):
+    """Where accounts are kept. Every method raises StoreUnavailable when the store is away."""
+
+    def find(self, qualite: Qualite, numero: NumeroDossier) -> Account | None:
+        """Read the account of a dossier."""
+
+    def signed_in(
+        self, account: Account, *, at: datetime, replacement: PasswordHash | None
+    ) -> bool:
+        """Note a sign-in, and put ``replacement`` in the place of the hash that was verified.
+
+        Returns:
+            False when the password, or the dossier's status, changed meanwhile: the sign-in must be refused.
+        """

@@ -1,0 +1,18 @@
+"""The world: SQL, Redis, files.
+
+==================  =====================================================
+port                adapter
+==================  =====================================================
+``Accounts``        ``accounts.SqlAccounts``
+``Subjects``        ``accounts.SqlSubjects``
+``Clients``         ``clients.SqlClients``
+``AuditLog``        ``audit.SqlAuditLog``
+``Sessions``        ``sessions.RedisSessions``
+``Codes``           ``codes.RedisCodes``
+``Attempts``        ``attempts.RedisAttempts``
+``KeyRings``        ``key_files.KeyFiles``
+==================  =====================================================
+
+``tables`` holds the schema, ``sql`` and ``redis_store`` the connections and the translation of their failures
+into StoreUnavailable, ``directory`` the dossier import.
+"""

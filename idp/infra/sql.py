@@ -1,0 +1,120 @@
+"""The SQL connection: SQLite or PostgreSQL, one transaction a use case, failures told as StoreUnavailable.
+
+Stores never commit: their caller opens ``Database.transaction``. The URL decides the store; what differs
+between the two stands here and nowhere else.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Engine
+from sqlalchemy import Executable
+from sqlalchemy import Result
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from idp import StoreUnavailable
+from idp.infra.tables import Base
+
+SQL_TIMEOUT_SECONDS = 2
+
+
+@contextmanager
+def sql_failures_told() -> Iterator[None]:
+    """Turn a store that is away, locked or too slow into StoreUnavailable; let real faults through."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        # The statement and its parameters stay out of the message: they hold personal data.
+        raise StoreUnavailable(f"SQL: {type(error).__name__}") from None
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable(f"SQL: {type(error).__name__}") from None
+        raise
+
+
+class Database:
+    """The one SQL store of a process."""
+
+    def __init__(self, app: Flask, url: str, *, pool_size: int = 8) -> None:
+        self.url = make_url(url)
+        options: dict[str, Any] = {"hide_parameters": True}  # Any: engine options of either store
+        if self.is_sqlite:
+            options["connect_args"] = {"timeout": SQL_TIMEOUT_SECONDS}
+        else:
+            options |= {
+                "pool_size": pool_size,
+                "max_overflow": 0,
+                "pool_timeout": SQL_TIMEOUT_SECONDS,
+                "pool_pre_ping": True,  # a restarted server costs nobody an error
+                "connect_args": {
+                    "connect_timeout": SQL_TIMEOUT_SECONDS,
+                    "options": f"-c statement_timeout={SQL_TIMEOUT_SECONDS * 1000} "
+                    f"-c lock_timeout={SQL_TIMEOUT_SECONDS * 1000}",
+                },
+            }
+        app.config["SQLALCHEMY_DATABASE_URI"] = url
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
+        self._db = SQLAlchemy(model_class=Base)
+        self._db.init_app(app)
+        with app.app_context():
+            self.engine: Engine = self._db.engine
+        if self.is_sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """True on the embedded store."""
+        return self.url.get_backend_name() == "sqlite"
+
+    def execute(self, statement: Executable, parameters: Any = None) -> Result[Any]:  # Any: rows
+        """Run one statement in the transaction of the caller.
+
+        Raises:
+            StoreUnavailable: the store is away, locked or too slow.
+        """
+        with sql_failures_told():
+            return self._db.session.execute(statement, parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end, roll back on any error. Needs an application context.
+
+        Raises:
+            StoreUnavailable: the commit did not reach the store.
+        """
+        session = self._db.session
+        try:
+            yield
+            with sql_failures_told():
+                session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            session.remove()
+
+    def ping(self) -> None:
+        """Ask the store for an answer.
+
+        Raises:
+            StoreUnavailable: there is none.
+        """
+        with sql_failures_told(), self.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+
+def _prepare_sqlite(connection: SqliteConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

@@ -1,0 +1,160 @@
+"""The SQL schema: rows only, no behaviour. Alembic's ``migrations/`` builds it, a test compares the two."""
+
+from datetime import UTC
+from datetime import datetime
+
+from sqlalchemy import JSON
+from sqlalchemy import BigInteger
+from sqlalchemy import DateTime
+from sqlalchemy import Dialect
+from sqlalchemy import ForeignKey
+from sqlalchemy import Index
+from sqlalchemy import Integer
+from sqlalchemy import MetaData
+from sqlalchemy import SmallInteger
+from sqlalchemy import String
+from sqlalchemy import Text
+from sqlalchemy import TypeDecorator
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+
+RowId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant on both stores: SQLite has no time zone and would hand back a naive one."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive instant, store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            message = "an instant without a time zone"
+            raise ValueError(message)
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Constraint names are fixed so that migrations can name them on both stores."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class DossierRow(Base):
+    """One dossier of the directory; written by the import alone."""
+
+    __tablename__ = "dossiers"
+    __table_args__ = (UniqueConstraint("qualite", "numero_dossier"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    qualite: Mapped[str] = mapped_column(String(16))
+    numero_dossier: Mapped[str] = mapped_column(String(32))
+    family_name: Mapped[str] = mapped_column(Text)
+    usage_name: Mapped[str] = mapped_column(Text, default="")
+    given_names: Mapped[str] = mapped_column(Text, default="")
+    gender: Mapped[str] = mapped_column(String(8), default="")
+    birthdate: Mapped[str] = mapped_column(String(10), default="")
+    birthplace: Mapped[str] = mapped_column(String(5), default="")
+    birthcountry: Mapped[str] = mapped_column(String(5), default="")
+    email: Mapped[str] = mapped_column(Text, default="")
+    phone: Mapped[str] = mapped_column(Text, default="")
+    address_1: Mapped[str] = mapped_column(Text, default="")
+    address_2: Mapped[str] = mapped_column(Text, default="")
+    address_3: Mapped[str] = mapped_column(Text, default="")
+    address_4: Mapped[str] = mapped_column(Text, default="")
+    address_5: Mapped[str] = mapped_column(Text, default="")
+    address_6: Mapped[str] = mapped_column(Text, default="")
+    situations: Mapped[str] = mapped_column(Text, default="")
+    """Separated by ``|``, in the order of the export."""
+    profession: Mapped[str] = mapped_column(Text, default="")
+    status: Mapped[str] = mapped_column(String(16), default="active")
+    fingerprint: Mapped[str] = mapped_column(String(43), default="")
+    """SHA-256, base64url, of the row as imported: tells a changed row from an unchanged one without reading it."""
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class AccountRow(Base):
+    """What the holder set here. One row a dossier, made with it."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(String(22), primary_key=True)
+    """128 random bits, base64url. Never the dossier number, never reused."""
+    dossier_id: Mapped[int] = mapped_column(ForeignKey("dossiers.id", ondelete="CASCADE"), unique=True)
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    password_scheme: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Scheme and cost in one word (``identity/password``), so that decoys can follow the directory's mix."""
+    credential_version: Mapped[int] = mapped_column(Integer, default=0)
+    last_sign_in_at: Mapped[datetime | None] = mapped_column(Instant)
+    email: Mapped[str | None] = mapped_column(Text)
+    """An address confirmed here; it outranks the one of the import."""
+    email_confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ClientRow(Base):
+    """A relying service: its registration as RFC 7591 metadata."""
+
+    __tablename__ = "clients"
+
+    client_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    metadata_json: Mapped[dict[str, object]] = mapped_column("metadata", JSON)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ClientSecretRow(Base):
+    """A client secret, as its SHA-256: 256 random bits need no slow hash."""
+
+    __tablename__ = "client_secrets"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    client_id: Mapped[str] = mapped_column(
+        ForeignKey("clients.client_id", ondelete="CASCADE"), index=True
+    )
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class RegistryVersionRow(Base):
+    """One number that rises with each change of the clients: what tells a process that its copy is stale."""
+
+    __tablename__ = "registry_version"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+
+
+class AuditRow(Base):
+    """One audit event; never changed, removed only by age."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index("ix_audit_events_account_id_at", "account_id", "at"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant, index=True)
+    event: Mapped[str] = mapped_column(String(64))
+    account_id: Mapped[str | None] = mapped_column(String(22))
+    client_id: Mapped[str | None] = mapped_column(String(128))
+    network: Mapped[str] = mapped_column(String(64), default="")
+    operator: Mapped[str] = mapped_column(String(64), default="")
+    request_id: Mapped[str] = mapped_column(String(64), default="")
+    detail: Mapped[dict[str, object]] = mapped_column(JSON, default=dict)

@@ -1,0 +1,123 @@
+"""How often one may fail: waiting times of an account, limits of a network, counters of a known browser.
+
+Rules only. A try is *reserved* as a failure before any hashing, in one atomic step of the store, and
+taken back when it succeeds: so that a hundred tries sent at once are a hundred failures, not one.
+An unknown dossier number has the same counters, under a keyed hash of what was typed.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from idp import IdpError
+
+DAY = timedelta(hours=24)
+
+
+def _default_schedule() -> tuple[timedelta, ...]:
+    growing = [timedelta(seconds=60 * 2**n) for n in range(5)]  # 5th to 9th failure in a row
+    return (timedelta(0),) * 4 + tuple(growing) + (timedelta(minutes=60),)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPolicy:
+    """The limits of the values table, product.md.
+
+    ``schedule[n - 1]`` is the wait after the nth failure in a row; the last one holds for all further ones.
+    """
+
+    schedule: tuple[timedelta, ...] = field(default_factory=_default_schedule)
+    day_limit: int = 25
+    network_limit: int = 30
+    network_window: timedelta = timedelta(minutes=10)
+    devices: int = 10
+    device_lifetime: timedelta = timedelta(days=182)
+
+    def wait_after(self, streak: int) -> timedelta:
+        """Tell how long an account waits after its ``streak``-th failure in a row."""
+        return self.schedule[min(streak, len(self.schedule)) - 1] if streak > 0 else timedelta(0)
+
+
+class HeldBy(StrEnum):
+    """Whose limit holds a try back."""
+
+    ACCOUNT = "account"
+    NETWORK = "network"
+
+
+class SignInDelayed(IdpError):
+    """A limit holds this try back: nothing was verified, and it did not count."""
+
+    code = "sign_in_delayed"
+
+    def __init__(self, held_by: HeldBy, retry_after: timedelta) -> None:
+        super().__init__(f"held by {held_by} for {retry_after}")
+        self.held_by = held_by
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a try comes from: its network (``network_of``) and its device identifier, if the browser has one."""
+
+    network: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A try that was admitted and counts as a failure until ``succeeded`` or ``release`` says otherwise."""
+
+    subject: str
+    origin: Origin
+    try_id: str
+    streak: int
+    wait: timedelta
+    known_device: bool
+
+
+class Attempts(Protocol):
+    """The counters. Every method is atomic and raises StoreUnavailable when the store is away."""
+
+    def reserve(self, subject: str, origin: Origin) -> Reservation:
+        """Count one try as failed, ahead of its verification.
+
+        Args:
+            subject: keyed hash of the qualité and number that were typed.
+            origin: where the try comes from.
+
+        Raises:
+            SignInDelayed: the account or the network must wait.
+        """
+
+    def succeeded(self, reservation: Reservation, *, device: str) -> None:
+        """Take the failure back, end the row of failures, and know ``device`` from now on."""
+
+    def release(self, reservation: Reservation) -> None:
+        """Take the failure back without a verdict: the verification could not be done."""
+
+
+def network_of(address: str) -> str:
+    """Name the network that shares a limit: the IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def audited_network(network: str) -> str:
+    """Shorten a network for the audit log: the /24 of an IPv4 address, the /48 of an IPv6 one."""
+    try:
+        parsed = ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return "unknown"
+    prefix = 24 if parsed.version == 4 else 48
+    return str(parsed.supernet(new_prefix=min(prefix, parsed.prefixlen)))

@@ -1,0 +1,75 @@
+"""The SSO session of a browser: who, since when, how; and where sessions are kept.
+
+The cookie holds a token of 32 random bytes. The store knows only its SHA-256 (``session_key``), so that
+whoever reads the store cannot sign in. Idle time is the store's time to live, renewed at each look;
+the absolute end stands in the session itself.
+"""
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """An account that has just proved itself, by the methods of ``amr`` (RFC 8176) at level ``acr``."""
+
+    account_id: str
+    credential_version: int
+    amr: tuple[str, ...]
+    acr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one browser's sign-in is worth to every service, until ``ends_at`` at most."""
+
+    account_id: str
+    credential_version: int
+    amr: tuple[str, ...]
+    acr: str
+    auth_time: datetime
+    ends_at: datetime
+
+    @classmethod
+    def open(cls, signed_in: SignedIn, *, now: datetime, absolute: timedelta) -> "Session":
+        """Start the session of a fresh sign-in; it lives ``absolute`` at most, however busy."""
+        return cls(
+            account_id=signed_in.account_id,
+            credential_version=signed_in.credential_version,
+            amr=signed_in.amr,
+            acr=signed_in.acr,
+            auth_time=now,
+            ends_at=now + absolute,
+        )
+
+
+def new_session_token() -> str:
+    """Draw the value of a session cookie: 32 random bytes, base64url."""
+    return secrets.token_urlsafe(32)
+
+
+def session_key(token: str) -> str:
+    """Name a session in the store: what the store holds opens nothing."""
+    digest = hashlib.sha256(b"session:" + token.encode("utf-8", "surrogatepass")).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+
+
+class Sessions(Protocol):
+    """Where sessions are kept. Every method raises StoreUnavailable when the store is away."""
+
+    def put(self, key: str, session: Session) -> None:
+        """Keep a new session and note it in the index of its account."""
+
+    def get(self, key: str) -> Session | None:
+        """Read a session and renew its idle time; None when it ended, idle or absolute."""
+
+    def end(self, key: str) -> None:
+        """End one session; without effect when it has ended already."""
+
+    def end_all(self, account_id: str) -> int:
+        """End every session of an account and say how many there were."""

@@ -1,0 +1,150 @@
+"""Every setting, read once from the environment (``IDP_…``) or from the file that IDP_ENV_FILE names.
+
+A missing or dangerous value refuses the start with a sentence that names it. Secrets are files, not values:
+an environment is shown by too many tools. docs/settings.md explains each; a test compares the two.
+"""
+
+import os
+import re
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field
+from pydantic import ValidationError
+from pydantic import field_validator
+from pydantic_settings import BaseSettings
+from pydantic_settings import SettingsConfigDict
+
+from idp import IdpError
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class InvalidSettings(IdpError):
+    """A setting is missing or wrong; the text names each one and what is expected."""
+
+    code = "invalid_settings"
+
+
+class Settings(BaseSettings):
+    """The values of one process. Spans are seconds in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="IDP_", frozen=True, extra="ignore")
+
+    issuer: str
+    data_dir: Path = Path("data")
+    database_url: str = ""
+    redis_url: str = ""
+    keys_dir: Path | None = None
+    secrets_dir: Path | None = None
+
+    fund_name: str = "CARPIMKO"
+    support_phone: str = ""
+    default_client_id: str = ""
+    affilie_pattern: str = r"[0-9]{7}"
+    ayant_droit_pattern: str = r"[0-9]{7}|[0-9]{9}"
+    redesign_at: datetime = datetime(2021, 3, 1, tzinfo=UTC)
+
+    argon2_memory_kib: int = Field(default=19_456, ge=19_456, le=131_072)
+    argon2_passes: int = Field(default=2, ge=2, le=4)
+    hash_pool_size: int = Field(default=2, ge=1, le=64)
+    hash_pool_queue: int = Field(default=16, ge=1, le=1024)
+
+    session_idle: timedelta = timedelta(minutes=30)
+    session_absolute: timedelta = timedelta(hours=8)
+    waiting_request_lifetime: timedelta = timedelta(hours=24)
+    code_lifetime: timedelta = Field(default=timedelta(seconds=60), le=timedelta(seconds=60))
+    access_token_lifetime: timedelta = Field(default=timedelta(minutes=5), le=timedelta(hours=1))
+    id_token_lifetime: timedelta = Field(default=timedelta(minutes=10), le=timedelta(hours=1))
+    jwks_max_age: timedelta = timedelta(minutes=10)
+
+    trusted_proxies: int = Field(default=0, ge=0, le=8)
+    account_day_limit: int = Field(default=25, ge=5, le=25)
+    network_limit: int = Field(default=30, ge=5)
+    network_window: timedelta = timedelta(minutes=10)
+    client_secret_limit: int = Field(default=60, ge=5)
+    client_secret_window: timedelta = timedelta(minutes=10)
+
+    log_level: str = "INFO"
+
+    @field_validator(
+        "session_idle", "session_absolute", "waiting_request_lifetime", "code_lifetime",
+        "access_token_lifetime", "id_token_lifetime", "jwks_max_age", "network_window",
+        "client_secret_window", mode="before",
+    )
+    @classmethod
+    def _seconds(cls, value: object) -> object:
+        # "60" is a minute, not the ISO 8601 duration that pydantic would look for.
+        if isinstance(value, str) and value.strip().isdigit():
+            return timedelta(seconds=int(value))
+        return value
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        url = urlsplit(value)
+        if not url.hostname or url.query or url.fragment or url.username or value.endswith("/"):
+            message = "an https URL with a host and without query, fragment or final slash"
+            raise ValueError(message)
+        if url.path:
+            message = "an URL without a path: session cookies belong to the whole host"
+            raise ValueError(message)
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
+            message = "https (http is for a loopback address only)"
+            raise ValueError(message)
+        return value
+
+    @field_validator("affilie_pattern", "ayant_droit_pattern")
+    @classmethod
+    def _pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            message = f"not a regular expression: {error}"
+            raise ValueError(message) from None
+        return value
+
+    @field_validator("redesign_at")
+    @classmethod
+    def _aware(cls, value: datetime) -> datetime:
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+    @property
+    def sql_url(self) -> str:
+        """The durable store; the embedded SQLite file where none is named."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'idp.sqlite').resolve()}"
+
+    @property
+    def keys_path(self) -> Path:
+        """The folder of the signing keys."""
+        return self.keys_dir or self.data_dir / "keys"
+
+    @property
+    def secrets_path(self) -> Path:
+        """The folder of the pepper, the pairwise salt, the decoy key and the cookie key."""
+        return self.secrets_dir or self.data_dir / "secrets"
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can be a browser: the embedded start."""
+        return urlsplit(self.issuer).hostname in LOOPBACK
+
+
+def read_settings(**given: object) -> Settings:
+    """Read the settings; ``given`` values outrank the environment, which outranks the file.
+
+    Raises:
+        InvalidSettings: names every value that is missing or wrong.
+    """
+    try:
+        # mypy cannot know that the environment fills what is not given.
+        return Settings(_env_file=os.environ.get("IDP_ENV_FILE"), **given)  # type: ignore[arg-type, call-arg]
+    except ValidationError as error:
+        faults = [
+            f"IDP_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise InvalidSettings("\n".join(faults)) from None
