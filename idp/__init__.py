@@ -2,17 +2,18 @@
 
 Four rings, and in each of them one file for each flow, with the same name (ADR 0001):
 
-=====================  =================================  ====================  ========================
-mission                rule                               page or endpoint      world
-=====================  =================================  ====================  ========================
-sign in                ``identity/login``, ``password``   ``web/login``         ``infra/accounts``
-OpenID Connect         ``oidc/*``                         ``web/oidc``          ``infra/codes``, ``clients``
-keys                   ``oidc/keys``                      ``/jwks``, ``cli``    ``infra/key_files``
-dossier directory      ``identity/directory``             ``cli/dossiers``      ``infra/directory``
-sessions, sign-out     ``session``, ``oidc/logout``       ``web/security``      ``infra/sessions``
-limits                 ``limits``                         ``web/login``         ``infra/attempts``
-audit                  ``audit``                          everywhere            ``infra/audit``
-=====================  =================================  ====================  ========================
+================  =============================  ==================  =========================
+mission           rule                           page or endpoint    world
+================  =============================  ==================  =========================
+sign in           ``identity/login``             ``web/login``       ``infra/accounts``
+OpenID Connect    ``oidc/*``                     ``web/oidc``        ``infra/codes``
+services          ``oidc/clients``               ``cli/clients``     ``infra/clients``
+keys              ``oidc/keys``                  ``cli/keys``        ``infra/key_files``
+directory         ``identity/directory``         ``cli/dossiers``    ``infra/directory``
+sessions          ``session``, ``oidc/logout``   ``web/security``    ``infra/sessions``
+limits            ``limits``                     ``web/login``       ``infra/attempts``
+audit             ``audit``                      everywhere          ``infra/audit``
+================  =============================  ==================  =========================
 
 This file imports nothing: every ring may import the errors below.
 """
@@ -28,7 +29,7 @@ class IdpError(Exception):
 
 
 class StoreUnavailable(IdpError):
-    """A store (SQL or Redis) does not answer: the request must be refused, and tried again later."""
+    """A store (SQL or Redis) does not answer: nothing was decided, try again later."""
 
     code = "unavailable"
 

@@ -1,4 +1,4 @@
-"""Where everything is built and joined: ``create_app()`` for gunicorn, ``Parts`` for commands and tests.
+"""Where everything is built: ``create_app()`` for gunicorn, ``Parts`` for commands and tests.
 
 Each part is built when first asked for, so that a command opens only the stores it needs.
 """

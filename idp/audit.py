@@ -1,7 +1,8 @@
 """The catalogue of audit events, and the port they are recorded through.
 
-An event is append-only and pseudonymous: it names an account by its identifier, a network by its prefix,
-never a dossier number, an address, a name or a secret. Kept 12 months (docs/security.md lists each event).
+An event is append-only and pseudonymous: it names an account by its identifier, a network by its
+prefix, never a dossier number, an address, a name or a secret. Kept 12 months (docs/security.md
+lists each event).
 """
 
 from collections.abc import Mapping

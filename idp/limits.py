@@ -1,8 +1,8 @@
-"""How often one may fail: waiting times of an account, limits of a network, counters of a known browser.
+"""How often one may fail: by account, by network, by known browser.
 
-Rules only. A try is *reserved* as a failure before any hashing, in one atomic step of the store, and
-taken back when it succeeds: so that a hundred tries sent at once are a hundred failures, not one.
-An unknown dossier number has the same counters, under a keyed hash of what was typed.
+Rules only. A try is *reserved* as a failure before any hashing, in one atomic step of the store,
+and taken back when it succeeds: so that a hundred tries sent at once are a hundred failures, not
+one. An unknown dossier number has the same counters, under a keyed hash of what was typed.
 """
 
 import ipaddress
@@ -26,7 +26,8 @@ def _default_schedule() -> tuple[timedelta, ...]:
 class AttemptPolicy:
     """The limits of the values table, product.md.
 
-    ``schedule[n - 1]`` is the wait after the nth failure in a row; the last one holds for all further ones.
+    ``schedule[n - 1]`` is the wait after the nth failure in a row; the last one holds for all
+    further ones.
     """
 
     schedule: tuple[timedelta, ...] = field(default_factory=_default_schedule)
@@ -61,7 +62,7 @@ class SignInDelayed(IdpError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a try comes from: its network (``network_of``) and its device identifier, if the browser has one."""
+    """Where a try comes from: ``network_of`` its address, and its device identifier or ""."""
 
     network: str
     device: str = ""
@@ -69,7 +70,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A try that was admitted and counts as a failure until ``succeeded`` or ``release`` says otherwise."""
+    """A try that was admitted; a failure until ``succeeded`` or ``release`` says otherwise."""
 
     subject: str
     origin: Origin

@@ -1,8 +1,8 @@
 """The SSO session of a browser: who, since when, how; and where sessions are kept.
 
-The cookie holds a token of 32 random bytes. The store knows only its SHA-256 (``session_key``), so that
-whoever reads the store cannot sign in. Idle time is the store's time to live, renewed at each look;
-the absolute end stands in the session itself.
+The cookie holds a token of 32 random bytes. The store knows only its SHA-256 (``session_key``), so
+that whoever reads the store cannot sign in. Idle time is the store's time to live, renewed at each
+look; the absolute end stands in the session itself.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """An account that has just proved itself, by the methods of ``amr`` (RFC 8176) at level ``acr``."""
+    """An account that has just proved itself, by ``amr`` (RFC 8176) at level ``acr``."""
 
     account_id: str
     credential_version: int

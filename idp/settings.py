@@ -1,7 +1,8 @@
-"""Every setting, read once from the environment (``IDP_…``) or from the file that IDP_ENV_FILE names.
+"""Every setting, read once from the environment (``IDP_…``) or the file IDP_ENV_FILE names.
 
-A missing or dangerous value refuses the start with a sentence that names it. Secrets are files, not values:
-an environment is shown by too many tools. docs/settings.md explains each; a test compares the two.
+A missing or dangerous value refuses the start with a sentence that names it. Secrets are files, not
+values: an environment is shown by too many tools. docs/settings.md explains each; a test compares
+    the two.
 """
 
 import os
@@ -71,9 +72,16 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
 
     @field_validator(
-        "session_idle", "session_absolute", "waiting_request_lifetime", "code_lifetime",
-        "access_token_lifetime", "id_token_lifetime", "jwks_max_age", "network_window",
-        "client_secret_window", mode="before",
+        "session_idle",
+        "session_absolute",
+        "waiting_request_lifetime",
+        "code_lifetime",
+        "access_token_lifetime",
+        "id_token_lifetime",
+        "jwks_max_age",
+        "network_window",
+        "client_secret_window",
+        mode="before",
     )
     @classmethod
     def _seconds(cls, value: object) -> object:

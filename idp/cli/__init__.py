@@ -1,7 +1,7 @@
 """``idp``: what operators do. Each command says what it did, or what is wrong and how to mend it.
 
-Exit status: 0 done, 1 refused or found something wrong, 2 wrong use. Every act that changes something is
-audited with the operator's name (``--operator``, IDP_OPERATOR, or the login name).
+Exit status: 0 done, 1 refused or found something wrong, 2 wrong use. Every act that changes
+something is audited with the operator's name (``--operator``, IDP_OPERATOR, or the login name).
 """
 
 import getpass
@@ -27,17 +27,17 @@ COMMANDS = {
 class _Commands(click.Group):
     """Commands are loaded when named: ``idp keys list`` opens no database driver."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"idp.cli.{cmd_name}")
         command = getattr(module, cmd_name)
         return command if isinstance(command, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(sorted(COMMANDS.items()))
 
@@ -52,7 +52,7 @@ class _Commands(click.Group):
 @click.option("--operator", default="", help="Your name in the audit log (default: login name).")
 @click.pass_context
 def main(ctx: click.Context, operator: str) -> None:
-    """Operate the fund's identity provider. Settings: IDP_… variables or the file in IDP_ENV_FILE."""
+    """Operate the fund's identity provider. Settings: IDP_… or the file in IDP_ENV_FILE."""
     ctx.obj = operator or os.environ.get("IDP_OPERATOR") or _login_name()
 
 

@@ -51,5 +51,6 @@ class Accounts(Protocol):
         """Note a sign-in, and put ``replacement`` in the place of the hash that was verified.
 
         Returns:
-            False when the password, or the dossier's status, changed meanwhile: the sign-in must be refused.
+            False when the password, or the dossier's status, changed meanwhile: the sign-in must be
+            refused.
         """

@@ -25,7 +25,7 @@ class Qualite(StrEnum):
 
 
 class Situation(StrEnum):
-    """Why the person has a dossier. The first four make an affilié, the last three an ayant droit."""
+    """Why there is a dossier. The first four make an affilié, the last three an ayant droit."""
 
     COTISANT = "cotisant"
     RENTE_INVALIDITE = "rente_invalidite"
@@ -146,7 +146,8 @@ class Dossier:
         birthcountry: INSEE code of the country (``99100`` is France), or "".
         email: what the business system knows, never confirmed here, or "".
         phone: as the business system writes it, or "".
-        address: six postal lines of 38 characters at most (NF Z 10-011), "" where empty; the first names the recipient.
+        address: six postal lines of 38 characters at most (NF Z 10-011), "" where empty; the first
+            names the recipient.
         profession: the fund's word, or "".
     """
 

@@ -13,6 +13,6 @@ port                adapter
 ``KeyRings``        ``key_files.KeyFiles``
 ==================  =====================================================
 
-``tables`` holds the schema, ``sql`` and ``redis_store`` the connections and the translation of their failures
-into StoreUnavailable, ``directory`` the dossier import.
+``tables`` holds the schema, ``sql`` and ``redis_store`` the connections and the translation of
+their failures into StoreUnavailable, ``directory`` the dossier import.
 """

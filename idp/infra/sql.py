@@ -1,7 +1,7 @@
-"""The SQL connection: SQLite or PostgreSQL, one transaction a use case, failures told as StoreUnavailable.
+"""The SQL connection: SQLite or PostgreSQL, one transaction a use case.
 
-Stores never commit: their caller opens ``Database.transaction``. The URL decides the store; what differs
-between the two stands here and nowhere else.
+Stores never commit: their caller opens ``Database.transaction``. The URL decides the store; what
+differs between the two stands here and nowhere else.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ SQL_TIMEOUT_SECONDS = 2
 
 @contextmanager
 def sql_failures_told() -> Iterator[None]:
-    """Turn a store that is away, locked or too slow into StoreUnavailable; let real faults through."""
+    """Tell a store that is away, locked or too slow as StoreUnavailable; let faults through."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError) as error:

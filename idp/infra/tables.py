@@ -1,4 +1,4 @@
-"""The SQL schema: rows only, no behaviour. Alembic's ``migrations/`` builds it, a test compares the two."""
+"""The SQL schema: rows only. Alembic's ``migrations/`` builds it, a test compares the two."""
 
 from datetime import UTC
 from datetime import datetime
@@ -24,12 +24,12 @@ RowId = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTE
 
 
 class Instant(TypeDecorator[datetime]):
-    """An aware UTC instant on both stores: SQLite has no time zone and would hand back a naive one."""
+    """An aware UTC instant on both stores: SQLite would hand back a naive one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Refuse a naive instant, store UTC."""
         if value is None:
             return None
@@ -38,7 +38,7 @@ class Instant(TypeDecorator[datetime]):
             raise ValueError(message)
         return value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Give back UTC."""
         if value is None:
             return None
@@ -87,7 +87,7 @@ class DossierRow(Base):
     profession: Mapped[str] = mapped_column(Text, default="")
     status: Mapped[str] = mapped_column(String(16), default="active")
     fingerprint: Mapped[str] = mapped_column(String(43), default="")
-    """SHA-256, base64url, of the row as imported: tells a changed row from an unchanged one without reading it."""
+    """SHA-256, base64url, of the row as imported: tells a changed row from an unchanged one."""
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -98,10 +98,12 @@ class AccountRow(Base):
 
     id: Mapped[str] = mapped_column(String(22), primary_key=True)
     """128 random bits, base64url. Never the dossier number, never reused."""
-    dossier_id: Mapped[int] = mapped_column(ForeignKey("dossiers.id", ondelete="CASCADE"), unique=True)
+    dossier_id: Mapped[int] = mapped_column(
+        ForeignKey("dossiers.id", ondelete="CASCADE"), unique=True
+    )
     password_hash: Mapped[str | None] = mapped_column(Text)
     password_scheme: Mapped[str | None] = mapped_column(String(64), index=True)
-    """Scheme and cost in one word (``identity/password``), so that decoys can follow the directory's mix."""
+    """Scheme and cost in one word (``identity/password``): decoys follow the directory's mix."""
     credential_version: Mapped[int] = mapped_column(Integer, default=0)
     last_sign_in_at: Mapped[datetime | None] = mapped_column(Instant)
     email: Mapped[str | None] = mapped_column(Text)
@@ -135,7 +137,7 @@ class ClientSecretRow(Base):
 
 
 class RegistryVersionRow(Base):
-    """One number that rises with each change of the clients: what tells a process that its copy is stale."""
+    """One number that rises with each change of the clients: a process knows its copy is stale."""
 
     __tablename__ = "registry_version"
 

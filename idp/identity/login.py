@@ -1,0 +1,189 @@
+"""Sign-in with a dossier number and a password.
+
+One verification an attempt, whatever is wrong: a known account verifies its hash, an unknown
+number, a closed dossier or an account without a password verifies a decoy. One refusal, whatever
+the cause; the cause goes to the audit log only.
+"""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+from enum import StrEnum
+
+from idp import Busy
+from idp import IdpError
+from idp import StoreUnavailable
+from idp.audit import Actor
+from idp.audit import AuditLog
+from idp.audit import Event
+from idp.identity.account import Account
+from idp.identity.account import Accounts
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.hash_pool import HashPool
+from idp.identity.password import PASSWORD_LIMIT
+from idp.identity.password import PasswordHash
+from idp.identity.password import Passwords
+from idp.identity.password import PasswordTooLong
+from idp.limits import Attempts
+from idp.limits import Origin
+from idp.limits import Reservation
+from idp.limits import SignInDelayed
+from idp.session import SignedIn
+
+ACR_PASSWORD = "urn:carpimko:acr:mot-de-passe"  # noqa: S105 - the name of a level
+AMR_PASSWORD = ("pwd",)
+
+
+class Cause(StrEnum):
+    """Why a sign-in was refused: for the audit log, never for a page."""
+
+    UNKNOWN_DOSSIER = "unknown_dossier"
+    NOT_ACTIVE = "dossier_not_active"
+    NO_PASSWORD = "no_password"  # noqa: S105 - a cause
+    WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a cause
+    MUST_RESET = "must_reset"
+    CHANGED_MEANWHILE = "changed_meanwhile"
+
+
+class SignInRefused(IdpError):
+    """The one refusal. ``wait`` is how long this account must now wait, zero for most."""
+
+    code = "sign_in_refused"
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("sign-in refused")
+        self.wait = wait
+
+
+def subject_of(decoy_key: bytes, qualite: Qualite, numero: NumeroDossier) -> str:
+    """Name what was typed, known or not, in counters and decoys, without keeping the number."""
+    typed = f"subject:{qualite}:{numero.value}".encode()
+    return hmac.digest(decoy_key, typed, "sha256").hex()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The sign-in use case, given its stores, the hash pool and the clock.
+
+    ``redesign_at``: an account last used before this instant must reset its password (product.md,
+        March 2021).
+    """
+
+    accounts: Accounts
+    attempts: Attempts
+    passwords: Passwords
+    pool: HashPool
+    audit: AuditLog
+    decoy_key: bytes
+    redesign_at: datetime
+    now: Callable[[], datetime]
+
+    def with_password(
+        self,
+        qualite: Qualite,
+        numero: NumeroDossier,
+        clear: str,
+        *,
+        origin: Origin,
+        device: str,
+        actor: Actor,
+    ) -> SignedIn:
+        """Verify a password once and tell who signed in.
+
+        Args:
+            qualite: the box that was ticked.
+            numero: the number that was typed, in canonical form.
+            clear: the password as typed.
+            origin: the network, and the device identifier the browser proved to have, if any.
+            device: the identifier under which a success makes this browser known.
+            actor: for the audit log.
+
+        Raises:
+            PasswordTooLong: told as such; nothing was counted.
+            SignInDelayed: a limit holds the account or the network back; nothing was verified.
+            SignInRefused: anything that does not fit, one error for all causes.
+            Busy, StoreUnavailable: no verdict; the try was not counted.
+        """
+        if len(clear) > PASSWORD_LIMIT:
+            raise PasswordTooLong
+        subject = subject_of(self.decoy_key, qualite, numero)
+        try:
+            reservation = self.attempts.reserve(subject, origin)
+        except SignInDelayed as delayed:
+            self.audit.record(
+                Event.SIGN_IN_DELAYED,
+                actor=actor,
+                detail={"subject": subject, "held_by": delayed.held_by},
+            )
+            raise
+        try:
+            account = self.accounts.find(qualite, numero)
+            cause, replacement = self._judge(account, subject, clear)
+            if account is not None and cause is None:
+                kept = self.accounts.signed_in(account, at=self.now(), replacement=replacement)
+                cause = None if kept else Cause.CHANGED_MEANWHILE
+        except (Busy, StoreUnavailable):
+            self.attempts.release(reservation)
+            raise
+        if account is None or cause is not None:
+            self._record_refusal(account, cause, subject, reservation, actor)
+            raise SignInRefused(reservation.wait)
+        self.attempts.succeeded(reservation, device=device)
+        self.audit.record(Event.SIGN_IN_SUCCEEDED, account_id=account.id, actor=actor)
+        return SignedIn(account.id, account.credential_version, AMR_PASSWORD, ACR_PASSWORD)
+
+    def _judge(
+        self, account: Account | None, subject: str, clear: str
+    ) -> tuple[Cause | None, PasswordHash | None]:
+        """Verify once; give the cause of a refusal, or the hash to put for an outdated one."""
+        usable = account is not None and account.dossier_status is DossierStatus.ACTIVE
+        own = account.password if account is not None and usable else None
+        stored = own or self.passwords.decoy(subject)
+        # An outdated hash is replaced in the same turn of the pool, and only after the right
+        # password.
+        right, replacement = self.pool.run(
+            lambda: self._verify(stored, clear, renew=own is not None)
+        )
+        if account is None:
+            return Cause.UNKNOWN_DOSSIER, None
+        if not usable:
+            return Cause.NOT_ACTIVE, None
+        if own is None:
+            return Cause.NO_PASSWORD, None
+        if not right:
+            return Cause.WRONG_PASSWORD, None
+        if account.must_reset(self.redesign_at):
+            return Cause.MUST_RESET, None
+        return None, replacement
+
+    def _verify(
+        self, stored: PasswordHash, clear: str, *, renew: bool
+    ) -> tuple[bool, PasswordHash | None]:
+        right = self.passwords.verify(stored, clear)
+        if right and renew and self.passwords.outdated(stored):
+            return True, self.passwords.hash(clear)
+        return right, None
+
+    def _record_refusal(
+        self,
+        account: Account | None,
+        cause: Cause | None,
+        subject: str,
+        reservation: Reservation,
+        actor: Actor,
+    ) -> None:
+        self.audit.record(
+            Event.SIGN_IN_REFUSED,
+            account_id=account.id if account else None,
+            actor=actor,
+            detail={
+                "subject": subject,
+                "cause": cause or Cause.UNKNOWN_DOSSIER,
+                "streak": reservation.streak,
+                "known_device": int(reservation.known_device),
+            },
+        )
