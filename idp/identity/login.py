@@ -142,7 +142,8 @@ class SignIn:
         """Verify once; give the cause of a refusal, or the hash to put for an outdated one."""
         usable = account is not None and account.dossier_status is DossierStatus.ACTIVE
         own = account.password if account is not None and usable else None
-        stored = own or self.passwords.decoy(subject)
+        decoy = self.passwords.decoy(subject)  # made for everyone: its time tells nothing
+        stored = own or decoy
         # An outdated hash is replaced in the same turn of the pool, and only after the right
         # password.
         right, replacement = self.pool.run(

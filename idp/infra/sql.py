@@ -82,7 +82,8 @@ class Database:
             StoreUnavailable: the store is away, locked or too slow.
         """
         with sql_failures_told():
-            return self._db.session.execute(statement, parameters)
+            result: Result[Any] = self._db.session.execute(statement, parameters)
+        return result
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

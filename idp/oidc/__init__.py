@@ -1,16 +1,17 @@
 """The protocol. Authlib's core and joserfc; no Flask, no identity.
 
-==========================  ===========================  ==============================================
-endpoint                    file                         specification
-==========================  ===========================  ==============================================
-``/authorize``              ``authorize``, ``waiting``   OIDC Core 1.0 §3.1.2, RFC 6749 §4.1, RFC 9207
-``/token``                  ``provider``, ``grants``     RFC 6749 §4.1.3, RFC 7636, RFC 9068
-``/userinfo``               ``userinfo``, ``claims``     OIDC Core 1.0 §5.3
-``/logout``                 ``logout``                   OIDC RP-Initiated Logout 1.0
-``/jwks``                   ``keys``, ``discovery``      RFC 7517, OIDC Core 1.0 §10.1.1
-``/.well-known/…``          ``discovery``                OIDC Discovery 1.0, RFC 8414
-==========================  ===========================  ==============================================
+===================  ==========================  ====================================
+endpoint             file                        specification
+===================  ==========================  ====================================
+``/authorize``       ``authorize``, ``waiting``  OIDC Core 1.0 §3.1.2, RFC 9207
+``/token``           ``provider``, ``grants``    RFC 6749 §4.1.3, RFC 7636, RFC 9068
+``/userinfo``        ``userinfo``, ``claims``    OIDC Core 1.0 §5.3
+``/logout``          ``logout``                  OIDC RP-Initiated Logout 1.0
+``/jwks``            ``keys``, ``discovery``     RFC 7517, OIDC Core 1.0 §10.1.1
+``/.well-known/…``   ``discovery``               OIDC Discovery 1.0
+===================  ==========================  ====================================
 
-``authenticate`` is the one client authenticator, ``clients`` the record and the rules of registration,
-``tokens`` mints. Which traps of Authlib are closed where: docs/adr/0007-what-authlib-does-here.md.
+``authenticate`` is the one client authenticator, ``clients`` the record and the rules of
+registration, ``tokens`` mints. Which traps of Authlib are closed where:
+docs/adr/0007-what-authlib-does-here.md.
 """

@@ -12,7 +12,7 @@ SUBJECT_TYPES = ("pairwise", "public")
 
 
 def hash_client_secret(clear: str) -> str:
-    """SHA-256, hex. A secret of ours holds 256 random bits: a slow hash would add nothing but load."""
+    """SHA-256, hex. A secret of ours holds 256 random bits: a slow hash would only add load."""
     return hashlib.sha256(clear.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -25,7 +25,8 @@ class Client:
         scope: the scopes it may ask for.
         subject_type: ``pairwise`` (our default) or ``public``.
         require_pkce: ours; False only for a confidential client that cannot.
-        form_action_origins: ours; origins it redirects on to, which Chromium checks against the page's CSP.
+        form_action_origins: ours; origins it redirects on to, which Chromium checks against the
+            page's CSP.
         secret_hashes: ``hash_client_secret`` of each live secret, two at most.
     """
 
@@ -37,7 +38,7 @@ class Client:
     grant_types: tuple[str, ...] = ("authorization_code",)
     response_types: tuple[str, ...] = ("code",)
     post_logout_redirect_uris: tuple[str, ...] = ()
-    id_token_signed_response_alg: str = "RS256"
+    id_token_signed_response_alg: str = "RS256"  # noqa: S105 - the name of an algorithm
     subject_type: str = "pairwise"
     require_pkce: bool = True
     form_action_origins: tuple[str, ...] = ()

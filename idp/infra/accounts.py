@@ -1,0 +1,143 @@
+"""Accounts and subjects in SQL, read with one statement each."""
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlalchemy import select
+from sqlalchemy import update
+
+from idp.identity.account import Account
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.password import PasswordHash
+from idp.infra.sql import Database
+from idp.infra.tables import AccountRow
+from idp.infra.tables import DossierRow
+from idp.oidc.claims import Subject
+
+SCHEME_COUNTS_AGE_SECONDS = 3600.0
+
+_DOSSIERS = DossierRow.__table__
+_ACCOUNTS = AccountRow.__table__
+
+_FIND = select(
+    _ACCOUNTS.c.id,
+    _DOSSIERS.c.status,
+    _ACCOUNTS.c.password_hash,
+    _ACCOUNTS.c.password_scheme,
+    _ACCOUNTS.c.credential_version,
+    _ACCOUNTS.c.last_sign_in_at,
+).join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+
+_SUBJECT = select(
+    _ACCOUNTS.c.id,
+    _ACCOUNTS.c.credential_version,
+    _ACCOUNTS.c.email.label("confirmed_email"),
+    *(column for column in _DOSSIERS.c if column.name not in ("id", "fingerprint")),
+).join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+
+
+class SqlAccounts:
+    """The ports ``Accounts``, ``Subjects`` and ``SchemeMix``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._scheme_counts: Mapping[str, int] = {}
+        self._counted_at = float("-inf")
+        self._counting = threading.Lock()
+
+    def find(self, qualite: Qualite, numero: NumeroDossier) -> Account | None:
+        """Read the account of a dossier."""
+        row = self._database.execute(
+            _FIND.where(
+                _DOSSIERS.c.qualite == str(qualite), _DOSSIERS.c.numero_dossier == numero.value
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        password = None
+        if row.password_hash is not None:
+            password = PasswordHash(row.password_scheme, row.password_hash)
+        return Account(
+            id=row.id,
+            dossier_status=DossierStatus(row.status),
+            password=password,
+            credential_version=row.credential_version,
+            last_sign_in_at=row.last_sign_in_at,
+        )
+
+    def signed_in(
+        self, account: Account, *, at: datetime, replacement: PasswordHash | None
+    ) -> bool:
+        """Note a sign-in; False when password, version or status changed meanwhile."""
+        stored = account.password.phc if account.password else None
+        values: dict[str, object] = {"last_sign_in_at": at}
+        if replacement is not None:
+            values |= {
+                "password_hash": replacement.phc,
+                "password_scheme": replacement.scheme,
+            }
+        active = select(_DOSSIERS.c.id).where(_DOSSIERS.c.status == str(DossierStatus.ACTIVE))
+        result = self._database.execute(
+            update(AccountRow)
+            .where(
+                _ACCOUNTS.c.id == account.id,
+                _ACCOUNTS.c.credential_version == account.credential_version,
+                _ACCOUNTS.c.dossier_id.in_(active),
+                # Another sign-in may have replaced an outdated hash by one of the same password:
+                # that is no change, and the version says so. Only a replacement must not meet
+                # another.
+                *([_ACCOUNTS.c.password_hash == stored] if replacement is not None else []),
+            )
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+        return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+
+    def get(self, account_id: str) -> Subject | None:
+        """Read the subject of an account."""
+        row = self._database.execute(_SUBJECT.where(_ACCOUNTS.c.id == account_id)).one_or_none()
+        if row is None:
+            return None
+        return Subject(
+            account_id=row.id,
+            credential_version=row.credential_version,
+            signs_in=row.status == DossierStatus.ACTIVE,
+            qualite=row.qualite,
+            numero_dossier=row.numero_dossier,
+            situations=tuple(row.situations.split("|")) if row.situations else (),
+            family_name=row.family_name,
+            usage_name=row.usage_name,
+            given_names=row.given_names,
+            gender=row.gender,
+            birthdate=row.birthdate,
+            email=row.confirmed_email or row.email,
+            email_verified=row.confirmed_email is not None,
+            phone=row.phone,
+            address=(
+                row.address_1,
+                row.address_2,
+                row.address_3,
+                row.address_4,
+                row.address_5,
+                row.address_6,
+            ),
+            updated_at=row.updated_at,
+        )
+
+    def scheme_counts(self) -> Mapping[str, int]:
+        """Count accounts by password scheme, at most once an hour in a process."""
+        with self._counting:
+            if time.monotonic() - self._counted_at > SCHEME_COUNTS_AGE_SECONDS:
+                rows = self._database.execute(
+                    select(_ACCOUNTS.c.password_scheme, func.count())
+                    .where(_ACCOUNTS.c.password_scheme.is_not(None))
+                    .group_by(_ACCOUNTS.c.password_scheme)
+                )
+                self._scheme_counts = {row[0]: row[1] for row in rows}
+                self._counted_at = time.monotonic()
+            return self._scheme_counts

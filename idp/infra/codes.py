@@ -1,0 +1,118 @@
+"""Authorization codes and grants in Redis."""
+
+import json
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+
+from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import redis_failures_told
+from idp.oidc.authorization import Authorization
+from idp.oidc.authorization import CodeReplayed
+from idp.oidc.authorization import grant_id_of
+
+_TAKE = """
+local kept = redis.call('GETDEL', KEYS[1])
+if kept then
+  redis.call('SET', KEYS[2], '1', 'EX', ARGV[2])
+  redis.call('SET', KEYS[3], kept, 'EX', ARGV[1])
+  return kept
+end
+if redis.call('EXISTS', KEYS[2]) == 1 then
+  redis.call('DEL', KEYS[3])
+  return 'replayed'
+end
+return false
+"""
+
+# The value begins with the session's key, so that one look tells whether the session still lives.
+_GRANT = """
+local kept = redis.call('GET', KEYS[1])
+if not kept then return false end
+local session = string.sub(kept, 1, string.find(kept, ' ', 1, true) - 1)
+if redis.call('EXISTS', 'session:' .. session) == 0 then return false end
+return kept
+"""
+
+TOMBSTONE = timedelta(hours=1)
+"""How long a used code is remembered: longer than anything its first use can have given."""
+
+
+class RedisCodes:
+    """The port ``Codes``. Codes are kept under the name of their grant, never in clear."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self._store = store
+        self._take = store.script(_TAKE)
+        self._grant = store.script(_GRANT)
+
+    def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
+        """Keep a fresh code."""
+        name = f"code:{{{grant_id_of(code)}}}"
+        with redis_failures_told():
+            self._store.client.set(name, _write(authorization), ex=int(lifetime.total_seconds()))
+
+    def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
+        """Take a code once; a second time revokes its grant.
+
+        Raises:
+            CodeReplayed: it was taken before.
+        """
+        tag = f"{{{grant_id_of(code)}}}"
+        kept = self._take(
+            [f"code:{tag}", f"used-code:{tag}", f"grant:{tag}"],
+            [int(grant_lifetime.total_seconds()), int(TOMBSTONE.total_seconds())],
+        )
+        if kept == "replayed":
+            raise CodeReplayed("authorization code used twice")
+        return _read(kept) if kept else None
+
+    def grant(self, grant_id: str) -> Authorization | None:
+        """Read a live grant of a live session."""
+        kept = self._grant([f"grant:{{{grant_id}}}"])
+        return _read(kept) if kept else None
+
+    def revoke(self, grant_id: str) -> None:
+        """End a grant."""
+        with redis_failures_told():
+            self._store.client.delete(f"grant:{{{grant_id}}}")
+
+
+def _write(authorization: Authorization) -> str:
+    body = json.dumps(
+        [
+            authorization.client_id,
+            authorization.redirect_uri,
+            list(authorization.scope),
+            authorization.account_id,
+            authorization.credential_version,
+            authorization.session_ends_at.timestamp(),
+            authorization.auth_time.timestamp(),
+            authorization.acr,
+            list(authorization.amr),
+            authorization.nonce,
+            authorization.code_challenge,
+        ],
+        separators=(",", ":"),
+    )
+    return f"{authorization.session_key} {body}"
+
+
+def _read(kept: str) -> Authorization:
+    session_key, _, body = kept.partition(" ")
+    (client_id, redirect_uri, scope, account_id, version, ends_at, auth_time, acr, amr, nonce,
+     code_challenge) = json.loads(body)  # fmt: skip
+    return Authorization(
+        client_id=client_id,
+        redirect_uri=redirect_uri,
+        scope=tuple(scope),
+        account_id=account_id,
+        credential_version=version,
+        session_key=session_key,
+        session_ends_at=datetime.fromtimestamp(ends_at, UTC),
+        auth_time=datetime.fromtimestamp(auth_time, UTC),
+        acr=acr,
+        amr=tuple(amr),
+        nonce=nonce,
+        code_challenge=code_challenge,
+    )

@@ -1,0 +1,121 @@
+"""The Redis or Valkey connection: scripts, pipelines, failures told as StoreUnavailable.
+
+Keys are ``kind:{name}``: the braces keep what one script touches in one slot. A store that may
+evict would forget a promise or a counter in silence, so it is refused (``refuse_unsafe_store``).
+"""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError
+from redis.exceptions import BusyLoadingError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
+from redis.exceptions import ReadOnlyError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from idp import IdpError
+from idp import StoreUnavailable
+
+REDIS_TIMEOUT_SECONDS = 1.0
+
+_AWAY = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    AuthenticationError,
+    ReadOnlyError,
+    OutOfMemoryError,
+)
+
+
+class UnsafeStore(IdpError):
+    """The store may evict keys: temporary passwords and counters would vanish unnoticed."""
+
+    code = "unsafe_store"
+
+
+@contextmanager
+def redis_failures_told() -> Iterator[None]:
+    """Tell a store that is away, loading, full or read-only as StoreUnavailable."""
+    try:
+        yield
+    except _AWAY as error:
+        # Commands stay out of the message: their arguments are nobody's business.
+        raise StoreUnavailable(f"Redis: {type(error).__name__}") from None
+
+
+class RedisStore:
+    """The one Redis or Valkey store of a process."""
+
+    def __init__(self, url: str) -> None:
+        if not url:
+            raise StoreUnavailable("IDP_REDIS_URL: not set")
+        self.client = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            # One silent reconnect, for connections that a restarted server has closed. Every
+            # command of ours may run twice without harm: what is taken once is then refused, never
+            # given twice.
+            retry=Retry(NoBackoff(), 1),
+            retry_on_error=[RedisConnectionError],
+        )
+
+    def script(self, lua: str) -> "Script":
+        """Register one atomic step."""
+        return Script(self, lua)
+
+    @contextmanager
+    def pipeline(self) -> "Iterator[redis.client.Pipeline]":
+        """Collect commands into one transaction, one round trip, sent at the end of the block."""
+        with redis_failures_told(), self.client.pipeline(transaction=True) as pipeline:
+            yield pipeline
+            pipeline.execute()
+
+    def ping(self) -> None:
+        """Ask for an answer.
+
+        Raises:
+            StoreUnavailable: there is none.
+        """
+        with redis_failures_told():
+            self.client.ping()
+
+    def refuse_unsafe_store(self) -> None:
+        """Make sure that the store never evicts.
+
+        Raises:
+            UnsafeStore: its maxmemory-policy is another than noeviction.
+            StoreUnavailable: it does not answer.
+        """
+        with redis_failures_told():
+            memory = self.client.info("memory")
+        policy = memory.get("maxmemory_policy", "unknown")
+        if policy != "noeviction":
+            raise UnsafeStore(
+                f"Redis: maxmemory-policy is {policy!r}; set maxmemory-policy noeviction, "
+                "or temporary passwords and counters vanish unnoticed (IDP_REDIS_URL)"
+            )
+
+
+class Script:
+    """One Lua script, sent whole once and by its digest afterwards."""
+
+    def __init__(self, store: RedisStore, lua: str) -> None:
+        self._script = store.client.register_script(lua)
+
+    def __call__(self, keys: Sequence[str], args: Sequence[str | int | float] = ()) -> Any:
+        """Run it; what comes back is what the script returns.
+
+        Raises:
+            StoreUnavailable: the store did not run it, or its answer was lost.
+        """
+        with redis_failures_told():
+            return self._script(keys=list(keys), args=list(args))

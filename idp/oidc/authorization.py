@@ -1,0 +1,72 @@
+"""What a member's sign-in gave to one client: the thing an authorization code stands for.
+
+A code is taken once. Taking it makes its *grant*, atomically: the record that every token of this
+code needs to be alive. A second use of the code deletes the grant, so the first one's tokens die
+with it (RFC 6749 §4.1.2).
+"""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+from typing import Protocol
+
+from idp import IdpError
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """One code, or the grant it became.
+
+    Attributes:
+        session_key: the SSO session it hangs on; ended with it.
+        session_ends_at: no access token outlives it.
+        code_challenge: S256, or "" where the client is registered without PKCE.
+        nonce: as the client sent it, or "" when it sent none.
+    """
+
+    client_id: str
+    redirect_uri: str
+    scope: tuple[str, ...]
+    account_id: str
+    credential_version: int
+    session_key: str
+    session_ends_at: datetime
+    auth_time: datetime
+    acr: str
+    amr: tuple[str, ...]
+    nonce: str = ""
+    code_challenge: str = ""
+
+
+class CodeReplayed(IdpError):
+    """A code came a second time; what its first use gave is revoked."""
+
+    code = "code_replayed"
+
+
+class Codes(Protocol):
+    """Where codes and grants are kept. Every method is atomic."""
+
+    def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
+        """Keep a fresh code."""
+
+    def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
+        """Take a code, once in its life, and make its grant.
+
+        Raises:
+            CodeReplayed: it was taken before.
+        """
+
+    def grant(self, grant_id: str) -> Authorization | None:
+        """Read a grant that is neither revoked nor expired and whose session is alive."""
+
+    def revoke(self, grant_id: str) -> None:
+        """End a grant and with it every token that hangs on it."""
+
+
+def grant_id_of(code: str) -> str:
+    """Name the grant of a code. Whoever knows the name cannot come back to the code."""
+    digest = hashlib.sha256(b"grant:" + code.encode("utf-8", "surrogatepass")).digest()
+    return urlsafe_b64encode(digest[:18]).decode("ascii")

@@ -1,0 +1,155 @@
+"""Which claims a scope gives, of whom, and under which ``sub``.
+
+The list is closed: a claim that is not written here reaches no service, and nothing of the subject
+can take the name of a registered claim (authlib.md, trap 4).
+"""
+
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from idp.oidc.clients import Client
+
+SCOPES = ("openid", "profile", "email", "address", "phone", "dossier")
+
+ClaimValue = str | bool | int | list[str] | dict[str, str]
+
+_FRENCH_PHONE = re.compile(r"(?:\+33|0033|0)([1-9][0-9]{8})")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_POSTCODE_LINE = re.compile(r"([0-9]{4,5}) (.+)")
+_HAS_DIGIT = re.compile(r"[0-9]")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The person a token speaks of, as the directory and the account know them.
+
+    Attributes:
+        signs_in: False for a closed or deceased dossier: no token, no userinfo.
+        birthdate: ``YYYY-MM-DD``, with ``00`` where unknown, or "".
+        address: the six postal lines; the first names the recipient.
+    """
+
+    account_id: str
+    credential_version: int
+    signs_in: bool
+    qualite: str
+    numero_dossier: str
+    situations: tuple[str, ...]
+    family_name: str
+    usage_name: str
+    given_names: str
+    gender: str
+    birthdate: str
+    email: str
+    email_verified: bool
+    phone: str
+    address: tuple[str, ...]
+    updated_at: datetime
+
+
+class Subjects(Protocol):
+    """Where subjects are read."""
+
+    def get(self, account_id: str) -> Subject | None:
+        """Read one; None when the account is gone."""
+
+
+def sub_of(account_id: str, client: Client, pairwise_salt: bytes) -> str:
+    """Derive the ``sub`` a client sees: its sector's own, or the public one where registered.
+
+    Spec: OIDC Core 1.0 §8.
+    """
+    if client.subject_type == "public":
+        return account_id
+    return _keyed(pairwise_salt, "sub", client.sector, account_id)
+
+
+def sid_of(session_key: str, client: Client, pairwise_salt: bytes) -> str:
+    """Derive the ``sid`` a client sees: its own, so that no two services can join users by it.
+
+    Spec: OIDC Front-Channel Logout 1.0 §3.
+    """
+    return _keyed(pairwise_salt, "sid", client.client_id, session_key)
+
+
+def token_claims(subject: Subject, scope: Iterable[str]) -> dict[str, ClaimValue]:
+    """Give what ID token and access token say of the person: with ``dossier``, the qualité."""
+    return {"qualite": subject.qualite} if "dossier" in scope else {}
+
+
+def userinfo_claims(subject: Subject, scope: Iterable[str]) -> dict[str, ClaimValue]:
+    """Give the claims of ``scope``; one without a value is absent, never null.
+
+    Spec: OIDC Core 1.0 §5.1, §5.3.2, §5.4.
+    """
+    scopes = frozenset(scope)
+    claims: dict[str, ClaimValue] = {}
+    if "profile" in scopes:
+        claims |= _profile(subject)
+    if "email" in scopes and subject.email:
+        claims |= {"email": subject.email, "email_verified": subject.email_verified}
+    if "address" in scopes and (address := _address(subject.address)):
+        claims["address"] = address
+    if "phone" in scopes and (phone := _phone(subject.phone)):
+        claims["phone_number"] = phone
+    if "dossier" in scopes:
+        claims |= {
+            "qualite": subject.qualite,
+            "numero_dossier": subject.numero_dossier,
+            "situations": list(subject.situations),
+        }
+    return claims
+
+
+def _profile(subject: Subject) -> dict[str, ClaimValue]:
+    first, _, others = subject.given_names.partition(" ")
+    family = subject.usage_name or subject.family_name
+    values: dict[str, ClaimValue] = {
+        "name": f"{first} {family}".strip(),
+        "family_name": family,
+        "given_name": first,
+        "middle_name": others,
+        "gender": subject.gender,
+        "birthdate": _birthdate(subject.birthdate),
+        "updated_at": int(subject.updated_at.timestamp()),
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _birthdate(birthdate: str) -> str:
+    # A date whose month or day is unknown is told as its year: OIDC knows no other partial date.
+    return birthdate[:4] if "-00" in birthdate else birthdate
+
+
+def _phone(phone: str) -> str:
+    compact = re.sub(r"[\s.()-]", "", phone)
+    if match := _FRENCH_PHONE.fullmatch(compact):
+        return f"+33{match.group(1)}"
+    return compact if _E164.fullmatch(compact) else ""
+
+
+def _address(lines: tuple[str, ...]) -> dict[str, str]:
+    """Tell the lines without the recipient's; town and country where the last lines say them."""
+    kept = [line for line in lines[1:] if line]
+    if not kept:
+        return {}
+    address = {"formatted": "\n".join(kept)}
+    rest = list(kept)
+    if len(rest) > 1 and not _HAS_DIGIT.search(rest[-1]) and _POSTCODE_LINE.fullmatch(rest[-2]):
+        address["country"] = rest.pop()
+    if match := _POSTCODE_LINE.fullmatch(rest[-1]):
+        address |= {"postal_code": match.group(1), "locality": match.group(2)}
+        rest.pop()
+    if rest:
+        address["street_address"] = "\n".join(rest)
+    return address
+
+
+def _keyed(salt: bytes, purpose: str, *parts: str) -> str:
+    text = "\x1f".join((purpose, *parts)).encode()
+    return urlsafe_b64encode(hmac.digest(salt, text, "sha256")).rstrip(b"=").decode("ascii")
