@@ -1,0 +1,63 @@
+"""Files that hold a secret: written whole or not at all, over no other, for their owner alone."""
+
+import os
+import stat
+from pathlib import Path
+
+from idp import IdpError
+
+ABANDONED_SUFFIX = ".writing"
+"""Of a file being written. What a killed process leaves begins with a dot: no reader takes it."""
+
+
+class ExposedFile(IdpError):
+    """Others on this machine can read a secret; the text names the file and what mends it."""
+
+    code = "exposed_file"
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder for its owner alone; leave one that exists as it is."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_private_file(path: Path, content: bytes) -> None:
+    """Create ``path`` in one step, mode 0600, on disk when this returns.
+
+    Raises:
+        FileExistsError: there is such a file, and it is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{ABANDONED_SUFFIX}")
+    temporary.unlink(missing_ok=True)  # left by a killed process that had our number
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, not a rename: a rename would replace what stands there.
+        os.link(temporary, path)
+    finally:
+        temporary.unlink()
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on disk: content without its name is lost too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_private(path: Path, status: os.stat_result) -> None:
+    """Refuse a file that its group or others can touch.
+
+    Raises:
+        ExposedFile: names the file and what to do.
+    """
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        message = f"{path} has mode {mode:04o}: group or others can touch it; run chmod 600 {path}"
+        raise ExposedFile(message)
