@@ -1,0 +1,121 @@
+"""Logs: one JSON object a line on standard error, with the request they belong to, without secrets.
+
+Nothing of ours logs a secret or a full dossier number. The redaction here is the last net, for what
+a library or a traceback would say: it rather hides a harmless number than shows a person's.
+"""
+
+import logging
+import re
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The identifier of the request being answered; the pages show it with an incident."""
+
+_LOUDEST_AUTHLIB = logging.WARNING
+_OURS = frozenset({"time", "level", "logger", "request_id"})
+_HIDDEN = "[hidden]"
+_TELLING = (
+    "password|mot_de_passe|numero_dossier|secret|pepper|token|assertion|verifier|cookie"
+    "|authorization"
+)
+_TELLING_NAME = re.compile(rf"(?:.*_)?(?:{_TELLING})s?", re.IGNORECASE)
+_VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s&;,'"]+)"""
+_NETS = (
+    # JWT, whole or cut.
+    (re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"), _HIDDEN),
+    # Password hashes: crypt's and PHC's notations.
+    (re.compile(r"""\$(?:argon2[a-z]*|2[aby])\$[^\s'"]+"""), _HIDDEN),
+    (re.compile(r"\b(basic|bearer|dpop)\s+[\w+/.=~-]{8,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
+    # What stands in the password place of an address: postgresql://idp:secret@host.
+    (re.compile(r"(://[^/\s:@]*:)[^@\s/]+@"), rf"\1{_HIDDEN}@"),
+    # password=…, secret: …, 'access_token': …
+    (re.compile(rf"((?:{_TELLING})s?['\"]?\s*[=:]\s*){_VALUE}", re.IGNORECASE), rf"\1{_HIDDEN}"),
+    # The same of an address's query alone: "status code: 404" says nothing secret.
+    (re.compile(rf"(\b(?:code|state|nonce|\w*hint|sid)=){_VALUE}", re.IGNORECASE), rf"\1{_HIDDEN}"),
+    # 30 random bytes or more, in hex or base64url; long names of functions are not.
+    (re.compile(r"(?<![\w-])[0-9a-f]{40,}(?![\w-])"), _HIDDEN),
+    (
+        re.compile(
+            r"(?<![\w-])(?=[\w-]{0,80}[A-Z])(?=[\w-]{0,80}[a-z])(?=[\w-]{0,80}\d)[\w-]{40,}",
+            re.ASCII,
+        ),
+        _HIDDEN,
+    ),
+    # A dossier number: 7 or 9 digits, as one run or in the groups that people write.
+    (re.compile(r"(?<!\d)(?:\d{7}|\d{9}|\d{3} \d{3} \d{3}|\d \d{3} \d{3})(?!\d)"), _HIDDEN),
+)
+
+
+def redact(text: str) -> str:
+    """Hide what looks like a token, a secret or a dossier number."""
+    for pattern, replacement in _NETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _redact_field(name: str, value: Any) -> Any:  # Any: whatever stands beside a message
+    if _TELLING_NAME.fullmatch(name):
+        return _HIDDEN
+    if isinstance(value, bool | float) or value is None:
+        return value
+    if isinstance(value, dict):
+        return {redact(str(key)): _redact_field(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redact_field("", inner) for inner in value]
+    hidden = redact(str(value))
+    return value if isinstance(value, int) and hidden == str(value) else hidden
+
+
+class JsonLines(JsonFormatter):
+    """A line: time, level, logger, message, request_id, then what the caller added."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "%(levelname)s %(name)s %(message)s",
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+
+    def add_fields(
+        self,
+        log_data: dict[str, Any],
+        record: logging.LogRecord,
+        message_dict: dict[str, Any],
+    ) -> None:
+        """Say which request it was."""
+        super().add_fields(log_data, record, message_dict)
+        if current := request_id.get():
+            log_data["request_id"] = current
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Hide secrets, in the message, in a traceback and in what was added to them."""
+        return {
+            name: value if name in _OURS else _redact_field(name, value)
+            for name, value in log_data.items()
+        }
+
+
+def _is_not_authlib_telling_tokens(record: logging.LogRecord) -> bool:
+    # Authlib writes whole tokens at DEBUG, in ten places.
+    is_authlib = record.name == "authlib" or record.name.startswith("authlib.")
+    return not is_authlib or record.levelno >= _LOUDEST_AUTHLIB
+
+
+def configure(level: str) -> None:
+    """Send every log of this process to standard error, at ``level`` and above; again replaces."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler.formatter, JsonLines):
+            root.removeHandler(handler)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    handler.addFilter(_is_not_authlib_telling_tokens)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    authlib = logging.getLogger("authlib")
+    authlib.setLevel(max(root.level, _LOUDEST_AUTHLIB))
