@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -45,7 +46,18 @@ class Client:
     client_uri: str = ""
     initiate_login_uri: str = ""
     default_max_age: int | None = None
-    secret_hashes: tuple[str, ...] = ()
+    contacts: tuple[str, ...] = ()
+    logo_uri: str = ""
+    tos_uri: str = ""
+    policy_uri: str = ""
+    software_id: str = ""
+    software_version: str = ""
+    secret_hashes: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def is_public(self) -> bool:
+        """Tell whether it cannot keep a secret, and so has none."""
+        return self.token_endpoint_auth_method == "none"  # noqa: S105 - the name of a method
 
     @property
     def sector(self) -> str:
