@@ -44,6 +44,7 @@ class Child:
         stop: signal.Signals = signal.SIGTERM,
         user: str | None = None,
         cwd: Path | None = None,
+        keep: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -57,6 +58,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=env,
                 cwd=cwd,
+                pass_fds=keep,
                 user=user,
                 group=user,
                 extra_groups=[] if user else None,

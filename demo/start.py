@@ -1,0 +1,244 @@
+"""``bin/start``: the whole product on one machine, with invented people and a service to sign in to.
+
+The store's server starts first and reads its file while the rest is imported; the web servers start
+once the data is ready. They are children of this process, stopped in reverse order by Ctrl-C, and by
+the kernel should this process be killed.
+"""
+
+import argparse
+import http.client
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from types import FrameType
+
+from demo.children import Child
+from demo.data_folder import DataFolder
+from demo.data_folder import FolderInUse
+from demo.data_folder import UnusableFolder
+from demo.ports import BusyPort
+from demo.ports import addresses
+from demo.screen import screen
+from demo.valkey import ServerDidNotStart
+from demo.valkey import ValkeyServer
+from idp import IdpError
+
+ROOT = Path(__file__).resolve().parents[1]
+GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
+WORKERS = 2
+READY_WITHIN_SECONDS = 40
+LAST_LINES = 20
+PINNED = (
+    "IDP_ISSUER",
+    "IDP_DATA_DIR",
+    "IDP_DATABASE_URL",
+    "IDP_REDIS_URL",
+    "IDP_KEYS_DIR",
+    "IDP_SECRETS_DIR",
+    "IDP_DEFAULT_CLIENT_ID",
+    "IDP_ENV_FILE",
+    "IDP_BIND",
+    "GUNICORN_CMD_ARGS",
+)
+"""What this start decides, whatever stands in the environment."""
+
+
+class StopAsked(BaseException):
+    """Ctrl-C, or the signal of a service manager."""
+
+
+class ChildDied(Exception):
+    """A server ended by itself; the text says which and what it wrote last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked on the command line."""
+
+    port: int
+    demo_port: int
+    data: Path
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Start everything and stay until it is asked to stop; 1 when something is wrong."""
+    started = time.monotonic()
+    options = _options(arguments)
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, _ask_to_stop)
+    try:
+        return _run(options, started)
+    except StopAsked:
+        return 0
+    except (BusyPort, FolderInUse, UnusableFolder, ServerDidNotStart, ChildDied, IdpError) as error:
+        print(f"bin/start: {error}", file=sys.stderr)
+        return 1
+
+
+def _options(arguments: Sequence[str] | None) -> Options:
+    parser = argparse.ArgumentParser(prog="bin/start", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--port", type=_port, default=8000, help="of the provider (8000)")
+    parser.add_argument("--demo-port", type=_port, default=8001, help="of the services (8001)")
+    parser.add_argument("--data", type=Path, default=ROOT / "data", help="data folder (data)")
+    options = Options(**vars(parser.parse_args(arguments)))
+    if options.port == options.demo_port:
+        parser.error("--port and --demo-port must differ")
+    return options
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        message = f"{text!r} is not a port: 1 to 65535 expected"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
+
+
+def _ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
+    # Asked once is enough: impatience must not leave half of the servers behind.
+    for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, signal.SIG_IGN)
+    raise StopAsked
+
+
+def _run(options: Options, started: float) -> int:
+    issuer = f"http://localhost:{options.port}"
+    demo_origin = f"http://127.0.0.1:{options.demo_port}"
+    # "localhost" may be either; another site than 127.0.0.1 for the browser, as in production.
+    binds = addresses(options.port, "--port", ipv6=True)
+    demo_binds = addresses(options.demo_port, "--demo-port", ipv6=False)
+    folder = DataFolder(options.data)
+    folder.make()
+    with ExitStack() as stack:
+        lock = stack.enter_context(folder.held())
+        try:
+            valkey = ValkeyServer(
+                folder.valkey,
+                socket_path=stack.enter_context(folder.valkey_socket()),
+                keep=(lock,),
+            )
+            valkey.start()
+            stack.callback(valkey.stop)
+            environment = _prepare(folder, valkey.url, issuer, demo_origin)
+            valkey.wait()
+            web = _serve(
+                "The identity provider", "idp.app:create_app()", binds, environment, folder
+            )
+            stack.callback(web.end)
+            demo = _serve(
+                "The demo service",
+                "demo.relying_service:create_app()",
+                demo_binds,
+                environment | {"IDP_WORKERS": "1", "DEMO_CONFIGURATION": str(folder.demo_file)},
+                folder,
+            )
+            stack.callback(demo.end)
+            _wait_until_ready(web, options.port, "/readyz")
+            _wait_until_ready(demo, options.demo_port, "/")
+            seconds = time.monotonic() - started
+            print(screen(issuer=issuer, demo_origin=demo_origin, data=folder.path, seconds=seconds))
+            sys.stdout.flush()
+            _watch([demo, web, valkey.child])
+        except StopAsked:
+            print("\n  Stopping.", flush=True)
+    return 0
+
+
+def _prepare(folder: DataFolder, redis_url: str, issuer: str, demo_origin: str) -> dict[str, str]:
+    """Prepare the data and give the environment of the servers."""
+    # Imported here: it takes a second, during which the store's server reads its file.
+    from demo.prepare import DEFAULT_CLIENT_ID
+    from demo.prepare import prepare
+
+    for name in PINNED:
+        os.environ.pop(name, None)
+    folder.write_env(
+        {
+            "IDP_ISSUER": issuer,
+            "IDP_DATA_DIR": str(folder.path),
+            "IDP_REDIS_URL": redis_url,
+            "IDP_DEFAULT_CLIENT_ID": DEFAULT_CLIENT_ID,
+        }
+    )
+    os.environ["IDP_ENV_FILE"] = str(folder.env_file)
+    prepare(demo_origin=demo_origin, demo_file=folder.demo_file)
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "IDP_WORKERS": str(WORKERS),
+        "IDP_GRACEFUL_SECONDS": "5",
+        "MALLOC_ARENA_MAX": "2",  # threads that hash would each keep a heap of their own
+    }
+
+
+def _serve(
+    name: str,
+    application: str,
+    binds: Sequence[str],
+    environment: Mapping[str, str],
+    folder: DataFolder,
+) -> Child:
+    module = application.partition(":")[0]
+    return Child(
+        name,
+        [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONF), application],
+        log=folder.logs / f"{module}.log",
+        env={**environment, "IDP_BIND": " ".join(binds)},
+        stop=signal.SIGTERM,
+        cwd=ROOT,
+    )
+
+
+def _wait_until_ready(child: Child, port: int, path: str) -> None:
+    end = time.monotonic() + READY_WITHIN_SECONDS
+    status: int | None = None
+    while status != HTTPStatus.OK:
+        if child.exit_status is not None:
+            raise ChildDied(_obituary(child))
+        if time.monotonic() > end:
+            answer = "nothing" if status is None else status
+            message = f"{child.name} is not ready: {path} answers {answer}.\n{_last_lines(child)}"
+            raise ServerDidNotStart(message)
+        time.sleep(0.03)
+        status = _status(port, path)
+
+
+def _status(port: int, path: str) -> int | None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def _watch(children: Sequence[Child | None]) -> None:
+    """Stay until a signal comes; a server that ends by itself ends all."""
+    while True:
+        for child in children:
+            if child is not None and child.exit_status is not None:
+                raise ChildDied(_obituary(child))
+        time.sleep(0.2)
+
+
+def _obituary(child: Child) -> str:
+    return (
+        f"{child.name} ended by itself (status {child.exit_status}); everything is stopped. "
+        f"What it wrote last, from {child.log}:\n{_last_lines(child)}"
+    )
+
+
+def _last_lines(child: Child) -> str:
+    return "\n".join(child.said().splitlines()[-LAST_LINES:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

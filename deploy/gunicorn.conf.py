@@ -1,0 +1,57 @@
+"""Gunicorn's settings: ``gunicorn -c deploy/gunicorn.conf.py "idp.app:create_app()"``.
+
+What a machine decides comes from the environment: IDP_BIND, IDP_WORKERS, IDP_THREADS,
+IDP_GRACEFUL_SECONDS, IDP_LOG_LEVEL.
+"""
+
+import os
+from pathlib import Path
+
+import gunicorn
+
+gunicorn.SERVER = "idp"  # the whole Server header: neither product nor version
+
+bind = os.environ.get("IDP_BIND", "127.0.0.1:8000").split()
+worker_class = "gthread"
+workers = int(os.environ.get("IDP_WORKERS", "2"))
+threads = int(os.environ.get("IDP_THREADS", "8"))
+worker_connections = 200
+
+# gunicorn's C parser is another project's; the Python one has had the years and the attackers.
+http_parser = "python"
+limit_request_line = 8190  # the waiting request travels in an address, 4 kB of it
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# Nothing that a client or a proxy writes decides on scheme, path or address: see IDP_ISSUER and
+# IDP_TRUSTED_PROXIES.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+header_map = "drop"
+
+timeout = 30
+graceful_timeout = int(os.environ.get("IDP_GRACEFUL_SECONDS", "20"))
+keepalive = 5
+
+# A worker shows that it lives by touching a file; on a disk that can block for long.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn unlinks it
+control_socket_disable = True
+proc_name = "idp"
+
+# Requests are logged by the application, as JSON and without their query.
+accesslog = None
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "idp.logs.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {
+        "gunicorn.error": {
+            "level": os.environ.get("IDP_LOG_LEVEL", "INFO").upper(),
+            "handlers": ["stderr"],
+            "propagate": False,
+        },
+    },
+}
