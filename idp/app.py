@@ -5,6 +5,7 @@ Each part is built when first asked for, so that a command opens only the stores
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC
 from datetime import datetime
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from idp import StoreUnavailable
+from idp import logs
 from idp.settings import Settings
 from idp.settings import read_settings
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from idp.infra.accounts import SqlAccounts
     from idp.infra.attempts import RedisAttempts
     from idp.infra.audit import SqlAuditLog
+    from idp.infra.client_failures import RedisClientFailures
     from idp.infra.clients import SqlClients
     from idp.infra.codes import RedisCodes
     from idp.infra.key_files import KeyFiles
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from idp.infra.secret_files import Secrets
     from idp.infra.sessions import RedisSessions
     from idp.infra.sql import Database
+    from idp.web import Services
 
 PACKAGE = Path(__file__).parent
 
@@ -83,7 +88,7 @@ class Parts:
         """The signing keys."""
         from idp.infra.key_files import KeyFiles
 
-        return KeyFiles(self.settings.keys_path)
+        return KeyFiles(self.settings.keys_path, longest_token=self.settings.id_token_lifetime)
 
     @cached_property
     def accounts(self) -> SqlAccounts:
@@ -133,16 +138,42 @@ class Parts:
         )
         return RedisAttempts(self.redis, policy, now=self.now)
 
+    @cached_property
+    def client_failures(self) -> RedisClientFailures:
+        """The counters of wrong client credentials."""
+        from idp.infra.client_failures import RedisClientFailures
+
+        return RedisClientFailures(
+            self.redis,
+            limit=self.settings.client_secret_limit,
+            window=self.settings.client_secret_window,
+        )
+
+    @cached_property
+    def services(self) -> Services:
+        """Everything that pages and endpoints need."""
+        from idp.wiring import build_services
+
+        return build_services(self)
+
 
 def create_app(settings: Settings | None = None, now: Callable[[], datetime] = utc_now) -> Flask:
     """Build the web application; gunicorn calls it without arguments.
 
     Raises:
         InvalidSettings: a setting is missing or dangerous.
+        UnsafeStore: the Redis store may evict.
+        IdpError: a secret or a key is missing or unreadable.
     """
     from idp.web import register
 
     parts = Parts(settings or read_settings(), now=now)
-    register(parts.flask, parts)
+    logs.configure(parts.settings.log_level)
+    try:
+        parts.redis.refuse_unsafe_store()
+    except StoreUnavailable as away:
+        # It may come back before the first request; /readyz says so meanwhile, and looks again.
+        logging.getLogger("idp").warning("started without it: %s", away)
+    register(parts.flask, parts.services)
     parts.flask.extensions["idp"] = parts
     return parts.flask

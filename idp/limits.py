@@ -122,3 +122,23 @@ def audited_network(network: str) -> str:
         return "unknown"
     prefix = 24 if parsed.version == 4 else 48
     return str(parsed.supernet(new_prefix=min(prefix, parsed.prefixlen)))
+
+
+class TooManyClientFailures(IdpError):
+    """A network sent too many wrong client credentials."""
+
+    code = "too_many_client_failures"
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__(f"held for {retry_after}")
+        self.retry_after = retry_after
+
+
+class ClientFailures(Protocol):
+    """Wrong client credentials by network; the real client elsewhere is untouched."""
+
+    def check(self, network: str) -> None:
+        """Raise TooManyClientFailures while the network must wait."""
+
+    def count(self, network: str) -> None:
+        """Count one wrong credential."""

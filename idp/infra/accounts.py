@@ -134,10 +134,10 @@ class SqlAccounts:
         with self._counting:
             if time.monotonic() - self._counted_at > SCHEME_COUNTS_AGE_SECONDS:
                 rows = self._database.execute(
-                    select(_ACCOUNTS.c.password_scheme, func.count())
+                    select(_ACCOUNTS.c.password_scheme, func.count().label("accounts"))
                     .where(_ACCOUNTS.c.password_scheme.is_not(None))
                     .group_by(_ACCOUNTS.c.password_scheme)
                 )
-                self._scheme_counts = {row[0]: row[1] for row in rows}
+                self._scheme_counts = {row.password_scheme: row.accounts for row in rows}
                 self._counted_at = time.monotonic()
             return self._scheme_counts

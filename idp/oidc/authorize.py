@@ -1,0 +1,298 @@
+"""The authorization request: an ordered table of checks, and the decision what comes next.
+
+Two phases. Until client and redirect URI are proved, an error is a page of ours and never a
+redirect (``RefusedOnPage``). After that every error goes to the client through the one response
+writer, with ``state`` and ``iss``. Authlib's validation is not used here, its errors are:
+docs/adr/0007-what-authlib-does-here.md.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+from enum import StrEnum
+
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from authlib.oauth2.rfc6749.errors import InvalidScopeError
+from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
+from authlib.oidc.core.errors import LoginRequiredError
+from authlib.oidc.core.errors import RegistrationNotSupportedError
+from authlib.oidc.core.errors import RequestNotSupportedError
+from authlib.oidc.core.errors import RequestURINotSupportedError
+
+from idp import IdpError
+from idp.oidc.clients import Client
+from idp.oidc.clients import Clients
+from idp.oidc.params import PARAMETER_LIMIT
+from idp.oidc.params import Params
+from idp.session import Session
+
+UNDERSTOOD = (
+    "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+    "code_challenge", "code_challenge_method", "prompt", "max_age", "login_hint", "ui_locales",
+    "display", "acr_values", "id_token_hint", "claims", "claims_locales",
+    "request", "request_uri", "registration",
+)  # fmt: skip
+"""What a waiting request keeps; every other parameter is ignored (OIDC Core 1.0 §3.1.2.1)."""
+
+PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*")
+_S256 = re.compile(r"[A-Za-z0-9_-]{43}")
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class RefusedOnPage(IdpError):
+    """A request that may not be redirected: its client or its redirect URI is not proved.
+
+    ``error`` is the OAuth code, ``description`` tells the integrator what is wrong.
+    """
+
+    code = "refused_on_page"
+
+    def __init__(self, error: str, description: str) -> None:
+        super().__init__(f"{error}: {description}")
+        self.error = error
+        self.description = description
+
+
+class RefusedByRedirect(IdpError):
+    """A refusal that the client is told at its redirect URI."""
+
+    code = "refused_by_redirect"
+
+    def __init__(self, redirect_uri: str, state: str, cause: OAuth2Error) -> None:
+        super().__init__(f"{cause.error}: {cause.description}")
+        self.redirect_uri = redirect_uri
+        self.state = state
+        self.error = str(cause.error)
+        self.description = str(cause.description or "")
+
+
+class UnsupportedResponseType(OAuth2Error):
+    """Authlib's own copies what was sent into its text, and fails when that is not ASCII."""
+
+    error = "unsupported_response_type"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """A request that passed every check.
+
+    Attributes:
+        scope: what the client asked, is registered for and this server knows.
+        code_challenge: S256, or "" for a confidential client registered without PKCE.
+        max_age: seconds, or None where neither request nor registration bounds it.
+    """
+
+    client: Client
+    redirect_uri: str
+    scope: tuple[str, ...]
+    state: str
+    nonce: str
+    code_challenge: str
+    prompt: frozenset[str]
+    max_age: int | None
+    login_hint: str
+
+
+def check_parameters_come_once(params: Params, _client: Client) -> None:
+    """Refuse what came twice. Spec: RFC 6749 §3.1."""
+    if repeated := [name for name in params.repeated() if name in UNDERSTOOD]:
+        raise InvalidRequestError(f"Sent more than once: {', '.join(repeated)}.")
+
+
+def check_values_are_writable(params: Params, _client: Client) -> None:
+    """Refuse control characters in what goes back to the client or into a token."""
+    for name in ("state", "nonce", "login_hint"):
+        if _UNWRITABLE.search(params.get(name)):
+            raise InvalidRequestError(f"Control characters in {name}.")
+
+
+def check_no_request_object(params: Params, _client: Client) -> None:
+    """Say that request objects are not taken. Spec: OIDC Core 1.0 §3.1.2.6, §6."""
+    if "request" in params:
+        raise RequestNotSupportedError("Send the parameters themselves.")
+    if "request_uri" in params:
+        raise RequestURINotSupportedError("Send the parameters themselves.")
+    if "registration" in params:
+        raise RegistrationNotSupportedError("Services are registered beforehand.")
+
+
+def check_response_type(params: Params, client: Client) -> None:
+    """Take ``code`` alone. Spec: RFC 6749 §3.1.1, §4.1.2.1."""
+    if "response_type" not in params:
+        raise InvalidRequestError("response_type is required.")
+    if params.get("response_type") != "code":
+        raise UnsupportedResponseType("The response_type must be code.")
+    if "code" not in client.response_types:
+        raise UnauthorizedClientError("This client is not registered for response_type code.")
+
+
+def check_response_mode(params: Params, _client: Client) -> None:
+    """Answer in the query. Spec: OAuth 2.0 Multiple Response Types §2.1."""
+    if params.get("response_mode") not in ("", "query"):
+        raise InvalidRequestError("The response_mode must be query.")
+
+
+def check_scope(params: Params, _client: Client) -> None:
+    """Ask for ``openid``; scopes that nobody knows are ignored, and left out of the answer.
+
+    Spec: OIDC Core 1.0 §3.1.2.1, RFC 6749 §3.3.
+    """
+    scope = params.get("scope")
+    if scope and not _SCOPE.fullmatch(scope):
+        raise InvalidScopeError("Characters that no scope may hold.")
+    if "openid" not in params.words("scope"):
+        raise InvalidScopeError("The scope must hold openid.")
+
+
+def check_pkce_is_s256(params: Params, client: Client) -> None:
+    """Refuse a request without PKCE where the client needs it, or with another method than S256.
+
+    A confidential client may be registered with ``require_pkce: false``; what it sends is checked
+    all the same. Stricter than RFC 7636 §4.3, which lets an absent method mean "plain": RFC 9700
+    §2.1.1 asks for a method that does not expose the verifier. Closes trap 6 of authlib.md.
+    """
+    if "code_challenge" not in params:
+        if client.require_pkce:
+            raise InvalidRequestError("code_challenge is required (PKCE, S256).")
+        if "code_challenge_method" in params:
+            raise InvalidRequestError("code_challenge_method without code_challenge.")
+        return
+    if params.get("code_challenge_method") != "S256":
+        raise InvalidRequestError("code_challenge_method must be S256.")
+    if not _S256.fullmatch(params.get("code_challenge")):
+        raise InvalidRequestError("code_challenge must be 43 base64url characters.")
+
+
+def check_prompt(params: Params, _client: Client) -> None:
+    """Know every word of ``prompt``, and let ``none`` stand alone. Spec: OIDC Core 1.0 §3.1.2.1."""
+    words = set(params.words("prompt"))
+    if words - PROMPTS:
+        raise InvalidRequestError(f"prompt takes {', '.join(sorted(PROMPTS))}.")
+    if "none" in words and len(words) > 1:
+        raise InvalidRequestError("prompt none stands alone.")
+
+
+def check_max_age(params: Params, _client: Client) -> None:
+    """Read ``max_age`` as seconds. Spec: OIDC Core 1.0 §3.1.2.1."""
+    if "max_age" in params and not _SECONDS.fullmatch(params.get("max_age")):
+        raise InvalidRequestError("max_age must be a number of seconds.")
+
+
+CHECKS: tuple[Callable[[Params, Client], None], ...] = (
+    check_parameters_come_once,
+    check_values_are_writable,
+    check_no_request_object,
+    check_response_type,
+    check_response_mode,
+    check_scope,
+    check_pkce_is_s256,
+    check_prompt,
+    check_max_age,
+)
+"""In this order, for every way a request can arrive. The first that refuses decides the answer."""
+
+
+def check(params: Params, clients: Clients) -> AuthorizationRequest:
+    """Check a request whole.
+
+    Raises:
+        RefusedOnPage: client or redirect URI is not proved.
+        RefusedByRedirect: anything else.
+
+    Spec: OIDC Core 1.0 §3.1.2.2, RFC 6749 §4.1.2.1.
+    """
+    client = _proved_client(params, clients)
+    redirect_uri = _proved_redirect_uri(params, client)
+    state = params.get("state") if params.count("state") == 1 else ""
+    try:
+        for run in CHECKS:
+            run(params, client)
+    except OAuth2Error as refusal:
+        if _UNWRITABLE.search(state):
+            state = ""
+        raise RefusedByRedirect(redirect_uri, state, refusal) from None
+    max_age = params.get("max_age")
+    return AuthorizationRequest(
+        client=client,
+        redirect_uri=redirect_uri,
+        scope=tuple(word for word in params.words("scope") if word in client.scope),
+        state=state,
+        nonce=params.get("nonce"),
+        code_challenge=params.get("code_challenge"),
+        prompt=frozenset(params.words("prompt")),
+        max_age=int(max_age) if max_age else client.default_max_age,
+        login_hint=params.get("login_hint"),
+    )
+
+
+def _proved_client(params: Params, clients: Clients) -> Client:
+    if len(params.pairs) > PARAMETER_LIMIT:
+        raise RefusedOnPage("invalid_request", "more than 100 parameters")
+    if params.count("client_id") > 1:
+        raise RefusedOnPage("invalid_request", "client_id was sent more than once")
+    if "client_id" not in params:
+        raise RefusedOnPage("invalid_request", "client_id is missing")
+    client = clients.find(params.get("client_id"))
+    if client is None:
+        raise RefusedOnPage("invalid_client", "client_id is not registered here")
+    return client
+
+
+def _proved_redirect_uri(params: Params, client: Client) -> str:
+    if params.count("redirect_uri") > 1:
+        raise RefusedOnPage("invalid_request", "redirect_uri was sent more than once")
+    if "redirect_uri" not in params:
+        raise RefusedOnPage("invalid_request", "redirect_uri is missing")
+    redirect_uri = params.get("redirect_uri")
+    if redirect_uri not in client.redirect_uris:
+        raise RefusedOnPage(
+            "invalid_request",
+            "redirect_uri is not registered for this client; it is compared character by character",
+        )
+    return redirect_uri
+
+
+class NextStep(StrEnum):
+    """What an authorization request needs now."""
+
+    SIGN_IN = "sign_in"
+    ISSUE_CODE = "issue_code"
+
+
+def next_step(
+    request: AuthorizationRequest,
+    session: Session | None,
+    *,
+    requested_at: datetime,
+    now: datetime,
+) -> NextStep:
+    """Decide from the request and the browser's session what comes next.
+
+    ``requested_at`` is when the request came in: a sign-in after it satisfies ``prompt=login``.
+
+    Raises:
+        RefusedByRedirect: ``login_required``, where the client allowed no page.
+
+    Spec: OIDC Core 1.0 §3.1.2.3, §3.1.2.6.
+    """
+    if session is not None and _recent_enough(request, session, requested_at, now):
+        return NextStep.ISSUE_CODE
+    if "none" in request.prompt:
+        refusal = LoginRequiredError("No session that this request accepts.")
+        raise RefusedByRedirect(request.redirect_uri, request.state, refusal)
+    return NextStep.SIGN_IN
+
+
+def _recent_enough(
+    request: AuthorizationRequest, session: Session, requested_at: datetime, now: datetime
+) -> bool:
+    if request.prompt & {"login", "select_account"} and session.auth_time < requested_at:
+        return False
+    if request.max_age is None or session.auth_time >= requested_at:
+        return True
+    return now - session.auth_time <= timedelta(seconds=request.max_age)

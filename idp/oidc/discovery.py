@@ -1,0 +1,96 @@
+"""Provider metadata and JWKS, as ready bytes with their ETag and how long they may be cached.
+
+The metadata is built from what is served: each line names the thing that makes it true.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+
+from idp.oidc.authorize import PROMPTS
+from idp.oidc.claims import SCOPES
+from idp.oidc.clients import AUTH_METHODS
+from idp.oidc.clients import SIGNING_ALGS
+from idp.oidc.clients import SUBJECT_TYPES
+from idp.oidc.keys import KeyRing
+from idp.oidc.keys import KeyRings
+
+CLAIMS = (
+    "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid",
+    "name", "family_name", "given_name", "middle_name", "gender", "birthdate", "updated_at",
+    "email", "email_verified", "address", "phone_number",
+    "qualite", "numero_dossier", "situations",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A published document."""
+
+    body: bytes
+    etag: str
+    cache_control: str
+
+
+def document(content: object, max_age: timedelta) -> Document:
+    """Make the bytes of a document once."""
+    body = json.dumps(content, separators=(",", ":")).encode()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    return Document(body, etag, f"public, max-age={int(max_age.total_seconds())}")
+
+
+def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
+    """Describe this provider. Spec: OIDC Discovery 1.0 §3, RFC 8414 §2, RFC 9207 §3."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks",
+        "end_session_endpoint": f"{issuer}/logout",
+        "scopes_supported": list(SCOPES),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code"],
+        "subject_types_supported": list(SUBJECT_TYPES),
+        "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
+        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": sorted(PROMPTS),
+        "acr_values_supported": list(acr_values),
+        "claims_supported": list(CLAIMS),
+        "claim_types_supported": ["normal"],
+        "ui_locales_supported": ["fr"],
+        "display_values_supported": ["page"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "authorization_response_iss_parameter_supported": True,
+    }
+
+
+class PublishedKeys:
+    """The JWKS, written again only when the ring changes or a key's time has come."""
+
+    def __init__(self, rings: KeyRings, *, max_age: timedelta, now: Callable[[], datetime]) -> None:
+        self._rings = rings
+        self._max_age = max_age
+        self._now = now
+        self._ring: KeyRing | None = None
+        self._changes_at: datetime | None = None
+        self._document: Document | None = None
+
+    def document(self) -> Document:
+        """Give the keys published now. Spec: RFC 7517 §5, OIDC Core 1.0 §10.1.1."""
+        ring, now = self._rings.ring(), self._now()
+        overdue = self._changes_at is not None and now >= self._changes_at
+        kept = self._document
+        if kept is None or ring is not self._ring or overdue:
+            keys = [key.public_jwk for key in ring.published(now=now)]
+            kept = document({"keys": keys}, self._max_age)
+            self._ring, self._changes_at = ring, ring.published_changes_at(now)
+            self._document = kept
+        return kept

@@ -1,0 +1,126 @@
+"""The authorization request that waits while its person signs in, sealed into the page's address.
+
+Nothing is stored: a stranger cannot fill a store, each tab has its own, any node can open it, and a
+page left overnight still leads where it should. Sealed with AES-256-GCM under a key derived from
+the cookie key, and bound to the browser's cookie, so that nobody can hand a person a page of
+somebody else's request.
+"""
+
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import zlib
+from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from idp import IdpError
+from idp.oidc.authorize import UNDERSTOOD
+from idp.oidc.params import Params
+
+SEALED_LIMIT = 4096
+_NONCE_BYTES = 12
+_PURPOSE = b"waiting-request:1"
+_OPENED_LIMIT = 64 * 1024
+
+
+class WaitingRequestTooLarge(IdpError):
+    """The request does not fit into an address."""
+
+    code = "waiting_request_too_large"
+
+
+class WaitingRequestUnreadable(IdpError):
+    """Not sealed by us, altered, or by a key that is gone."""
+
+    code = "waiting_request_unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRequest:
+    """What was sealed, as opened.
+
+    Attributes:
+        same_browser: the cookie is the one it was sealed for.
+        expired: it waited longer than a request may.
+    """
+
+    params: Params
+    requested_at: datetime
+    same_browser: bool
+    expired: bool
+
+
+class WaitingRequests:
+    """Seals and opens; the first key seals, every key opens."""
+
+    def __init__(
+        self, keys: Sequence[bytes], *, lifetime: timedelta, now: Callable[[], datetime]
+    ) -> None:
+        self._ciphers = [AESGCM(hmac.digest(key, _PURPOSE, hashlib.sha256)) for key in keys]
+        self._lifetime = lifetime
+        self._now = now
+
+    def seal(self, params: Params, browser: str) -> str:
+        """Seal a request for one browser: base64url text for an address.
+
+        Raises:
+            WaitingRequestTooLarge: more than SEALED_LIMIT characters.
+        """
+        kept = [(name, value) for name, value in params.pairs if value and name in UNDERSTOOD]
+        body = [round(self._now().timestamp(), 3), _bound(browser), kept]
+        packed = zlib.compress(json.dumps(body, separators=(",", ":")).encode(), 6)
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + self._ciphers[0].encrypt(nonce, packed, _PURPOSE)
+        text = urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+        if len(text) > SEALED_LIMIT:
+            raise WaitingRequestTooLarge(f"{len(text)} characters sealed")
+        return text
+
+    def open(self, text: str, browser: str) -> WaitingRequest:
+        """Open what ``seal`` made.
+
+        Raises:
+            WaitingRequestUnreadable: it is not ours.
+        """
+        requested_at_epoch, bound, pairs = json.loads(self._decrypt(text))
+        requested_at = datetime.fromtimestamp(requested_at_epoch, UTC)
+        return WaitingRequest(
+            params=Params.of((name, value) for name, value in pairs),
+            requested_at=requested_at,
+            same_browser=hmac.compare_digest(bound, _bound(browser)),
+            expired=self._now() - requested_at > self._lifetime,
+        )
+
+    def _decrypt(self, text: str) -> bytes:
+        if len(text) > SEALED_LIMIT:
+            raise WaitingRequestUnreadable("too long")
+        try:
+            sealed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
+        except (binascii.Error, UnicodeEncodeError, ValueError):
+            raise WaitingRequestUnreadable("not base64url") from None
+        nonce, encrypted = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        if len(encrypted) < 16:
+            raise WaitingRequestUnreadable("too short")
+        for cipher in self._ciphers:
+            try:
+                packed = cipher.decrypt(nonce, encrypted, _PURPOSE)
+            except InvalidTag:
+                continue
+            return zlib.decompressobj().decompress(packed, _OPENED_LIMIT)
+        raise WaitingRequestUnreadable("sealed by nobody here")
+
+
+def _bound(browser: str) -> str:
+    digest = hashlib.sha256(b"browser:" + browser.encode("utf-8", "surrogatepass")).digest()
+    return urlsafe_b64encode(digest[:16]).decode("ascii")

@@ -1,0 +1,106 @@
+"""Pages and endpoints. Flask, thin: rules live in ``identity`` and ``oidc``, stores in ``infra``.
+
+=====================  ==================================================================
+``oidc``               ``/authorize`` (the only dispatcher), ``/token``, ``/userinfo``
+``login``              ``/connexion``
+``logout``             ``/logout``
+``account``            ``/compte``
+``published``          discovery and JWKS, answered in front of Flask's dispatch
+``health``             ``/healthz``, ``/readyz``
+``browser``            cookies, CSRF, the network a request comes from
+``headers``            request id, security headers, one log line a request
+``errors``             every error as a French page, or as JSON for machines
+=====================  ==================================================================
+"""
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+from typing import cast
+
+from flask import Flask
+from flask import current_app
+
+from idp.audit import AuditLog
+from idp.identity.dossier import NumeroPatterns
+from idp.identity.login import SignIn
+from idp.oidc.authorization import Codes
+from idp.oidc.claims import Subjects
+from idp.oidc.clients import Clients
+from idp.oidc.discovery import Document
+from idp.oidc.discovery import PublishedKeys
+from idp.oidc.logout import Logout
+from idp.oidc.provider import Provider
+from idp.oidc.userinfo import Userinfo
+from idp.oidc.waiting import WaitingRequests
+from idp.session import Sessions
+
+EXTENSION = "idp-services"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What pages and endpoints need, built by ``idp.app``; nothing is built here.
+
+    Attributes:
+        default_client_id: the service that a sign-in without one leads to, or "" for ``/compte``.
+        cookie_keys: the first signs and seals, all of them verify.
+        trusted_proxies: how many proxies of ours stand in front, exactly.
+        transaction: one SQL transaction, committed at its end.
+        probes: by name, what tells "" when well, or what is wrong.
+        begin_request: told the id of each request, for the logs.
+    """
+
+    issuer: str
+    fund_name: str
+    support_phone: str
+    default_client_id: str
+    patterns: NumeroPatterns
+    cookie_keys: tuple[bytes, ...]
+    trusted_proxies: int
+    session_absolute: timedelta
+    code_lifetime: timedelta
+    sign_in: SignIn
+    sessions: Sessions
+    codes: Codes
+    clients: Clients
+    subjects: Subjects
+    waiting: WaitingRequests
+    provider: Provider
+    userinfo: Userinfo
+    logout: Logout
+    audit: AuditLog
+    metadata: Document
+    keys: PublishedKeys
+    transaction: Callable[[], AbstractContextManager[None]]
+    probes: Mapping[str, Callable[[], str]]
+    begin_request: Callable[[str], object]
+    now: Callable[[], datetime]
+
+
+def services() -> Services:
+    """The services of the application that serves this request."""
+    return cast("Services", current_app.extensions[EXTENSION])
+
+
+def register(app: Flask, given: Services) -> None:
+    """Join every page and endpoint to ``app``."""
+    from idp.web import account
+    from idp.web import errors
+    from idp.web import headers
+    from idp.web import health
+    from idp.web import login
+    from idp.web import logout
+    from idp.web import oidc
+    from idp.web.published import Published
+
+    app.extensions[EXTENSION] = given
+    headers.register(app, given)
+    errors.register(app)
+    for module in (oidc, login, logout, account, health):
+        app.register_blueprint(module.bp)
+    # The type: Flask documents wsgi_app as the place for a middleware.
+    app.wsgi_app = Published(app.wsgi_app, given)  # type: ignore[method-assign]

@@ -1,0 +1,168 @@
+"""What a browser carries: its own cookie, its session, its device; and where a request comes from.
+
+=====================  ======================================================================
+``__Host-browser``     a random name of the browser; waiting requests and CSRF hang on it
+``__Host-session``     the SSO session's token; ends with the browser
+``__Host-device``      signed: this browser signed in before, six months
+=====================  ======================================================================
+"""
+
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from datetime import timedelta
+
+from flask import Request
+from flask import Response
+
+from idp.audit import Actor
+from idp.limits import audited_network
+from idp.limits import network_of
+from idp.session import Session
+from idp.session import SignedIn
+from idp.session import new_session_token
+from idp.session import session_key
+from idp.web import Services
+
+BROWSER_COOKIE = "__Host-browser"
+SESSION_COOKIE = "__Host-session"
+DEVICE_COOKIE = "__Host-device"
+SIX_MONTHS = timedelta(days=182)
+_COOKIE_LIMIT = 256
+
+
+def browser_of(request: Request) -> str:
+    """The browser's name for itself, or "" at its first visit (or where cookies are refused)."""
+    value = request.cookies.get(BROWSER_COOKIE, "")
+    return value if 20 <= len(value) <= _COOKIE_LIMIT else ""
+
+
+def name_browser(response: Response, browser: str) -> str:
+    """Give a browser without a name one, and keep that of the others; returns it."""
+    named = browser or secrets.token_urlsafe(24)
+    _set(response, BROWSER_COOKIE, named, SIX_MONTHS)
+    return named
+
+
+def session_of(request: Request, services: Services) -> tuple[str, Session | None]:
+    """The key of the browser's session and the session, if it is alive; renews its idle time.
+
+    Raises:
+        StoreUnavailable: nobody can tell.
+    """
+    token = request.cookies.get(SESSION_COOKIE, "")
+    if not token or len(token) > _COOKIE_LIMIT:
+        return "", None
+    key = session_key(token)
+    session = services.sessions.get(key)
+    return (key, session) if session is not None else ("", None)
+
+
+def open_session(
+    request: Request, services: Services, signed_in: SignedIn
+) -> tuple[str, str, Session]:
+    """Open a session under a new id and end the one this browser had.
+
+    Returns:
+        The cookie's token, the store's key, the session.
+    """
+    former = request.cookies.get(SESSION_COOKIE, "")
+    token = new_session_token()
+    key = session_key(token)
+    session = Session.open(signed_in, now=services.now(), absolute=services.session_absolute)
+    services.sessions.put(key, session)
+    if former and len(former) <= _COOKIE_LIMIT:
+        services.sessions.end(session_key(former))
+    return token, key, session
+
+
+def keep_session(response: Response, token: str) -> None:
+    """Hand the session to the browser, until it is closed."""
+    _set(response, SESSION_COOKIE, token, None)
+
+
+def drop_session(response: Response) -> None:
+    """Take the session's cookie back."""
+    response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def device_of(request: Request, services: Services) -> str:
+    """The device identifier that this browser was given at an earlier sign-in, or ""."""
+    device, _, rest = request.cookies.get(DEVICE_COOKIE, "")[:_COOKIE_LIMIT].partition(".")
+    expires_at, _, tag = rest.partition(".")
+    if not expires_at.isdecimal() or not expires_at.isascii() or not device:
+        return ""
+    if int(expires_at) <= services.now().timestamp():
+        return ""
+    genuine = _is_signed(services.cookie_keys, "device", f"{device}.{expires_at}", tag)
+    return device if genuine else ""
+
+
+def new_device() -> str:
+    """Draw a device identifier."""
+    return secrets.token_hex(16)
+
+
+def keep_device(response: Response, services: Services, device: str) -> None:
+    """Let the browser prove for six months that it has signed in here."""
+    value = f"{device}.{_epoch(services.now() + SIX_MONTHS)}"
+    tag = _sign(services.cookie_keys[0], "device", value)
+    _set(response, DEVICE_COOKIE, f"{value}.{tag}", SIX_MONTHS)
+
+
+def csrf_token(services: Services, browser: str) -> str:
+    """What a form of ours must send back from this browser."""
+    return _sign(services.cookie_keys[0], "csrf", browser)
+
+
+def is_own_form(request: Request, services: Services, browser: str) -> bool:
+    """Tell whether a POST comes from a page of ours in this browser, and not from another site."""
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        return False
+    presented = request.form.get("csrf", "")
+    return bool(browser) and _is_signed(services.cookie_keys, "csrf", browser, presented)
+
+
+def network_of_request(request: Request, services: Services) -> str:
+    """The network a request comes from: the peer, or what our own proxies say of it.
+
+    With N trusted proxies the client's address is the Nth from the right of X-Forwarded-For:
+    whatever stands further left was written by somebody else.
+    """
+    address = request.remote_addr or ""
+    if services.trusted_proxies:
+        hops = request.headers.get("X-Forwarded-For", "").split(",")
+        if len(hops) >= services.trusted_proxies:
+            address = hops[-services.trusted_proxies].strip()
+    return network_of(address)
+
+
+def actor_of(request: Request, services: Services, request_id: str) -> Actor:
+    """Who acts, for the audit log."""
+    network = network_of_request(request, services)
+    return Actor(network=audited_network(network), request_id=request_id)
+
+
+def _set(response: Response, name: str, value: str, max_age: timedelta | None) -> None:
+    response.set_cookie(
+        name, value, max_age=max_age, path="/", secure=True, httponly=True, samesite="Lax"
+    )
+
+
+def _sign(key: bytes, purpose: str, text: str) -> str:
+    message = f"{purpose}:{text}".encode("utf-8", "surrogatepass")
+    digest = hmac.digest(key, message, hashlib.sha256)
+    return urlsafe_b64encode(digest[:24]).decode("ascii")
+
+
+def _is_signed(keys: Sequence[bytes], purpose: str, text: str, presented: str) -> bool:
+    tag = presented.encode("utf-8", "surrogatepass")
+    expected = [_sign(key, purpose, text).encode() for key in keys]
+    return any(hmac.compare_digest(tag, one) for one in expected)
+
+
+def _epoch(instant: datetime) -> int:
+    return int(instant.timestamp())

@@ -1,0 +1,171 @@
+"""Every error as its reader needs it: a French page for a person, JSON for a machine.
+
+A page shows the sentence of an error's code, never its text. What nobody foresaw is a page with an
+incident number, which is the request id of the log line that holds the cause.
+"""
+
+import logging
+
+from flask import Flask
+from flask import Response
+from flask import g
+from flask import jsonify
+from flask import make_response
+from flask import render_template
+from flask import request
+from werkzeug.exceptions import HTTPException
+
+from idp import Busy
+from idp import StoreUnavailable
+from idp.oidc.authorize import RefusedOnPage
+from idp.oidc.logout import LogoutRefused
+from idp.oidc.waiting import WaitingRequestTooLarge
+
+MACHINE_ENDPOINTS = ("/token", "/userinfo", "/jwks", "/.well-known/", "/healthz", "/readyz")
+"""They answer JSON whatever they are asked to answer, and need no CSRF token."""
+
+RETRY_SECONDS = 5
+
+_SENTENCES: dict[int, tuple[str, str]] = {
+    400: (
+        "Cette demande n’est pas valable",
+        "Revenez en arrière et recommencez, ou retournez à la page de connexion.",
+    ),
+    403: ("Cette demande est refusée", "Retournez à la page de connexion et recommencez."),
+    404: (
+        "Cette page n’existe pas",
+        "L’adresse est peut-être mal recopiée. Vous pouvez retourner à la page de connexion.",
+    ),
+    405: (
+        "Cette page ne s’ouvre pas ainsi",
+        "Retournez à la page de connexion et recommencez.",
+    ),
+    413: (
+        "Cette demande est trop longue",
+        "Revenez en arrière et raccourcissez ce que vous avez saisi.",
+    ),
+    429: ("Trop de tentatives", "Patientez quelques minutes avant de recommencer."),
+    500: (
+        "Une erreur est survenue de notre côté",
+        "Vous n’y êtes pour rien. Réessayez dans quelques minutes ; si cela continue, "
+        "contactez-nous en donnant le numéro d’incident ci-dessous.",
+    ),
+    503: (
+        "Le service est momentanément indisponible",
+        "Rien n’est perdu. Réessayez dans quelques instants.",
+    ),
+}
+
+log = logging.getLogger("idp.errors")
+
+
+def register(app: Flask) -> None:
+    """Answer every error of ``app``."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(Busy, _unavailable)
+    app.register_error_handler(RefusedOnPage, _refused_on_page)
+    app.register_error_handler(LogoutRefused, _logout_refused)
+    app.register_error_handler(WaitingRequestTooLarge, _too_large)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def page(
+    status: int,
+    *,
+    title: str = "",
+    message: str = "",
+    code: str = "",
+    incident: str = "",
+    link: str = "/connexion",
+    link_label: str = "Aller à la page de connexion",
+) -> Response:
+    """Make an error page; title and message are those of the status where none is given."""
+    standard_title, standard_message = _SENTENCES.get(status, _SENTENCES[400])
+    body = render_template(
+        "pages/error.html",
+        status=status,
+        title=title or standard_title,
+        message=message or standard_message,
+        code=code,
+        incident=incident,
+        link=link,
+        link_label=link_label,
+    )
+    return make_response(body, status)
+
+
+def _is_machine() -> bool:
+    return request.path.startswith(MACHINE_ENDPOINTS)
+
+
+def _machine(status: int, error: str, description: str) -> Response:
+    response = jsonify(error=error, error_description=description)
+    response.status_code = status
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return make_response(error.get_response())
+    if _is_machine():
+        name = "invalid_request" if status < 500 else "server_error"
+        response = _machine(status, name, error.name)
+    else:
+        response = page(status, incident=g.request_id if status >= 500 else "")
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def _unavailable(error: StoreUnavailable | Busy) -> Response:
+    log.warning("refused: %s", error)
+    if _is_machine():
+        response = _machine(503, "temporarily_unavailable", "A store is away; try again.")
+    else:
+        response = page(503, link=request.full_path if request.method == "GET" else "/connexion",
+                        link_label="Réessayer")  # fmt: skip
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def _refused_on_page(error: RefusedOnPage) -> Response:
+    log.info("authorization refused on page: %s", error)
+    return page(
+        400,
+        title="Ce service ne peut pas vous connecter",
+        message="La demande que le service nous a transmise n’est pas valable. "
+        "Retournez sur le site du service et recommencez ; si cela continue, signalez-le-lui "
+        "avec les informations ci-dessous.",
+        code=f"{error.error}: {error.description}",
+        incident=g.request_id,
+        link="",
+        link_label="",
+    )
+
+
+def _logout_refused(error: LogoutRefused) -> Response:
+    log.info("logout refused: %s", error)
+    return page(
+        400,
+        title="Cette demande de déconnexion n’est pas valable",
+        message="Vous pouvez vous déconnecter depuis votre compte.",
+        code=f"invalid_request: {error}",
+        incident=g.request_id,
+        link="/compte",
+        link_label="Aller à mon compte",
+    )
+
+
+def _too_large(error: WaitingRequestTooLarge) -> Response:
+    log.info("waiting request too large: %s", error)
+    return _refused_on_page(RefusedOnPage("invalid_request", "the request is too long"))
+
+
+def _unforeseen(error: Exception) -> Response:
+    log.error("unforeseen", exc_info=error)
+    if _is_machine():
+        return _machine(500, "server_error", f"incident {g.request_id}")
+    return page(500, incident=g.request_id)

@@ -1,0 +1,122 @@
+"""What every answer carries: a request id, security headers, a log line."""
+
+import hashlib
+import logging
+import secrets
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask
+from flask import Response
+from flask import g
+from flask import request
+
+from idp.oidc.clients import Client
+from idp.web import Services
+
+BODY_LIMIT = 64 * 1024
+YEAR_SECONDS = 365 * 24 * 3600
+
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+_OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_PERMISSIONS = ", ".join(
+    f"{feature}=()"
+    for feature in ("camera", "geolocation", "microphone", "payment", "usb", "browsing-topics")
+)
+
+log = logging.getLogger("idp.request")
+
+
+def register(app: Flask, services: Services) -> None:
+    """Prepare every request and dress every answer."""
+    app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
+    app.config["MAX_FORM_MEMORY_SIZE"] = BODY_LIMIT
+    app.config["MAX_FORM_PARTS"] = 100
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_SECONDS
+    app.jinja_env.globals.update(
+        asset=_assets(Path(app.static_folder or "")),
+        fund_name=services.fund_name,
+        support_phone=services.support_phone,
+    )
+    hsts = urlsplit(services.issuer).scheme == "https"
+
+    @app.before_request
+    def begin() -> None:
+        g.request_id = secrets.token_hex(8)
+        g.began = time.perf_counter()
+        services.begin_request(g.request_id)
+
+    @app.context_processor
+    def named() -> dict[str, str]:
+        return {"request_id": g.get("request_id", "")}
+
+    @app.after_request
+    def dress(response: Response) -> Response:
+        headers = response.headers
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        if hsts:
+            headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}; includeSubDomains"
+        if request.endpoint != "static":
+            headers.setdefault("Cache-Control", "no-store")
+            headers["X-Request-Id"] = g.request_id
+        if response.mimetype == "text/html":
+            allowed = "".join(f" {origin}" for origin in g.get("form_action", ()))
+            headers["Content-Security-Policy"] = _PAGE_POLICY + allowed
+            headers["Cross-Origin-Opener-Policy"] = "same-origin"
+            headers["Permissions-Policy"] = _PERMISSIONS
+        else:
+            headers["Content-Security-Policy"] = _OTHER_POLICY
+        _note(response)
+        return response
+
+
+def see_other(location: str) -> Response:
+    """Send the browser on by GET, whatever brought it here (RFC 9700 §4.12: 303, never 307)."""
+    return Response("", 303, {"Location": location}, mimetype="text/plain")
+
+
+def allow_form_to(*uris: str, client: Client | None = None) -> None:
+    """Let this page's form end at ``uris`` and where the client redirects on to, and nowhere else.
+
+    Chromium applies ``form-action`` to every redirect that follows the form.
+    """
+    origins = [origin for uri in uris if (origin := _origin(uri))]
+    g.form_action = (*origins, *(client.form_action_origins if client else ()))
+
+
+def _origin(uri: str) -> str:
+    parts = urlsplit(uri)
+    if parts.scheme in ("http", "https"):
+        return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}:" if parts.scheme else ""
+
+
+def _note(response: Response) -> None:
+    # The path without its query: a query can hold a sealed request, a hint, a code.
+    path = request.path if request.endpoint else "(unknown)"
+    log.info(
+        "%s %s %d",
+        request.method,
+        path,
+        response.status_code,
+        extra={"ms": round((time.perf_counter() - g.began) * 1000, 1)},
+    )
+
+
+class _assets:  # noqa: N801 - a function with a memory, called as asset(name) in templates
+    """Addresses of static files, with the digest of their content so that caches may keep them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._versions = {
+            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    def __call__(self, name: str) -> str:
+        return f"/static/{name}?v={self._versions[name]}"

@@ -1,0 +1,104 @@
+"""Sign-out: asked by a service, or by the person at ``/compte``."""
+
+from flask import Blueprint
+from flask import Response
+from flask import g
+from flask import make_response
+from flask import render_template
+from flask import request
+
+from idp.audit import Event
+from idp.oidc.clients import Client
+from idp.oidc.logout import LogoutRequest
+from idp.oidc.params import Params
+from idp.session import Session
+from idp.web import Services
+from idp.web import services
+from idp.web.browser import actor_of
+from idp.web.browser import browser_of
+from idp.web.browser import csrf_token
+from idp.web.browser import drop_session
+from idp.web.browser import is_own_form
+from idp.web.browser import name_browser
+from idp.web.browser import session_of
+from idp.web.headers import allow_form_to
+from idp.web.headers import see_other
+
+bp = Blueprint("logout", __name__)
+
+CARRIED = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+
+
+@bp.route("/logout", methods=["GET", "POST"])
+def logout() -> Response:
+    """End the session: at once on a valid hint of it, else after a question.
+
+    A POST from another site arrives without its Lax cookies: it is answered by the question, whose
+    form is ours and brings them. Spec: OIDC RP-Initiated Logout 1.0 §2.
+    """
+    given = services()
+    pairs = request.args if request.method == "GET" else request.form
+    params = Params.of(pair for pair in pairs.items(multi=True) if pair[0] in CARRIED)
+    key, session = session_of(request, given)
+    asked = given.logout.check(params, key)
+    confirmed = request.method == "POST" and is_own_form(request, given, browser_of(request))
+    blind = request.method == "POST" and session is None and not confirmed
+    if (asked.proved and not blind) or confirmed:
+        return _end(given, asked, key, session)
+    if session is None and not blind:
+        return _gone(asked)
+    return _ask(given, asked, params)
+
+
+@bp.get("/deconnexion")
+def done() -> Response:
+    """Say that the person is signed out."""
+    return _logged_out(None)
+
+
+def _end(given: Services, asked: LogoutRequest, key: str, session: Session | None) -> Response:
+    if session is not None:
+        given.sessions.end(key)
+        with given.transaction():
+            given.audit.record(
+                Event.SESSION_ENDED,
+                account_id=session.account_id,
+                client_id=asked.client.client_id if asked.client else None,
+                actor=actor_of(request, given, g.request_id),
+            )
+    return _gone(asked)
+
+
+def _gone(asked: LogoutRequest) -> Response:
+    response = see_other(asked.return_to) if asked.return_to else _logged_out(asked.client)
+    drop_session(response)
+    return response
+
+
+def _ask(given: Services, asked: LogoutRequest, params: Params) -> Response:
+    response = make_response("")
+    browser = name_browser(response, browser_of(request))
+    if asked.return_to:
+        allow_form_to(asked.return_to, client=asked.client)
+    response.set_data(
+        render_template(
+            "pages/logout_confirm.html",
+            action="/logout",
+            csrf=csrf_token(given, browser),
+            fields=[(name, params.get(name)) for name in CARRIED if name in params],
+            service_name=asked.client.client_name if asked.client else "",
+        )
+    )
+    return response
+
+
+def _logged_out(client: Client | None) -> Response:
+    link = client.client_uri if client else ""
+    return make_response(
+        render_template(
+            "pages/logged_out.html",
+            service_name=client.client_name if client else "",
+            link=link or "/connexion",
+            link_label="Revenir au service" if link else "Se connecter à nouveau",
+        )
+    )

@@ -1,0 +1,128 @@
+"""Join parts to services: which adapter stands behind which port."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from idp import IdpError
+from idp import logs
+from idp.identity.dossier import NumeroPatterns
+from idp.identity.hash_pool import HashPool
+from idp.identity.login import ACR_PASSWORD
+from idp.identity.login import SignIn
+from idp.identity.password import Argon2Cost
+from idp.identity.password import Passwords
+from idp.oidc.authenticate import ClientAuthenticator
+from idp.oidc.discovery import PublishedKeys
+from idp.oidc.discovery import document
+from idp.oidc.discovery import metadata
+from idp.oidc.logout import Logout
+from idp.oidc.provider import Provider
+from idp.oidc.tokens import Tokens
+from idp.oidc.userinfo import Userinfo
+from idp.oidc.waiting import WaitingRequests
+from idp.web import Services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from idp.app import Parts
+
+
+def build_services(parts: Parts) -> Services:
+    """Build what pages and endpoints need.
+
+    Raises:
+        IdpError: a secret or a key is missing or unreadable; the text names the file.
+    """
+    settings, secrets = parts.settings, parts.secrets
+    parts.key_files.ring()  # a broken key refuses the start, not the first sign-in
+    tokens = Tokens(
+        issuer=settings.issuer,
+        rings=parts.key_files,
+        pairwise_salt=secrets.pairwise_salt,
+        access_token_lifetime=settings.access_token_lifetime,
+        id_token_lifetime=settings.id_token_lifetime,
+        now=parts.now,
+    )
+    return Services(
+        issuer=settings.issuer,
+        fund_name=settings.fund_name,
+        support_phone=settings.support_phone,
+        default_client_id=settings.default_client_id,
+        patterns=numero_patterns(parts),
+        cookie_keys=secrets.cookie_keys,
+        trusted_proxies=settings.trusted_proxies,
+        session_absolute=settings.session_absolute,
+        code_lifetime=settings.code_lifetime,
+        sign_in=_sign_in(parts),
+        sessions=parts.sessions,
+        codes=parts.codes,
+        clients=parts.clients,
+        subjects=parts.accounts,
+        waiting=WaitingRequests(
+            secrets.cookie_keys, lifetime=settings.waiting_request_lifetime, now=parts.now
+        ),
+        provider=Provider(
+            token_endpoint=f"{settings.issuer}/token",
+            authenticator=ClientAuthenticator(parts.clients, parts.client_failures),
+            codes=parts.codes,
+            subjects=parts.accounts,
+            tokens=tokens,
+            audit=parts.audit,
+        ),
+        userinfo=Userinfo(tokens, parts.codes, parts.accounts),
+        logout=Logout(tokens, parts.clients),
+        audit=parts.audit,
+        metadata=document(
+            metadata(settings.issuer, acr_values=(ACR_PASSWORD,)), settings.jwks_max_age
+        ),
+        keys=PublishedKeys(parts.key_files, max_age=settings.jwks_max_age, now=parts.now),
+        transaction=parts.database.transaction,
+        probes={
+            "redis": _probe(parts.redis.refuse_unsafe_store),
+            "sql": _probe(parts.database.ping),
+            "keys": lambda: parts.key_files.trouble,
+        },
+        begin_request=logs.request_id.set,
+        now=parts.now,
+    )
+
+
+def numero_patterns(parts: Parts) -> NumeroPatterns:
+    """The patterns of dossier numbers, from the settings."""
+    return NumeroPatterns(
+        affilie=re.compile(parts.settings.affilie_pattern),
+        ayant_droit=re.compile(parts.settings.ayant_droit_pattern),
+    )
+
+
+def _sign_in(parts: Parts) -> SignIn:
+    settings, secrets = parts.settings, parts.secrets
+    return SignIn(
+        accounts=parts.accounts,
+        attempts=parts.attempts,
+        passwords=Passwords(
+            pepper=secrets.pepper,
+            decoy_key=secrets.decoy_key,
+            cost=Argon2Cost(settings.argon2_memory_kib, settings.argon2_passes),
+            mix=parts.accounts,
+        ),
+        pool=HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue),
+        audit=parts.audit,
+        decoy_key=secrets.decoy_key,
+        redesign_at=settings.redesign_at,
+        now=parts.now,
+    )
+
+
+def _probe(look: Callable[[], None]) -> Callable[[], str]:
+    def probe() -> str:
+        try:
+            look()
+        except IdpError as error:
+            return str(error)
+        return ""
+
+    return probe
