@@ -453,7 +453,7 @@ def test_a_person_who_must_wait_reads_how_long_and_how_to_get_out():
     alert = page.xpath("//*[@role = 'alert']")[0]
 
     assert "dans 4 minutes" in words(alert)
-    assert alert.xpath(".//a/@href") == ["/mot-de-passe-oublie", "/franceconnect"]
+    assert alert.xpath(".//a/@href") == ["/mot-de-passe-oublie", "/franceconnect", "tel:0123456789"]
     assert f"01{NBSP}23{NBSP}45{NBSP}67{NBSP}89" in words(alert)
 
 
