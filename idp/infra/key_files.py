@@ -146,6 +146,10 @@ class KeyFiles:
         """Where the file of a key stands."""
         return self.folder / _name(key.signs_from, key.alg)
 
+    def published_since(self, key: SigningKey) -> datetime:
+        """When the file of a key appeared: it has been in the JWKS since."""
+        return datetime.fromtimestamp(self.path_of(key).stat().st_mtime, UTC)
+
     def kept_until(self, key: SigningKey) -> datetime | None:
         """When the file of a key serves nothing any more, not even a hint that comes back."""
         until = self.ring().published_until(key)

@@ -1,0 +1,176 @@
+"""``idp clients``: the relying services, described by RFC 7591 metadata in JSON."""
+
+import json
+from typing import BinaryIO
+
+import click
+
+from idp.app import Parts
+from idp.audit import Actor
+from idp.audit import Event
+from idp.cli import parts
+from idp.infra.clients import UnknownClient
+from idp.infra.clients import new_client_secret
+from idp.oidc.clients import Client
+from idp.oidc.registration import InvalidClientMetadata
+from idp.oidc.registration import decode
+from idp.oidc.registration import parse
+from idp.oidc.registration import to_metadata
+
+ES256_ADVICE = (
+    'Advice: without "id_token_signed_response_alg", id_tokens are signed with RS256, the default'
+    " of OpenID Connect. ES256 is cheaper and shorter: register it if the service's library can."
+)
+
+
+@click.group()
+def clients() -> None:
+    """Relying services. A change is in force in every process within a second."""
+
+
+@clients.command()
+@click.argument("file", type=click.File("rb"))
+@click.pass_obj
+def add(operator: str, file: BinaryIO) -> None:
+    """Register the service that FILE describes (- is stdin); show its secret, this once."""
+    built = parts()
+    metadata = decode(file.read())
+    client = parse(metadata)
+    secret = None if client.is_public else new_client_secret()
+    with built.flask.app_context(), built.database.transaction():
+        built.clients.add(client, secret)
+        _audit(built, Event.CLIENT_ADDED, operator, client.client_id)
+    print(f"registered {client.client_name!r}\nclient_id: {client.client_id}")
+    if secret is None:
+        print("It is public: it has no secret, and PKCE proves who redeems a code.")
+    else:
+        _show_secret(secret)
+    if "id_token_signed_response_alg" not in metadata:
+        click.echo(ES256_ADVICE, err=True)
+
+
+@clients.command("list")
+def list_() -> None:
+    """List the services, one line each."""
+    registered = parts().clients.list()
+    for client in registered:
+        live = "public" if client.is_public else f"{len(client.secret_hashes)} secret(s)"
+        alg, subjects = client.id_token_signed_response_alg, client.subject_type
+        print(f"{client.client_id}  {client.client_name!r}  {live}, {alg}, {subjects} subjects")
+    if not registered:
+        print("no service yet; `idp clients add FILE.json` registers one")
+
+
+@clients.command()
+@click.argument("client_id")
+def show(client_id: str) -> None:
+    """Show a service's metadata as JSON that ``update`` takes back."""
+    client = _registered(parts(), client_id)
+    print(json.dumps(to_metadata(client), indent=2, ensure_ascii=False))
+    click.echo(f"live secrets: {len(client.secret_hashes)}", err=True)
+
+
+@clients.command()
+@click.argument("client_id")
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--change-subjects",
+    is_flag=True,
+    help="Accept that every member becomes somebody else to this service.",
+)
+@click.pass_obj
+def update(operator: str, client_id: str, file: BinaryIO, change_subjects: bool) -> None:
+    """Replace a service's metadata, whole, by FILE (- is stdin); its secrets stay."""
+    built = parts()
+    before = _registered(built, client_id)
+    client = parse({"client_id": client_id} | decode(file.read()))
+    if client.client_id != client_id:
+        raise InvalidClientMetadata([f"client_id: the document is of {client.client_id}"])
+    if not change_subjects:
+        _check_same_subjects(before, client)
+    secret = None
+    with built.flask.app_context(), built.database.transaction():
+        built.clients.replace(client)
+        if not client.is_public and not before.secret_hashes:
+            secret = built.clients.add_secret(client_id)
+        changed = _changed_members(before, client)
+        detail = {"changed": ", ".join(changed)}
+        _audit(built, Event.CLIENT_UPDATED, operator, client_id, detail)
+    print(f"updated {client_id}: {', '.join(changed) or 'nothing changed'}")
+    if secret is not None:
+        _show_secret(secret)
+
+
+@clients.command()
+@click.argument("client_id")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(operator: str, client_id: str, yes: bool) -> None:
+    """Remove a service: within a second nobody can sign in to it any more."""
+    built = parts()
+    client = _registered(built, client_id)
+    if not yes:
+        click.confirm(f"Remove {client.client_name!r} ({client_id})?", abort=True)
+    with built.flask.app_context(), built.database.transaction():
+        built.clients.remove(client_id)
+        _audit(built, Event.CLIENT_REMOVED, operator, client_id)
+    print(f"removed {client_id}")
+
+
+@clients.command("new-secret")
+@click.argument("client_id")
+@click.pass_obj
+def new_secret(operator: str, client_id: str) -> None:
+    """Draw another secret and show it, this once. The former one stays good beside it.
+
+    Two secrets live at most: give the new one to the service, and run this again when it uses it.
+    After a leak, run this twice at once: both former secrets are dead.
+    """
+    built = parts()
+    with built.flask.app_context(), built.database.transaction():
+        secret = built.clients.add_secret(client_id)
+        _audit(built, Event.CLIENT_SECRET_ADDED, operator, client_id)
+    print(f"client_id: {client_id}")
+    _show_secret(secret)
+
+
+def _registered(built: Parts, client_id: str) -> Client:
+    for client in built.clients.list():
+        if client.client_id == client_id:
+            return client
+    raise UnknownClient(client_id)
+
+
+def _check_same_subjects(before: Client, after: Client) -> None:
+    def depends_on(client: Client) -> str:
+        return client.sector if client.subject_type == "pairwise" else "public"
+
+    if depends_on(before) != depends_on(after):
+        message = (
+            "subject_type, redirect_uris: with this change every `sub` of the service becomes"
+            f" another ({depends_on(before)} to {depends_on(after)}), and it would know none of its"
+            " members again; if that is meant, add --change-subjects"
+        )
+        raise InvalidClientMetadata([message])
+
+
+def _changed_members(before: Client, after: Client) -> list[str]:
+    old, new = to_metadata(before), to_metadata(after)
+    return [name for name in {**old, **new} if old.get(name) != new.get(name)]
+
+
+def _show_secret(secret: str) -> None:
+    print(
+        f"client_secret: {secret}\n"
+        "This secret is shown this once and kept as a hash only: hand it to the service now."
+    )
+
+
+def _audit(
+    built: Parts,
+    event: Event,
+    operator: str,
+    client_id: str,
+    detail: dict[str, str | int] | None = None,
+) -> None:
+    built.audit.record(event, client_id=client_id, actor=Actor(operator=operator), detail=detail)

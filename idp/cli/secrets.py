@@ -1,0 +1,26 @@
+"""``idp secrets``: draw the long-lived secrets that are missing, check those that are there."""
+
+import click
+
+from idp.cli import parts
+from idp.infra.secret_files import NAMES
+from idp.infra.secret_files import generate_missing_secrets
+from idp.infra.secret_files import read_secrets
+
+
+@click.command()
+def secrets() -> None:
+    """Draw the secrets that are missing; check all of them. Never shows what they hold."""
+    folder = parts().settings.secrets_path
+    before = [name for name in NAMES if (folder / name).exists()]
+    drawn = generate_missing_secrets(folder)
+    for path in drawn:
+        print(f"drawn: {path}")
+    if before and drawn:
+        # A lost pepper makes every password wrong, and this command would hide why.
+        print(
+            "Other secrets were there already. If this service has accounts, restore these files"
+            " from the backup instead: passwords and subject identifiers depend on them.",
+        )
+    read_secrets(folder)
+    print(f"{len(NAMES)} secrets are in order in {folder}; keep a backup apart from the database")
