@@ -1,6 +1,7 @@
 """``idp clients``: the relying services, described by RFC 7591 metadata in JSON."""
 
 import json
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import click
@@ -171,6 +172,6 @@ def _audit(
     event: Event,
     operator: str,
     client_id: str,
-    detail: dict[str, str | int] | None = None,
+    detail: Mapping[str, str | int] | None = None,
 ) -> None:
     built.audit.record(event, client_id=client_id, actor=Actor(operator=operator), detail=detail)
