@@ -1,3 +1,37 @@
 """Fixtures that every suite shares; the real stores come from ``real_stores``."""
 
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.instance import Clock
+from tests.instance import Instance
+
 pytest_plugins = ["tests.real_stores"]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands until it is advanced."""
+    return Clock()
+
+
+@pytest.fixture
+def make_instance(
+    tmp_path: Path, sqlite_url: str, valkey_url: str, clock: Clock
+) -> Callable[..., Instance]:
+    """Build a provider with settings of one's own, on SQLite and Valkey."""
+
+    def make(**settings: object) -> Instance:
+        folder = tmp_path / "data"
+        folder.mkdir(exist_ok=True)
+        return Instance(folder, sql_url=sqlite_url, redis_url=valkey_url, clock=clock, **settings)
+
+    return make
+
+
+@pytest.fixture
+def instance(make_instance: Callable[..., Instance]) -> Instance:
+    """A provider with the default settings."""
+    return make_instance()

@@ -1,0 +1,310 @@
+"""A provider of a test's own: real stores, real keys and secrets, people and services.
+
+``Instance`` builds one; ``Visitor`` is a browser without JavaScript, speaking HTTP to it in process.
+"""
+
+import base64
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+from flask import Flask
+from lxml import html as lxml_html
+from sqlalchemy import insert
+from sqlalchemy import select
+from sqlalchemy import update
+from werkzeug.test import Client as WerkzeugClient
+from werkzeug.test import TestResponse
+
+from idp.app import Parts
+from idp.app import create_app
+from idp.identity.password import PasswordHash
+from idp.infra.key_files import KeyFiles
+from idp.infra.migrations import upgrade
+from idp.infra.secret_files import generate_missing_secrets
+from idp.infra.tables import AccountRow
+from idp.infra.tables import AuditRow
+from idp.infra.tables import DossierRow
+from idp.oidc.clients import Client
+from idp.settings import Settings
+from idp.settings import read_settings
+
+ISSUER = "http://localhost:8000"
+CALLBACK = "http://127.0.0.1:9001/callback"
+SIGNED_OUT = "http://127.0.0.1:9001/signed-out"
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+PASSWORD = "les glycines du moulin 1978"
+
+
+class Clock:
+    """The instant a test says it is; given to the application like the real clock."""
+
+    def __init__(self, at: datetime = NOON) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, span: timedelta) -> None:
+        """Let time pass."""
+        self.at += span
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody of the directory, and what they type."""
+
+    account_id: str
+    qualite: str
+    numero: str
+    password: str
+
+
+@dataclass
+class Service:
+    """A relying service's side of the protocol: what it sends, what it kept."""
+
+    client: Client
+    secret: str | None
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(40))
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    nonce: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+
+    @property
+    def challenge(self) -> str:
+        """S256 of the verifier."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def request(self, **changes: str | None) -> dict[str, str]:
+        """The parameters of an authorization request; None takes one away."""
+        params: dict[str, str | None] = {
+            "client_id": self.client.client_id,
+            "redirect_uri": self.client.redirect_uris[0],
+            "response_type": "code",
+            "scope": "openid profile dossier",
+            "state": self.state,
+            "nonce": self.nonce,
+            "code_challenge": self.challenge,
+            "code_challenge_method": "S256",
+            **changes,
+        }
+        return {name: value for name, value in params.items() if value is not None}
+
+    @property
+    def basic(self) -> dict[str, str]:
+        """Its Authorization header; empty for a public client."""
+        if self.secret is None:
+            return {}
+        credentials = f"{self.client.client_id}:{self.secret}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
+
+    def redemption(self, code: str, **changes: str | None) -> dict[str, str]:
+        """The form of a token request; None takes a parameter away."""
+        params: dict[str, str | None] = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self.client.redirect_uris[0],
+            "code_verifier": self.verifier,
+            **changes,
+        }
+        if self.secret is None:
+            params.setdefault("client_id", self.client.client_id)
+        return {name: value for name, value in params.items() if value is not None}
+
+
+class Visitor:
+    """A browser without JavaScript: keeps cookies, fills forms, follows no redirect by itself."""
+
+    def __init__(self, app: Flask, network: str = "192.0.2.10") -> None:
+        self.http = WerkzeugClient(app)
+        self._peer = {"REMOTE_ADDR": network}
+
+    def get(self, url: str, params: Mapping[str, str] | None = None, **kwargs: Any) -> TestResponse:
+        """GET a path or an address of the issuer."""
+        return self.http.get(url, query_string=params, environ_overrides=self._peer, **kwargs)
+
+    def post(self, url: str, form: Mapping[str, str] | None = None, **kwargs: Any) -> TestResponse:
+        """POST a form."""
+        return self.http.post(url, data=form, environ_overrides=self._peer, **kwargs)
+
+    def open_sign_in(self, service: Service | None = None, **changes: str | None) -> TestResponse:
+        """Reach the sign-in page, with a service waiting or none."""
+        if service is None:
+            return self.get("/connexion")
+        asked = self.get("/authorize", service.request(**changes))
+        assert asked.status_code == 303, asked.text
+        return self.get(asked.headers["Location"])
+
+    def submit_sign_in(
+        self, page: TestResponse, qualite: str, numero: str, password: str, **more: str
+    ) -> TestResponse:
+        """Send the form of a page as a browser would."""
+        typed = {"qualite": qualite, "numero": numero, "password": password}
+        return self.post(form_action(page), {"csrf": csrf_of(page), **typed, **more})
+
+    def sign_in(
+        self, person: Person, service: Service | None = None, **changes: str | None
+    ) -> TestResponse:
+        """Sign in and give the answer to the form: the redirect to the service, mostly."""
+        page = self.open_sign_in(service, **changes)
+        return self.submit_sign_in(page, person.qualite, person.numero, person.password)
+
+    def code(self, person: Person, service: Service, **changes: str | None) -> str:
+        """Sign in and give the code that the service receives."""
+        return answer_of(self.sign_in(person, service, **changes))["code"]
+
+    def tokens(self, person: Person, service: Service, **changes: str | None) -> dict[str, Any]:
+        """Sign in and redeem the code as the service does."""
+        answer = self.redeem(service, self.code(person, service, **changes))
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.get_json()
+        return body
+
+    def redeem(self, service: Service, code: str, **changes: str | None) -> TestResponse:
+        """Send a token request."""
+        return self.post("/token", service.redemption(code, **changes), headers=service.basic)
+
+    def userinfo(self, access_token: str) -> TestResponse:
+        """Ask userinfo."""
+        return self.get("/userinfo", headers={"Authorization": f"Bearer {access_token}"})
+
+
+def form_action(page: TestResponse) -> str:
+    """Where the page's form goes."""
+    action: str = lxml_html.fromstring(page.text).xpath("//form/@action")[0]
+    return action
+
+
+def csrf_of(page: TestResponse) -> str:
+    """The page's CSRF token."""
+    token: str = lxml_html.fromstring(page.text).xpath("//input[@name='csrf']/@value")[0]
+    return token
+
+
+def text_of(page: TestResponse) -> str:
+    """What a person reads on a page, spaces folded."""
+    document = lxml_html.fromstring(page.text)
+    for hidden in document.xpath("//script|//style"):
+        hidden.drop_tree()
+    return re.sub(r"\s+", " ", str(document.text_content()))
+
+
+def answer_of(response: TestResponse) -> dict[str, str]:
+    """The parameters that a redirect brings to a service."""
+    assert response.status_code == 303, response.text
+    query = parse_qs(urlsplit(response.headers["Location"]).query)
+    return {name: values[0] for name, values in query.items()}
+
+
+class Instance:
+    """One provider, in process, over the stores it is given."""
+
+    def __init__(
+        self, folder: Path, *, sql_url: str, redis_url: str, clock: Clock, **settings: object
+    ) -> None:
+        self.clock = clock
+        self.settings: Settings = read_settings(
+            **{
+                "issuer": ISSUER,
+                "data_dir": folder,
+                "database_url": sql_url,
+                "redis_url": redis_url,
+                **settings,
+            }
+        )
+        generate_missing_secrets(self.settings.secrets_path)
+        keys = KeyFiles(self.settings.keys_path)
+        for alg in ("ES256", "RS256"):
+            keys.add(alg, clock() - timedelta(hours=1))
+        upgrade(self.settings.sql_url)
+        self.app = create_app(self.settings, now=clock)
+        self.parts: Parts = self.app.extensions["idp"]
+
+    def visitor(self, network: str = "192.0.2.10") -> Visitor:
+        """A new browser."""
+        return Visitor(self.app, network)
+
+    def add_person(
+        self,
+        qualite: str = "affilie",
+        numero: str = "1234567",
+        password: str | None = PASSWORD,
+        *,
+        stored: PasswordHash | None = None,
+        last_sign_in_at: datetime | None = None,
+        **dossier: object,
+    ) -> Person:
+        """Put somebody into the directory; ``stored`` is an imported hash in the place of ours."""
+        values = {
+            "qualite": qualite,
+            "numero_dossier": numero,
+            "family_name": "LEFÈVRE",
+            "given_names": "Anne Marie",
+            "situations": "cotisant" if qualite == "affilie" else "reversion",
+            "status": "active",
+            "updated_at": self.clock(),
+            **dossier,
+        }
+        if stored is None and password is not None:
+            stored = self.parts.services.sign_in.passwords.hash(password)
+        account_id = secrets.token_urlsafe(16)
+        with self.app.app_context(), self.parts.database.transaction():
+            made = self.parts.database.execute(insert(DossierRow).values(**values))
+            self.parts.database.execute(
+                insert(AccountRow).values(
+                    id=account_id,
+                    dossier_id=made.inserted_primary_key[0],  # type: ignore[attr-defined]
+                    password_hash=stored.phc if stored else None,
+                    password_scheme=stored.scheme if stored else None,
+                    credential_version=1,
+                    last_sign_in_at=last_sign_in_at,
+                    created_at=self.clock(),
+                )
+            )
+        return Person(account_id, qualite, numero, password or "")
+
+    def change_dossier(self, person: Person, **values: object) -> None:
+        """Change the directory's row of somebody, as an import would."""
+        with self.app.app_context(), self.parts.database.transaction():
+            dossier = select(AccountRow.dossier_id).where(AccountRow.id == person.account_id)
+            self.parts.database.execute(
+                update(DossierRow).where(DossierRow.id.in_(dossier)).values(**values)
+            )
+
+    def add_service(self, client_id: str = "cotisations", **metadata: Any) -> Service:
+        """Register a relying service; confidential unless its method says ``none``."""
+        client = Client(
+            **{
+                "client_id": client_id,
+                "client_name": "Mes cotisations",
+                "redirect_uris": (CALLBACK,),
+                "post_logout_redirect_uris": (SIGNED_OUT,),
+                "scope": frozenset({"openid", "profile", "email", "address", "phone", "dossier"}),
+                "id_token_signed_response_alg": "ES256",
+                **metadata,
+            }
+        )
+        public = client.token_endpoint_auth_method == "none"
+        secret = None if public else secrets.token_urlsafe(32)
+        with self.app.app_context(), self.parts.database.transaction():
+            self.parts.clients.add(client, secret)
+        return Service(client, secret)
+
+    def audit(self) -> list[tuple[str, str | None, dict[str, object]]]:
+        """The audit log: event, account, detail, oldest first."""
+        with self.app.app_context(), self.parts.database.transaction():
+            rows = self.parts.database.execute(
+                select(AuditRow.event, AuditRow.account_id, AuditRow.detail).order_by(AuditRow.id)
+            )
+            return [(row.event, row.account_id, row.detail) for row in rows]
