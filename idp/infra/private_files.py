@@ -1,6 +1,7 @@
 """Files that hold a secret: written whole or not at all, over no other, for their owner alone."""
 
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def write_private_file(path: Path, content: bytes) -> None:
     Raises:
         FileExistsError: there is such a file, and it is untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{ABANDONED_SUFFIX}")
-    temporary.unlink(missing_ok=True)  # left by a killed process that had our number
+    # Not the process number: containers that share a volume are all number 1.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{ABANDONED_SUFFIX}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
