@@ -1,6 +1,6 @@
 """A provider of a test's own: real stores, real keys and secrets, people and services.
 
-``Instance`` builds one; ``Visitor`` is a browser without JavaScript, speaking HTTP to it in process.
+``Instance`` builds one; ``Visitor`` is a browser without JavaScript that speaks HTTP to it.
 """
 
 import base64

@@ -4,7 +4,10 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from typing import cast
 
+from sqlalchemy import Table
+from sqlalchemy import bindparam
 from sqlalchemy import func
 from sqlalchemy import select
 from sqlalchemy import update
@@ -21,24 +24,60 @@ from idp.oidc.claims import Subject
 
 SCHEME_COUNTS_AGE_SECONDS = 3600.0
 
-_DOSSIERS = DossierRow.__table__
-_ACCOUNTS = AccountRow.__table__
+# The type: a mapped class without inheritance has a Table.
+_DOSSIERS = cast("Table", DossierRow.__table__)
+_ACCOUNTS = cast("Table", AccountRow.__table__)
 
-_FIND = select(
-    _ACCOUNTS.c.id,
-    _DOSSIERS.c.status,
-    _ACCOUNTS.c.password_hash,
-    _ACCOUNTS.c.password_scheme,
-    _ACCOUNTS.c.credential_version,
-    _ACCOUNTS.c.last_sign_in_at,
-).join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+_FIND = (
+    select(
+        _ACCOUNTS.c.id,
+        _DOSSIERS.c.status,
+        _ACCOUNTS.c.password_hash,
+        _ACCOUNTS.c.password_scheme,
+        _ACCOUNTS.c.credential_version,
+        _ACCOUNTS.c.last_sign_in_at,
+    )
+    .join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+    .where(
+        _DOSSIERS.c.qualite == bindparam("of_qualite"),
+        _DOSSIERS.c.numero_dossier == bindparam("of_numero"),
+    )
+)
 
-_SUBJECT = select(
-    _ACCOUNTS.c.id,
-    _ACCOUNTS.c.credential_version,
-    _ACCOUNTS.c.email.label("confirmed_email"),
-    *(column for column in _DOSSIERS.c if column.name not in ("id", "fingerprint")),
-).join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+_SUBJECT = (
+    select(
+        _ACCOUNTS.c.id,
+        _ACCOUNTS.c.credential_version,
+        _ACCOUNTS.c.email.label("confirmed_email"),
+        *(column for column in _DOSSIERS.c if column.name not in ("id", "fingerprint")),
+    )
+    .join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+    .where(_ACCOUNTS.c.id == bindparam("of_account"))
+)
+
+_SIGNED_IN = (
+    update(_ACCOUNTS)
+    .where(
+        _ACCOUNTS.c.id == bindparam("of_account"),
+        _ACCOUNTS.c.credential_version == bindparam("of_version"),
+        _ACCOUNTS.c.dossier_id.in_(
+            select(_DOSSIERS.c.id).where(_DOSSIERS.c.status == str(DossierStatus.ACTIVE))
+        ),
+    )
+    .values(last_sign_in_at=bindparam("at"))
+)
+
+# Two sign-ins may replace one outdated hash at once: the second finds the first one's, of the same
+# password, and leaves it. A new password is told by the version.
+_REPLACED = (
+    update(_ACCOUNTS)
+    .where(
+        _ACCOUNTS.c.id == bindparam("of_account"),
+        _ACCOUNTS.c.credential_version == bindparam("of_version"),
+        _ACCOUNTS.c.password_hash == bindparam("of_hash"),
+    )
+    .values(password_hash=bindparam("new_hash"), password_scheme=bindparam("new_scheme"))
+)
 
 
 class SqlAccounts:
@@ -53,9 +92,7 @@ class SqlAccounts:
     def find(self, qualite: Qualite, numero: NumeroDossier) -> Account | None:
         """Read the account of a dossier."""
         row = self._database.execute(
-            _FIND.where(
-                _DOSSIERS.c.qualite == str(qualite), _DOSSIERS.c.numero_dossier == numero.value
-            )
+            _FIND, {"of_qualite": str(qualite), "of_numero": numero.value}
         ).one_or_none()
         if row is None:
             return None
@@ -74,33 +111,18 @@ class SqlAccounts:
         self, account: Account, *, at: datetime, replacement: PasswordHash | None
     ) -> bool:
         """Note a sign-in; False when password, version or status changed meanwhile."""
-        stored = account.password.phc if account.password else None
-        values: dict[str, object] = {"last_sign_in_at": at}
-        if replacement is not None:
-            values |= {
-                "password_hash": replacement.phc,
-                "password_scheme": replacement.scheme,
-            }
-        active = select(_DOSSIERS.c.id).where(_DOSSIERS.c.status == str(DossierStatus.ACTIVE))
-        result = self._database.execute(
-            update(AccountRow)
-            .where(
-                _ACCOUNTS.c.id == account.id,
-                _ACCOUNTS.c.credential_version == account.credential_version,
-                _ACCOUNTS.c.dossier_id.in_(active),
-                # Another sign-in may have replaced an outdated hash by one of the same password:
-                # that is no change, and the version says so. Only a replacement must not meet
-                # another.
-                *([_ACCOUNTS.c.password_hash == stored] if replacement is not None else []),
-            )
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
-        return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+        of = {"of_account": account.id, "of_version": account.credential_version}
+        result = self._database.execute(_SIGNED_IN, {**of, "at": at})
+        if result.rowcount != 1:  # type: ignore[attr-defined] # an UPDATE's result has it
+            return False
+        if replacement is not None and account.password is not None:
+            new = {"new_hash": replacement.phc, "new_scheme": replacement.scheme}
+            self._database.execute(_REPLACED, {**of, **new, "of_hash": account.password.phc})
+        return True
 
     def get(self, account_id: str) -> Subject | None:
         """Read the subject of an account."""
-        row = self._database.execute(_SUBJECT.where(_ACCOUNTS.c.id == account_id)).one_or_none()
+        row = self._database.execute(_SUBJECT, {"of_account": account_id}).one_or_none()
         if row is None:
             return None
         return Subject(

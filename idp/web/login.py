@@ -170,8 +170,10 @@ def submit() -> Response:
             given, found, browser, 400, qualite=qualite, numero=numero,
             errors=attempt.errors, switch_to=attempt.switch_to,
         )  # fmt: skip
-    device = device_of(request, given) or new_device()
-    outcome = _sign_in(given, attempt.qualite, attempt.numero, attempt.password, device)
+    known_device = device_of(request, given)
+    device = known_device or new_device()
+    origin = Origin(network_of_request(request, given), known_device)
+    outcome = _sign_in(given, attempt.qualite, attempt.numero, attempt.password, origin, device)
     if isinstance(outcome, SignedIn):
         return _signed_in(given, found, outcome, device)
     if isinstance(outcome, SignInDelayed):
@@ -189,10 +191,14 @@ def submit() -> Response:
 
 
 def _sign_in(
-    given: Services, qualite: Qualite, numero: NumeroDossier, password: str, device: str
+    given: Services,
+    qualite: Qualite,
+    numero: NumeroDossier,
+    password: str,
+    origin: Origin,
+    device: str,
 ) -> SignedIn | SignInRefused | SignInDelayed:
     """Try once. A refusal is an outcome, not an accident: its audit event is committed too."""
-    origin = Origin(network_of_request(request, given), device_of(request, given))
     with given.transaction():
         try:
             return given.sign_in.with_password(
