@@ -111,7 +111,7 @@ def away(sql_url, request, started):
         name = sql_url.partition("@/")[2].partition("?")[0]
         cluster._administer(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         cluster._administer(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608 - the name is the fixture's
         )
         try:
             yield
