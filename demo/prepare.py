@@ -5,11 +5,15 @@ from pathlib import Path
 
 from demo.configuration import DemoClient
 from demo.configuration import DemoConfiguration
+from idp import IdpError
 from idp.app import Parts
 from idp.audit import Actor
 from idp.audit import Event
+from idp.identity.dossier import NumeroPatterns
 from idp.infra import migrations
 from idp.infra.clients import new_client_secret
+from idp.infra.directory import DirectoryImport
+from idp.infra.directory_read import read
 from idp.infra.secret_files import generate_missing_secrets
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import Client
@@ -23,15 +27,24 @@ SERVICES = {"cotisations": "Mes cotisations", "attestations": "Mes attestations"
 OPERATOR = Actor(operator="bin/start")
 
 
+class PeopleRefused(IdpError):
+    """The invented people do not pass the import; the text says which row and why."""
+
+    code = "people_refused"
+
+
 def prepare(*, demo_origin: str, demo_file: Path) -> None:
     """Draw what is missing, bring the schema up to date, add the people and the two services."""
     settings = read_settings()
     parts = Parts(settings)
     generate_missing_secrets(settings.secrets_path)
     _add_missing_keys(parts)
-    migrations.upgrade(settings.sql_url)
+    imported = demo_file.with_name("dossiers.imported")
+    if migrations.pending(settings.sql_url):
+        migrations.upgrade(settings.sql_url)
+        imported.unlink(missing_ok=True)  # the database may be a new one
     with parts.flask.app_context():
-        _import_people(parts, demo_file.with_name("dossiers.imported"))
+        _import_people(parts, imported)
         known = DemoConfiguration.read(demo_file)
         clients = {
             name: _registered(parts, name, demo_origin, known.clients.get(name) if known else None)
@@ -52,6 +65,18 @@ def _import_people(parts: Parts, stamp: Path) -> None:
     digest = hashlib.sha256(DOSSIERS.read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
+    faults: list[str] = []
+    directory = DirectoryImport(
+        parts.database, parts.sessions, parts.audit, NumeroPatterns(), parts.now
+    )
+    directory.run(
+        read(DOSSIERS),
+        on_fault=lambda line, fault: faults.append(f"line {line}: {fault}"),
+        actor=OPERATOR,
+    )
+    if faults:
+        message = f"{DOSSIERS.name} was refused: " + "; ".join(faults)
+        raise PeopleRefused(message)
     stamp.write_text(digest)
 
 

@@ -1,8 +1,8 @@
-"""``bin/start``: the whole product on one machine, with invented people and a service to sign in to.
+"""``bin/start``: the whole product on one machine, with invented people and services to try.
 
-The store's server starts first and reads its file while the rest is imported; the web servers start
-once the data is ready. They are children of this process, stopped in reverse order by Ctrl-C, and by
-the kernel should this process be killed.
+The store's server starts first and reads its file while the rest is imported; the web servers
+start once the data is ready. They are children of this process, stopped in reverse order by Ctrl-C,
+and by the kernel should this process be killed.
 """
 
 import argparse
@@ -125,8 +125,7 @@ def _run(options: Options, started: float) -> int:
             )
             valkey.start()
             stack.callback(valkey.stop)
-            environment = _prepare(folder, valkey.url, issuer, demo_origin)
-            valkey.wait()
+            environment = _prepare(folder, valkey, issuer, demo_origin)
             web = _serve(
                 "The identity provider", "idp.app:create_app()", binds, environment, folder
             )
@@ -150,7 +149,9 @@ def _run(options: Options, started: float) -> int:
     return 0
 
 
-def _prepare(folder: DataFolder, redis_url: str, issuer: str, demo_origin: str) -> dict[str, str]:
+def _prepare(
+    folder: DataFolder, valkey: ValkeyServer, issuer: str, demo_origin: str
+) -> dict[str, str]:
     """Prepare the data and give the environment of the servers."""
     # Imported here: it takes a second, during which the store's server reads its file.
     from demo.prepare import DEFAULT_CLIENT_ID
@@ -162,11 +163,12 @@ def _prepare(folder: DataFolder, redis_url: str, issuer: str, demo_origin: str) 
         {
             "IDP_ISSUER": issuer,
             "IDP_DATA_DIR": str(folder.path),
-            "IDP_REDIS_URL": redis_url,
+            "IDP_REDIS_URL": valkey.url,
             "IDP_DEFAULT_CLIENT_ID": DEFAULT_CLIENT_ID,
         }
     )
     os.environ["IDP_ENV_FILE"] = str(folder.env_file)
+    valkey.wait()
     prepare(demo_origin=demo_origin, demo_file=folder.demo_file)
     return {
         **os.environ,
