@@ -18,9 +18,10 @@ def secrets() -> None:
         print(f"drawn: {path}")
     if before and drawn:
         # A lost pepper makes every password wrong, and this command would hide why.
-        print(
+        click.echo(
             "Other secrets were there already. If this service has accounts, restore these files"
             " from the backup instead: passwords and subject identifiers depend on them.",
+            err=True,
         )
     read_secrets(folder)
     print(f"{len(NAMES)} secrets are in order in {folder}; keep a backup apart from the database")

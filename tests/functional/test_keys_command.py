@@ -1,0 +1,236 @@
+import re
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import create_engine
+from sqlalchemy import text
+
+from idp.cli import main
+from idp.infra import migrations
+from idp.infra.key_files import KeyFiles
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def idp(data):
+    """The command on a data folder of its own, with a database that is up to date."""
+    migrations.upgrade(f"sqlite:///{data / 'idp.sqlite'}")
+    env = {"IDP_ISSUER": "http://localhost:8000", "IDP_DATA_DIR": str(data), "IDP_ENV_FILE": None}
+    return lambda *words: CliRunner(env=env).invoke(main, ["--operator", "jeanne", *words])
+
+
+@pytest.fixture
+def files(data):
+    return KeyFiles(data / "keys")
+
+
+def audited(data):
+    engine = create_engine(f"sqlite:///{data / 'idp.sqlite'}")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT event, operator, detail FROM audit_events"))
+        found = [tuple(row) for row in rows]
+    engine.dispose()
+    return found
+
+
+def test_the_first_key_of_an_algorithm_signs_at_once(idp, files):
+    before = datetime.now(UTC).replace(microsecond=0)
+
+    result = idp("keys", "add", "--alg", "ES256")
+
+    assert result.exit_code == 0
+    signing = files.ring().signing_key("ES256", now=datetime.now(UTC))
+    assert before <= signing.signs_from <= datetime.now(UTC)
+    assert signing.kid in result.stdout
+    assert str(files.path_of(signing)) in result.stdout
+
+
+def test_the_next_key_is_announced_for_a_day_unless_told_otherwise(idp, files):
+    idp("keys", "add", "--alg", "ES256")
+
+    assert idp("keys", "add", "--alg", "ES256").exit_code == 0
+    assert idp("keys", "add", "--alg", "ES256", "--sign-from", "+90m").exit_code == 0
+
+    now = datetime.now(UTC)
+    waits = [key.signs_from - now for key in files.ring()][1:]
+    assert waits[0] == pytest.approx(timedelta(minutes=90), abs=timedelta(minutes=1))
+    assert waits[1] == pytest.approx(24 * HOUR, abs=timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("sign_from", ["now", "+0s", "+5m", "+599s"])
+def test_a_key_that_services_could_not_have_seen_is_refused_with_the_reason(idp, files, sign_from):
+    idp("keys", "add", "--alg", "ES256")
+
+    result = idp("keys", "add", "--alg", "ES256", "--sign-from", sign_from)
+
+    assert result.exit_code == 1
+    assert "services keep our key list for 0:10:00" in result.stderr
+    assert "--emergency" in result.stderr
+    assert len(files.ring()) == 1
+
+
+def test_a_key_of_another_algorithm_needs_no_announcement(idp, files):
+    idp("keys", "add", "--alg", "ES256")
+
+    assert idp("keys", "add", "--alg", "RS256", "--sign-from", "now").exit_code == 0
+
+    assert len(files.ring()) == 2
+
+
+def test_when_a_key_leaked_another_signs_at_once_and_the_operator_is_told_what_to_erase(idp, files):
+    idp("keys", "add", "--alg", "ES256")
+    leaked = files.ring().signing_key("ES256", now=datetime.now(UTC))
+
+    result = idp("keys", "add", "--alg", "ES256", "--sign-from", "+1s", "--emergency")
+
+    assert result.exit_code == 0
+    assert "erase the file of the key that leaked" in result.stdout
+    later = datetime.now(UTC) + HOUR
+    assert KeyFiles(files.folder).ring().signing_key("ES256", now=later).kid != leaked.kid
+
+
+@pytest.mark.parametrize(
+    "sign_from",
+    ["2020-01-01T00:00Z", "2030-01-01", "2030-01-01T00:00", "tomorrow", "24h", "+24", "-1h", "+1y"],
+)
+def test_an_instant_that_has_passed_or_is_not_clear_is_refused(idp, files, sign_from):
+    result = idp("keys", "add", "--alg", "ES256", f"--sign-from={sign_from}")
+
+    assert result.exit_code == 1
+    assert (
+        result.stderr.startswith(f"Error: --sign-from {sign_from}") or "expected" in result.stderr
+    )
+    assert len(files.ring()) == 0
+
+
+def test_an_instant_in_the_zone_of_paris_is_kept_in_utc(idp, files):
+    instant = (datetime.now(UTC) + 48 * HOUR).replace(second=0, microsecond=0)
+    paris = instant.astimezone(datetime.fromisoformat("2026-12-01T00:00+01:00").tzinfo)
+
+    assert idp("keys", "add", "--alg", "ES256", "--sign-from", paris.isoformat()).exit_code == 0
+
+    assert [key.signs_from for key in files.ring()] == [instant]
+
+
+def test_another_algorithm_is_wrong_use(idp):
+    assert idp("keys", "add", "--alg", "HS256").exit_code == 2
+
+
+def test_the_list_says_in_words_what_each_key_does(idp, files):
+    now = datetime.now(UTC).replace(microsecond=0)
+    for begins in (-72 * HOUR, -48 * HOUR, -5 * HOUR, -timedelta(minutes=5), 24 * HOUR):
+        files.add("ES256", now + begins)
+
+    result = idp("keys", "list")
+
+    states = re.findall(r" ES256: (.*)", result.stdout)
+    assert [state.split(",")[0].split(":")[0] for state in states] == [
+        "serves nothing any more",
+        "not published",
+        "signs no more",
+        "signs",
+        "announced",
+    ]
+    successor = (now - 5 * HOUR).strftime("%Y-%m-%d %H:%M:%SZ")
+    assert f"until {successor}\n" in result.stdout
+
+
+def test_an_empty_folder_is_listed_with_what_to_do(idp):
+    assert "run `idp keys add --alg ES256`" in idp("keys", "list").stdout
+
+
+def test_prune_says_first_and_erases_then_what_serves_nothing_any_more(idp, files, data):
+    now = datetime.now(UTC)
+    old = files.add("ES256", now - 72 * HOUR)
+    kid = next(iter(files.ring())).kid
+    files.add("ES256", now - 48 * HOUR)
+
+    said = idp("keys", "prune", "--dry-run")
+    assert said.stdout == f"would erase {old}\n"
+    assert old.exists()
+    assert audited(data) == []
+
+    assert idp("keys", "prune").stdout == f"erased {old}\n"
+    assert not old.exists()
+    ((event, operator, detail),) = audited(data)
+    assert (event, operator) == ("key.removed", "jeanne")
+    assert kid in detail
+    assert "nothing to erase" in idp("keys", "prune").stdout
+
+
+def test_a_new_key_is_audited_with_its_operator_and_never_with_what_it_holds(idp, files, data):
+    idp("keys", "add", "--alg", "ES256")
+
+    ((event, operator, detail),) = audited(data)
+    signing = next(iter(files.ring()))
+    assert (event, operator) == ("key.added", "jeanne")
+    assert signing.kid in detail
+    assert "PRIVATE" not in detail
+
+
+@pytest.mark.parametrize(
+    "database", ["postgresql+psycopg://idp@127.0.0.1:1/idp", "sqlite:////nowhere/idp.sqlite", "odd"]
+)
+def test_a_key_is_added_without_sql_and_stderr_says_that_it_was_not_audited(data, files, database):
+    env = {
+        "IDP_ISSUER": "http://localhost:8000",
+        "IDP_DATA_DIR": str(data),
+        "IDP_DATABASE_URL": database,
+        "IDP_ENV_FILE": None,
+    }
+
+    result = CliRunner(env=env).invoke(main, ["keys", "add", "--alg", "ES256"])
+
+    assert result.exit_code == 0
+    assert "not audited" in result.stderr
+    assert len(files.ring()) == 1
+
+
+def test_a_broken_file_is_named_and_nothing_is_done(idp, files):
+    files.add("ES256", datetime.now(UTC))
+    broken = files.folder / "current.pem"
+    broken.write_text("x")
+
+    for words in (["list"], ["add", "--alg", "ES256"], ["prune"]):
+        result = idp("keys", *words)
+
+        assert result.exit_code == 1
+        assert str(broken) in result.stderr
+    assert len(list(files.folder.iterdir())) == 2
+
+
+def test_secrets_are_drawn_once_checked_each_time_and_never_shown(idp, data):
+    first = idp("secrets")
+    again = idp("secrets")
+
+    assert first.exit_code == again.exit_code == 0
+    assert first.stdout.count("drawn: ") == 4
+    assert "drawn: " not in again.stdout
+    for path in (data / "secrets").iterdir():
+        assert path.read_text().strip() not in first.stdout + again.stdout
+
+
+def test_a_secret_drawn_beside_others_warns_that_the_backup_may_be_wanted(idp, data):
+    idp("secrets")
+    (data / "secrets" / "pepper").unlink()
+
+    assert "restore these files from the backup" in idp("secrets").stderr
+
+
+def test_a_secret_that_others_can_read_is_named(idp, data):
+    idp("secrets")
+    (data / "secrets" / "pepper").chmod(0o644)
+
+    result = idp("secrets")
+
+    assert result.exit_code == 1
+    assert "pepper has mode 0644" in result.stderr
