@@ -83,11 +83,14 @@ class Child:
             output.seek(self._log_start)
             return output.read().decode("utf-8", "replace")
 
+    def ask_to_end(self) -> None:
+        """Ask it to stop, without waiting."""
+        if self._process.poll() is None:
+            self._process.send_signal(self._stop)
+
     def end(self, patience: float = 10) -> None:
         """Ask it to stop, wait, and kill it when it does not."""
-        if self._process.poll() is not None:
-            return
-        self._process.send_signal(self._stop)
+        self.ask_to_end()
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:

@@ -70,6 +70,7 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start everything and stay until it is asked to stop; 1 when something is wrong."""
     started = time.monotonic()
+    os.umask(0o077)
     options = _options(arguments)
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, _ask_to_stop)
@@ -130,6 +131,7 @@ def _run(options: Options, started: float) -> int:
                 "The identity provider", "idp.app:create_app()", binds, environment, folder
             )
             stack.callback(web.end)
+            stack.callback(web.ask_to_end)  # both at once: each takes a second to finish its work
             demo = _serve(
                 "The demo service",
                 "demo.relying_service:create_app()",
