@@ -8,7 +8,7 @@ import pytest
 from tests.instance import Clock
 from tests.instance import Instance
 
-pytest_plugins = ["tests.real_stores"]
+pytest_plugins = ["tests.real_stores", "tests.running"]
 
 
 @pytest.fixture

@@ -13,13 +13,16 @@ from dataclasses import field
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
 from flask import Flask
-from lxml import html as lxml_html
+from joserfc import jwt
+from joserfc.jwk import KeySet
+from lxml import html as lxml_html  # type: ignore[import-untyped]
 from sqlalchemy import insert
 from sqlalchemy import select
 from sqlalchemy import update
@@ -29,13 +32,16 @@ from werkzeug.test import TestResponse
 from idp.app import Parts
 from idp.app import create_app
 from idp.identity.password import PasswordHash
-from idp.infra.key_files import KeyFiles
 from idp.infra.migrations import upgrade
+from idp.infra.private_files import make_private_folder
+from idp.infra.private_files import write_private_file
 from idp.infra.secret_files import generate_missing_secrets
 from idp.infra.tables import AccountRow
 from idp.infra.tables import AuditRow
 from idp.infra.tables import DossierRow
+from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import Client
+from idp.oidc.keys import generate
 from idp.settings import Settings
 from idp.settings import read_settings
 
@@ -175,6 +181,12 @@ class Visitor:
         """Send a token request."""
         return self.post("/token", service.redemption(code, **changes), headers=service.basic)
 
+    def read_token(self, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Verify a token by the published keys, as a service does: its header and its claims."""
+        keys = KeySet.import_key_set(self.get("/jwks").get_json())
+        read = jwt.decode(token, keys, algorithms=["ES256", "RS256"])
+        return dict(read.header), dict(read.claims)
+
     def userinfo(self, access_token: str) -> TestResponse:
         """Ask userinfo."""
         return self.get("/userinfo", headers={"Authorization": f"Bearer {access_token}"})
@@ -192,6 +204,15 @@ def csrf_of(page: TestResponse) -> str:
     return token
 
 
+def value_of(page: TestResponse, name: str) -> str:
+    """What a field of the page's form holds; of radio buttons, the one that is ticked."""
+    fields = lxml_html.fromstring(page.text).xpath(f"//input[@name='{name}']")
+    assert fields, f"no field {name}"
+    shown = [f for f in fields if f.get("type") != "radio" or f.get("checked") is not None]
+    value: str = shown[0].get("value", "") if shown else ""
+    return value
+
+
 def text_of(page: TestResponse) -> str:
     """What a person reads on a page, spaces folded."""
     document = lxml_html.fromstring(page.text)
@@ -205,6 +226,12 @@ def answer_of(response: TestResponse) -> dict[str, str]:
     assert response.status_code == 303, response.text
     query = parse_qs(urlsplit(response.headers["Location"]).query)
     return {name: values[0] for name, values in query.items()}
+
+
+@cache
+def _key_of_the_run(alg: str) -> bytes:
+    """A key for every instance of this run: drawing 3072 bits anew would cost each test 0.2 s."""
+    return generate(alg)
 
 
 class Instance:
@@ -224,9 +251,14 @@ class Instance:
             }
         )
         generate_missing_secrets(self.settings.secrets_path)
-        keys = KeyFiles(self.settings.keys_path)
-        for alg in ("ES256", "RS256"):
-            keys.add(alg, clock() - timedelta(hours=1))
+        keys = self.settings.keys_path
+        if not keys.is_dir():
+            make_private_folder(keys)
+            for alg in SIGNING_ALGS:
+                began = clock() - timedelta(hours=1)
+                write_private_file(
+                    keys / f"{began:%Y-%m-%dT%H-%MZ}.{alg}.pem", _key_of_the_run(alg)
+                )
         upgrade(self.settings.sql_url)
         self.app = create_app(self.settings, now=clock)
         self.parts: Parts = self.app.extensions["idp"]
@@ -282,6 +314,13 @@ class Instance:
                 update(DossierRow).where(DossierRow.id.in_(dossier)).values(**values)
             )
 
+    def change_account(self, person: Person, **values: object) -> None:
+        """Change the account's row of somebody; a new password raises ``credential_version``."""
+        with self.app.app_context(), self.parts.database.transaction():
+            self.parts.database.execute(
+                update(AccountRow).where(AccountRow.id == person.account_id).values(**values)
+            )
+
     def add_service(self, client_id: str = "cotisations", **metadata: Any) -> Service:
         """Register a relying service; confidential unless its method says ``none``."""
         client = Client(
@@ -300,6 +339,17 @@ class Instance:
         with self.app.app_context(), self.parts.database.transaction():
             self.parts.clients.add(client, secret)
         return Service(client, secret)
+
+    def new_secret(self, service: Service) -> Service:
+        """Draw another secret of a service, as ``idp clients new-secret`` does."""
+        with self.app.app_context(), self.parts.database.transaction():
+            secret = self.parts.clients.add_secret(service.client.client_id)
+        return Service(service.client, secret)
+
+    def remove_service(self, service: Service) -> None:
+        """Remove a service, as ``idp clients remove`` does."""
+        with self.app.app_context(), self.parts.database.transaction():
+            self.parts.clients.remove(service.client.client_id)
 
     def audit(self) -> list[tuple[str, str | None, dict[str, object]]]:
         """The audit log: event, account, detail, oldest first."""
