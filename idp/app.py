@@ -88,7 +88,12 @@ class Parts:
         """The signing keys."""
         from idp.infra.key_files import KeyFiles
 
-        return KeyFiles(self.settings.keys_path, longest_token=self.settings.id_token_lifetime)
+        settings = self.settings
+        return KeyFiles(
+            settings.keys_path,
+            longest_token=max(settings.id_token_lifetime, settings.access_token_lifetime),
+            longest_session=settings.session_absolute,
+        )
 
     @cached_property
     def accounts(self) -> SqlAccounts:

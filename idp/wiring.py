@@ -80,6 +80,7 @@ def build_services(parts: Parts) -> Services:
         ),
         keys=PublishedKeys(parts.key_files, max_age=settings.jwks_max_age, now=parts.now),
         transaction=parts.database.transaction,
+        together=parts.redis.together,
         probes={
             "redis": _probe(parts.redis.refuse_unsafe_store),
             "sql": _probe(parts.database.ping),

@@ -7,12 +7,14 @@ mends it; it shows the value, shortened, unless that is a dossier number or a pa
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from datetime import date
 from datetime import datetime
 from functools import cache
+from functools import lru_cache
 
 from idp.identity.dossier import Dossier
 from idp.identity.dossier import DossierStatus
@@ -128,15 +130,14 @@ def read_row(values: Sequence[str], rules: RowRules) -> DirectoryRow | RefusedRo
     row = dict(zip(COLUMNS, _safe_text(values, faults), strict=True))
     qualite = _qualite(row["qualite"], faults)
     numero = _numero(row["numero_dossier"], qualite, rules.patterns, faults)
-    text = {column: _text(column, row[column], faults) for column in TEXT_LIMITS}
-    if not text["family_name"]:
-        faults.append(Fault("family_name", "missing", "a birth surname expected"))
+    text = _texts(row, faults)
     _gender(row["gender"], faults)
     _birthdate(row["birthdate"], rules.now, faults)
     _code("birthplace", row["birthplace"], _BIRTHPLACE, "an INSEE code of 5 characters", faults)
     _code("birthcountry", row["birthcountry"], _BIRTHCOUNTRY, "an INSEE code 99xxx", faults)
     _email(row["email"], faults)
-    situations = _situations(row["situations"], qualite, faults)
+    situations, contradictions = _situations(row["situations"], qualite)
+    faults.extend(contradictions)
     status = _status(row["status"], faults)
     password = _password(row["password_hash"], faults)
     last_sign_in_at = _last_sign_in_at(row["last_sign_in_at"], rules.now, faults)
@@ -231,12 +232,14 @@ def _every_digit_fits(pattern: re.Pattern[str], length: int) -> bool:
     return all(pattern.fullmatch(digit * length) for digit in "0123456789")
 
 
-def _text(column: str, value: str, faults: list[Fault]) -> str:
-    text = value.strip()
-    limit = TEXT_LIMITS[column]
-    if len(text) > limit:
-        faults.append(Fault(column, f"{len(text)} characters", f"{limit} at most"))
-    return text
+def _texts(row: Mapping[str, str], faults: list[Fault]) -> dict[str, str]:
+    texts = {column: row[column].strip() for column in TEXT_LIMITS}
+    for column, limit in TEXT_LIMITS.items():
+        if (length := len(texts[column])) > limit:
+            faults.append(Fault(column, f"{length} characters", f"{limit} at most"))
+    if not texts["family_name"]:
+        faults.append(Fault("family_name", "missing", "a birth surname expected"))
+    return texts
 
 
 def _gender(value: str, faults: list[Fault]) -> None:
@@ -285,26 +288,25 @@ def _email(value: str, faults: list[Fault]) -> None:
         faults.append(Fault("email", found, "name@domain or nothing expected"))
 
 
-def _situations(value: str, qualite: Qualite | None, faults: list[Fault]) -> tuple[Situation, ...]:
-    of_qualite = [str(s) for s in Situation if qualite in (None, s.qualite)]
-    if not value:
-        expected = f"one or more of {', '.join(of_qualite)} expected, separated by |"
-        faults.append(Fault("situations", "missing", expected))
-        return ()
+@lru_cache(maxsize=1024)  # an export of 400,000 rows holds a handful of lists
+def _situations(
+    value: str, qualite: Qualite | None
+) -> tuple[tuple[Situation, ...], tuple[Fault, ...]]:
+    of_qualite = ", ".join(s for s in Situation if qualite in (None, s.qualite))
     situations: list[Situation] = []
+    faults: list[Fault] = []
     for word in value.split("|"):
         situation = _SITUATIONS.get(word)
-        expected = f"{', '.join(of_qualite)} expected"
         if situation is None:
-            faults.append(Fault("situations", _found(word), expected))
+            faults.append(Fault("situations", _found(word), f"{of_qualite} expected"))
         elif qualite is not None and situation.qualite is not qualite:
             found = f"{situation} is not one of {_AN[qualite]}"
-            faults.append(Fault("situations", found, expected))
+            faults.append(Fault("situations", found, f"{of_qualite} expected"))
         elif situation in situations:
             faults.append(Fault("situations", f"{situation} twice", "each once expected"))
         else:
             situations.append(situation)
-    return tuple(situations)
+    return tuple(situations), tuple(faults)
 
 
 def _status(value: str, faults: list[Fault]) -> DossierStatus | None:

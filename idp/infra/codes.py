@@ -49,8 +49,8 @@ class RedisCodes:
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
         """Keep a fresh code."""
         name = f"code:{{{grant_id_of(code)}}}"
-        with redis_failures_told():
-            self._store.client.set(name, _write(authorization), ex=int(lifetime.total_seconds()))
+        with self._store.pipeline() as pipeline:
+            pipeline.set(name, _write(authorization), ex=int(lifetime.total_seconds()))
 
     def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code once; a second time revokes its grant.

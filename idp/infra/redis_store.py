@@ -4,6 +4,7 @@ Keys are ``kind:{name}``: the braces keep what one script touches in one slot. A
 evict would forget a promise or a counter in silence, so it is refused (``refuse_unsafe_store``).
 """
 
+import threading
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -67,6 +68,7 @@ class RedisStore:
             retry=Retry(NoBackoff(), 1),
             retry_on_error=[RedisConnectionError],
         )
+        self._open = threading.local()
 
     def script(self, lua: str) -> "Script":
         """Register one atomic step."""
@@ -74,9 +76,31 @@ class RedisStore:
 
     @contextmanager
     def pipeline(self) -> "Iterator[redis.client.Pipeline]":
-        """Collect commands into one transaction, one round trip, sent at the end of the block."""
+        """Collect writes into one transaction, one round trip, sent at the end of the block.
+
+        Inside ``together`` they join the writes of the whole use case.
+        """
+        joined: redis.client.Pipeline | None = getattr(self._open, "pipeline", None)
+        if joined is not None:
+            yield joined
+            return
         with redis_failures_told(), self.client.pipeline(transaction=True) as pipeline:
             yield pipeline
+            pipeline.execute()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send every write of this block as one transaction at its end, or none if it fails.
+
+        Raises:
+            StoreUnavailable: nothing is certain to have been written.
+        """
+        with redis_failures_told(), self.client.pipeline(transaction=True) as pipeline:
+            self._open.pipeline = pipeline
+            try:
+                yield
+            finally:
+                self._open.pipeline = None
             pipeline.execute()
 
     def ping(self) -> None:

@@ -53,11 +53,9 @@ class RedisSessions:
 
     def end(self, key: str) -> None:
         """End one session."""
-        with redis_failures_told():
-            stored = self._store.client.getdel(f"session:{key}")
-            if stored is not None:
-                account_id = _read(str(stored)).account_id
-                self._store.client.zrem(f"account-sessions:{account_id}", key)
+        # Its place in the account's index goes with the next ``put``, or with its absolute end.
+        with self._store.pipeline() as pipeline:
+            pipeline.delete(f"session:{key}")
 
     def end_all(self, account_id: str) -> int:
         """End every session of an account."""

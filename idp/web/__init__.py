@@ -50,6 +50,7 @@ class Services:
         cookie_keys: the first signs and seals, all of them verify.
         trusted_proxies: how many proxies of ours stand in front, exactly.
         transaction: one SQL transaction, committed at its end.
+        together: the Redis writes of a block as one step, sent at its end.
         probes: by name, what tells "" when well, or what is wrong.
         begin_request: told the id of each request, for the logs.
     """
@@ -76,6 +77,7 @@ class Services:
     metadata: Document
     keys: PublishedKeys
     transaction: Callable[[], AbstractContextManager[None]]
+    together: Callable[[], AbstractContextManager[None]]
     probes: Mapping[str, Callable[[], str]]
     begin_request: Callable[[str], object]
     now: Callable[[], datetime]

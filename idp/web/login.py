@@ -173,9 +173,11 @@ def submit() -> Response:
     known_device = device_of(request, given)
     device = known_device or new_device()
     origin = Origin(network_of_request(request, given), known_device)
-    outcome = _sign_in(given, attempt.qualite, attempt.numero, attempt.password, origin, device)
-    if isinstance(outcome, SignedIn):
-        return _signed_in(given, found, outcome, device)
+    # Redis before SQL: a session without its event expires by itself, and nobody holds its cookie.
+    with given.transaction(), given.together():
+        outcome = _sign_in(given, attempt.qualite, attempt.numero, attempt.password, origin, device)
+        if isinstance(outcome, SignedIn):
+            return _signed_in(given, found, outcome, device)
     if isinstance(outcome, SignInDelayed):
         response = _page(
             given, found, browser, 429, qualite=qualite, numero=numero,
@@ -199,18 +201,17 @@ def _sign_in(
     device: str,
 ) -> SignedIn | SignInRefused | SignInDelayed:
     """Try once. A refusal is an outcome, not an accident: its audit event is committed too."""
-    with given.transaction():
-        try:
-            return given.sign_in.with_password(
-                qualite,
-                numero,
-                password,
-                origin=origin,
-                device=device,
-                actor=actor_of(request, given, g.request_id),
-            )
-        except (SignInRefused, SignInDelayed) as refusal:
-            return refusal
+    try:
+        return given.sign_in.with_password(
+            qualite,
+            numero,
+            password,
+            origin=origin,
+            device=device,
+            actor=actor_of(request, given, g.request_id),
+        )
+    except (SignInRefused, SignInDelayed) as refusal:
+        return refusal
 
 
 def _signed_in(given: Services, found: Waiting, signed_in: SignedIn, device: str) -> Response:

@@ -4,15 +4,12 @@
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse
+from wsgiref.types import WSGIApplication
+from wsgiref.types import WSGIEnvironment
 
 from idp.oidc.discovery import Document
 from idp.web import Services
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse
-    from _typeshed.wsgi import WSGIApplication
-    from _typeshed.wsgi import WSGIEnvironment
 
 METADATA_PATH = "/.well-known/openid-configuration"
 JWKS_PATH = "/jwks"
@@ -21,13 +18,11 @@ JWKS_PATH = "/jwks"
 class Published:
     """A WSGI application in front of another."""
 
-    def __init__(self, behind: "WSGIApplication", services: Services) -> None:
+    def __init__(self, behind: WSGIApplication, services: Services) -> None:
         self._behind = behind
         self._services = services
 
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer GET and HEAD of the two documents; 304 to whoever holds the current one."""
         path = environ["PATH_INFO"]
         if path not in (METADATA_PATH, JWKS_PATH) or environ["REQUEST_METHOD"] not in (
@@ -41,7 +36,7 @@ class Published:
 
 
 def _answer(
-    document: Document, environ: "WSGIEnvironment", start_response: "StartResponse"
+    document: Document, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     headers = [
         ("Cache-Control", document.cache_control),
