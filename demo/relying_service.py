@@ -27,26 +27,12 @@ from flask import url_for
 from joserfc.errors import JoseError
 from werkzeug import Response
 
+from demo import wording
 from demo.configuration import DemoConfiguration
 from demo.memory_sessions import MemorySessions
 
 SCOPE = "openid profile email dossier"
 PROVIDER_TIMEOUT_SECONDS = 10
-QUALITES = {"affilie": "Affilié", "ayant_droit": "Ayant droit"}
-SITUATIONS = {
-    "cotisant": "Cotisant",
-    "rente_invalidite": "Rente d’invalidité",
-    "retraite_personnelle": "Retraite personnelle",
-    "cumul_emploi_retraite": "Cumul emploi-retraite",
-    "reversion": "Pension de réversion",
-    "rente_survie": "Rente de survie",
-    "rente_education": "Rente d’éducation",
-}
-REFUSALS = {
-    "login_required": "Votre session est terminée : il faut vous identifier à nouveau.",
-    "access_denied": "La connexion a été interrompue avant la fin.",
-    "temporarily_unavailable": "Le service de connexion est momentanément indisponible.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +89,10 @@ def create_app(configuration: DemoConfiguration | None = None) -> Flask:
             },
         )
     app.extensions["demo_oauth"] = oauth
-    app.jinja_env.globals.update(QUALITES=QUALITES, SITUATIONS=SITUATIONS, SERVICES=SERVICES)
+    app.jinja_env.globals.update(
+        QUALITES=wording.QUALITES, SITUATIONS=wording.SITUATIONS, SERVICES=SERVICES
+    )
+    app.jinja_env.filters.update(day=wording.day, shown=wording.shown)
     app.register_blueprint(bp)
     app.after_request(_protect)
     return app
@@ -173,6 +162,8 @@ def goodbye(name: str) -> str:
 @bp.app_errorhandler(OAuth2Error)
 def refused(error: OAuthError | OAuth2Error) -> tuple[str, int]:
     """Say what the identity provider answered."""
+    if error.error == "login_required":  # the session there has ended: so does the visit here
+        session.pop(_asked_service().name, None)
     return _refusal(_asked_service(), str(error.error), str(error.description or ""))
 
 
@@ -193,7 +184,7 @@ def _page(service: Service) -> str:
 
 
 def _refusal(service: Service, code: str, detail: str) -> tuple[str, int]:
-    sentence = REFUSALS.get(code, "La connexion n’a pas abouti.")
+    sentence = wording.REFUSALS.get(code, "La connexion n’a pas abouti.")
     page = render_template(
         "refused.html", service=service, sentence=sentence, code=code, detail=detail
     )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+COLUMNS = ("Sign in as", "Vous êtes un", "Numéro", "Mot de passe")
 PEOPLE = (
     ("Camille Durand, affiliée", "Affilié", "1204816", "trois cerises sur le toit"),
     ("Paulette Mercier, ayant droit", "Ayant droit", "204816357", "un jardin plein de menthe"),
@@ -12,10 +13,11 @@ PEOPLE = (
 
 def screen(*, issuer: str, demo_origin: str, data: Path, seconds: float) -> str:
     """Say where to click, as whom, where everything is and how it stops."""
-    people = "\n".join(
-        f"    {who:<31}  {qualite:<11}  {number:<9}  {password}"
-        for who, qualite, number, password in PEOPLE
+    header, *people = (
+        f"{who:<31}{qualite:<15}{number:<11}{password}"
+        for who, qualite, number, password in (COLUMNS, *PEOPLE)
     )
+    rows = "\n".join(f"    {person}" for person in people)
     return f"""
   Ready in {seconds:.1f} s.
 
@@ -25,8 +27,8 @@ def screen(*, issuer: str, demo_origin: str, data: Path, seconds: float) -> str:
   Identity provider    {issuer}
   Discovery            {issuer}/.well-known/openid-configuration
 
-  Sign in as           Vous êtes un  Numéro     Mot de passe
-{people}
+    {header}
+{rows}
 
   Data, keys, secrets  {data}   (git ignores it; erase it to begin anew)
   Logs                 {data / "logs"}
