@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     access_token_lifetime: timedelta = Field(default=timedelta(minutes=5), le=timedelta(hours=1))
     id_token_lifetime: timedelta = Field(default=timedelta(minutes=10), le=timedelta(hours=1))
     jwks_max_age: timedelta = timedelta(minutes=10)
+    audit_retention: timedelta = Field(
+        default=timedelta(days=365), ge=timedelta(days=183), le=timedelta(days=3 * 366)
+    )
 
     trusted_proxies: int = Field(default=0, ge=0, le=8)
     account_day_limit: int = Field(default=25, ge=5, le=25)
@@ -81,6 +84,7 @@ class Settings(BaseSettings):
         "jwks_max_age",
         "network_window",
         "client_secret_window",
+        "audit_retention",
         mode="before",
     )
     @classmethod

@@ -21,6 +21,7 @@ COMMANDS = {
     "keys": "signing keys: add, list, prune",
     "migrate": "bring the SQL schema up to date",
     "secrets": "generate the secrets that are missing",
+    "worker": "run the worker: retention of the audit log",
 }
 
 

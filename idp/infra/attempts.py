@@ -87,6 +87,8 @@ class RedisAttempts:
         Raises:
             SignInDelayed: the account or the network must wait.
         """
+        if not origin.device:
+            self._store.refuse_strangers_when_nearly_full()
         try_id = secrets.token_hex(8)
         keys = [
             f"failures-network:{{{origin.network}}}",

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Table
+from sqlalchemy import delete
 from sqlalchemy import insert
+from sqlalchemy import select
 
 from idp.audit import Actor
 from idp.audit import Event
@@ -17,6 +19,7 @@ from idp.limits import audited_network
 # The table, not the row class: an event needs no unit of work around it.
 _INSERT = insert(cast(Table, AuditRow.__table__))
 _WIDTH = 64
+_BATCH = 5_000
 _NOBODY = Actor()
 
 
@@ -26,6 +29,20 @@ class SqlAuditLog:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+
+    def forget(self, before: datetime) -> int:
+        """Remove the oldest events that are older than ``before``, one batch; gives how many.
+
+        Raises:
+            StoreUnavailable: SQL is away.
+        """
+        oldest = select(AuditRow.id).where(AuditRow.at < before).order_by(AuditRow.id).limit(_BATCH)
+        result = self._database.execute(
+            delete(AuditRow)
+            .where(AuditRow.id.in_(oldest))
+            .execution_options(synchronize_session=False)
+        )
+        return int(result.rowcount)  # type: ignore[attr-defined] # a DELETE's result has it
 
     def record(
         self,

@@ -5,6 +5,7 @@ evict would forget a promise or a counter in silence, so it is refused (``refuse
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from idp import IdpError
 from idp import StoreUnavailable
 
 REDIS_TIMEOUT_SECONDS = 1.0
+STRANGERS_SHARE = 0.8
+MEMORY_LOOK_SECONDS = 2.0
 
 _AWAY = (
     RedisConnectionError,
@@ -69,6 +72,8 @@ class RedisStore:
             retry_on_error=[RedisConnectionError],
         )
         self._open = threading.local()
+        self._memory_looked_at = float("-inf")
+        self._nearly_full = False
 
     def script(self, lua: str) -> "Script":
         """Register one atomic step."""
@@ -127,6 +132,22 @@ class RedisStore:
                 f"Redis: maxmemory-policy is {policy!r}; set maxmemory-policy noeviction, "
                 "or temporary passwords and counters vanish unnoticed (IDP_REDIS_URL)"
             )
+
+    def refuse_strangers_when_nearly_full(self) -> None:
+        """Keep the last fifth of the memory for what was promised.
+
+        Raises:
+            StoreUnavailable: a stranger may leave nothing more behind for the moment.
+        """
+        if time.monotonic() >= self._memory_looked_at + MEMORY_LOOK_SECONDS:
+            self._memory_looked_at = time.monotonic()
+            with redis_failures_told():
+                memory = self.client.info("memory")
+            limit = int(memory.get("maxmemory", 0))
+            used = int(memory.get("used_memory", 0))
+            self._nearly_full = bool(limit) and used > limit * STRANGERS_SHARE
+        if self._nearly_full:
+            raise StoreUnavailable("Redis: four fifths of maxmemory are used (IDP_REDIS_URL)")
 
 
 class Script:

@@ -1,0 +1,40 @@
+"""What a stranger may still leave behind in a Redis that is nearly full."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from idp.infra.redis_store import MEMORY_LOOK_SECONDS
+from tests.instance import PASSWORD
+from tests.instance import Instance
+
+
+@pytest.fixture
+def nearly_full(instance: Instance, valkey_url: str) -> Iterator[Instance]:
+    with redis.Redis.from_url(valkey_url) as client:
+        used = int(client.info("memory")["used_memory"])
+        client.config_set("maxmemory", int(used * 1.15))
+        yield instance
+        client.config_set("maxmemory", 0)
+
+
+def test_a_stranger_is_put_off_and_a_known_browser_still_signs_in(
+    instance: Instance, valkey_url: str, request: pytest.FixtureRequest
+) -> None:
+    person = instance.add_person()
+    service = instance.add_service()
+    known = instance.visitor()
+    known.sign_in(person)
+    time.sleep(MEMORY_LOOK_SECONDS)
+
+    request.getfixturevalue("nearly_full")
+    stranger = instance.visitor()
+    page = stranger.open_sign_in()
+    put_off = stranger.submit_sign_in(page, "affilie", "7654321", PASSWORD)
+    again = known.sign_in(person, service, prompt="login")
+
+    assert put_off.status_code == 503
+    assert put_off.headers["Retry-After"]
+    assert again.status_code == 303
