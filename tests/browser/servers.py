@@ -1,0 +1,244 @@
+"""The servers that a browser visits: the provider under gunicorn, and relying services beside it.
+
+Each is a process of its own that ends with the run. The provider is on ``localhost`` and services
+are on ``127.0.0.1``, so that they are cross-site as in production.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import contextmanager
+from datetime import UTC
+from datetime import datetime
+from http.client import HTTPException
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from demo.children import Child
+from demo.configuration import DemoClient
+from demo.configuration import DemoConfiguration
+from demo.relying_service import SERVICES
+from demo.valkey import FORGETFUL
+from demo.valkey import ValkeyServer
+from tests.instance import Clock
+from tests.instance import Instance
+from tests.instance import Person
+from tests.instance import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
+NODE_PARTY = ROOT / "tests" / "relying_parties" / "node"
+START_SECONDS = 30
+SUPPORT_PHONE = "01 23 45 67 89"
+
+
+class ServerMissing(Exception):
+    """A program is not installed, or a server did not start; the text says what to do."""
+
+
+class WallClock(Clock):
+    """The machine's clock."""
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Provider:
+    """The product: gunicorn with two workers, on stores of its own."""
+
+    def __init__(self, folder: Path, valkey: ValkeyServer) -> None:
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.demo_port = free_port()
+        self.demo_url = f"http://127.0.0.1:{self.demo_port}"
+        self.instance = Instance(
+            folder,
+            sql_url=f"sqlite:///{folder / 'idp.sqlite'}",
+            redis_url=valkey.url,
+            clock=WallClock(),
+            issuer=self.url,
+        )
+        self._numbers = count(2_000_001)
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("IDP_")},
+            "PYTHONPATH": str(ROOT),
+            "IDP_ISSUER": self.url,
+            "IDP_DATA_DIR": str(folder),
+            "IDP_REDIS_URL": valkey.url,
+            "IDP_DEFAULT_CLIENT_ID": "demo-cotisations",
+            "IDP_SUPPORT_PHONE": SUPPORT_PHONE,
+            "IDP_NETWORK_LIMIT": "10000",  # every test comes from one address
+            "IDP_WORKERS": "2",
+            "IDP_GRACEFUL_SECONDS": "1",
+        }
+
+    @contextmanager
+    def running(self, log: Path) -> Iterator[Provider]:
+        """Serve until the block ends."""
+        command = [*_gunicorn(), "idp.app:create_app()"]
+        environment = {**self._environment, "IDP_BIND": _loopback(self.port)}
+        with _served("gunicorn", command, self.port, "/readyz", log, environment):
+            yield self
+
+    def add_person(self, qualite: str = "affilie", **values: Any) -> Person:
+        """Put somebody with a number of their own into the directory."""
+        numero = str(next(self._numbers))
+        if qualite == "ayant_droit":
+            numero += "37"
+        return self.instance.add_person(qualite, numero, **values)
+
+    def add_service(self, client_id: str, **metadata: Any) -> Service:
+        """Register a relying service; both workers know it within a second."""
+        added = self.instance.add_service(client_id, **metadata)
+        time.sleep(1.1)
+        return added
+
+
+@contextmanager
+def provider(folder: Path) -> Iterator[Provider]:
+    """Start a store and a provider on it."""
+    (folder / "valkey").mkdir()
+    (folder / "data").mkdir()
+    valkey = ValkeyServer(folder / "valkey", durability=FORGETFUL)
+    valkey.start()
+    try:
+        valkey.wait()
+        made = Provider(folder / "data", valkey)
+        _add_demo_services(made, folder / "demo.json")
+        with made.running(folder / "provider.log"):
+            yield made
+    finally:
+        valkey.stop()
+
+
+@contextmanager
+def demo_services(provider: Provider, folder: Path) -> Iterator[str]:
+    """Serve the two demo services, and give their origin."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DEMO_CONFIGURATION": str(folder / "demo.json"),
+        "IDP_WORKERS": "1",  # the demo keeps its visits in its process
+        "IDP_BIND": _loopback(provider.demo_port),
+        "IDP_GRACEFUL_SECONDS": "1",
+    }
+    command = [*_gunicorn(), "demo.relying_service:create_app()"]
+    with _served("demo", command, provider.demo_port, "/", folder / "demo.log", environment):
+        yield provider.demo_url
+
+
+@contextmanager
+def relying_party(provider: Provider, kind: str, folder: Path) -> Iterator[str]:
+    """Serve one of ``tests/relying_parties`` with three clients, and give its origin.
+
+    The clients: ``es256``, ``rs256`` (silent about it: OpenID Connect's default) and ``public``.
+    """
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    clients = {}
+    for name, metadata in {
+        "es256": {"id_token_signed_response_alg": "ES256"},
+        "rs256": {"id_token_signed_response_alg": "RS256"},
+        "public": {
+            "id_token_signed_response_alg": "ES256",
+            "token_endpoint_auth_method": "none",
+        },
+    }.items():
+        added = provider.instance.add_service(
+            f"{kind}-{name}",
+            client_name=f"Service {name}",
+            redirect_uris=(f"{origin}/{name}/callback",),
+            post_logout_redirect_uris=(f"{origin}/{name}/signed-out",),
+            **metadata,
+        )
+        clients[name] = {"client_id": added.client.client_id, "client_secret": added.secret}
+        if name != "rs256":
+            clients[name]["alg"] = "ES256"
+    given = folder / f"{kind}.json"
+    given.write_text(json.dumps({"issuer": provider.url, "port": port, "clients": clients}))
+    command = {"openid-client": _node_party, "authlib": _authlib_party}[kind]()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with _served(
+        kind, [*command, str(given)], port, "/es256", folder / f"{kind}.log", environment
+    ):
+        yield origin
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _add_demo_services(provider: Provider, file: Path) -> None:
+    clients = {}
+    for name, service in SERVICES.items():
+        origin = provider.demo_url
+        added = provider.instance.add_service(
+            f"demo-{name}",
+            client_name=service.title,
+            redirect_uris=(f"{origin}/{name}/retour",),
+            post_logout_redirect_uris=(f"{origin}/{name}/au-revoir",),
+            initiate_login_uri=f"{origin}/{name}/connexion",
+        )
+        clients[name] = DemoClient(added.client.client_id, added.secret or "")
+    DemoConfiguration(provider.url, provider.demo_url, clients).write(file)
+
+
+def _gunicorn() -> list[str]:
+    return [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONF)]
+
+
+def _authlib_party() -> list[str]:
+    return [sys.executable, "-m", "tests.relying_parties.flask_authlib"]
+
+
+def _node_party() -> list[str]:
+    node = shutil.which("node")
+    if node is None:
+        message = "node is not installed: apt-get install nodejs npm"
+        raise ServerMissing(message)
+    if not (NODE_PARTY / "node_modules" / "openid-client").is_dir():
+        message = "openid-client is not installed: npm ci --ignore-scripts in " + str(NODE_PARTY)
+        raise ServerMissing(message)
+    return [node, str(NODE_PARTY / "server.mjs")]
+
+
+def _loopback(port: int) -> str:
+    return f"127.0.0.1:{port}"
+
+
+@contextmanager
+def _served(
+    name: str, command: Sequence[str], port: int, path: str, log: Path, environment: dict[str, str]
+) -> Iterator[None]:
+    child = Child(name, command, log=log, env=environment, cwd=ROOT)
+    try:
+        _wait_until_ready(child, f"http://127.0.0.1:{port}{path}")
+        yield
+    finally:
+        child.end()
+
+
+def _wait_until_ready(child: Child, url: str) -> None:
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - loopback, ours
+                return
+        except (OSError, HTTPException):  # an answer that is not 200 is an OSError too
+            if child.exit_status is not None or time.monotonic() > end:
+                message = f"{child.name} did not start:\n{child.said()[-4000:]}"
+                raise ServerMissing(message) from None
+            time.sleep(0.05)

@@ -1,0 +1,1 @@
+"""A relying party on Authlib's own Flask client, used as its documentation shows."""
