@@ -291,8 +291,10 @@ def next_step(
 def _recent_enough(
     request: AuthorizationRequest, session: Session, requested_at: datetime, now: datetime
 ) -> bool:
-    if request.prompt & {"login", "select_account"} and session.auth_time < requested_at:
+    if session.auth_time > requested_at:
+        return True
+    if request.prompt & {"login", "select_account"}:
         return False
-    if request.max_age is None or session.auth_time >= requested_at:
+    if request.max_age is None:
         return True
     return now - session.auth_time <= timedelta(seconds=request.max_age)
