@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import cache
 from functools import lru_cache
 
+from idp.identity.dossier import NUMERO_LIMIT
 from idp.identity.dossier import Dossier
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
@@ -50,7 +51,6 @@ OPTIONAL_COLUMNS = frozenset({"password_hash", "last_sign_in_at"})
 """What an export may leave out whole; a missing ``email`` would wipe every address out."""
 
 ADDRESS_LINE_LIMIT = 38  # NF Z 10-011
-NUMERO_LIMIT = 32
 EMAIL_LIMIT = 254
 TEXT_LIMITS = {
     "family_name": 200,
@@ -224,12 +224,8 @@ def _numero(
 @cache
 def _numero_expected(patterns: NumeroPatterns, qualite: Qualite) -> str:
     pattern = patterns.affilie if qualite is Qualite.AFFILIE else patterns.ayant_droit
-    lengths = [n for n in range(1, NUMERO_LIMIT + 1) if _every_digit_fits(pattern, n)]
+    lengths = patterns.lengths(qualite)
     return " or ".join(map(str, lengths)) if lengths else f"the pattern {pattern.pattern}"
-
-
-def _every_digit_fits(pattern: re.Pattern[str], length: int) -> bool:
-    return all(pattern.fullmatch(digit * length) for digit in "0123456789")
 
 
 def _texts(row: Mapping[str, str], faults: list[Fault]) -> dict[str, str]:

@@ -49,7 +49,13 @@ from idp.session import Sessions
 SIGN_IN_MEMORY = timedelta(hours=24)
 """A dossier closed earlier has its sessions ended again if it signed in this recently."""
 
-_POSTGRES_LIMITS = ("statement_timeout = '30min'", "lock_timeout = '15s'")
+_POSTGRES_SETTINGS = (
+    "statement_timeout = '30min'",
+    "lock_timeout = '15s'",
+    # The planner believes an empty directory to be still empty after it was filled, and would
+    # then look at every dossier for every row: hours. A hash join is never far from the best here.
+    "enable_nestloop = off",
+)
 _ADVISORY_LOCK = 0x1D9_0010  # any number that nothing else in this database locks
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _CARDINALS = ("none", "one", "two", "three", "four", "five")
@@ -134,8 +140,8 @@ class DirectoryImport:
         now = self.now()
         with self.database.transaction():
             if not self.database.is_sqlite:
-                for limit in _POSTGRES_LIMITS:
-                    self.database.execute(text(f"SET LOCAL {limit}"))
+                for setting in _POSTGRES_SETTINGS:
+                    self.database.execute(text(f"SET LOCAL {setting}"))
             unreadable = self._stage(lines, now, on_fault)
             if not dry_run:
                 self._take_turn()
