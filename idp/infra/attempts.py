@@ -13,51 +13,64 @@ from idp.limits import Origin
 from idp.limits import Reservation
 from idp.limits import SignInDelayed
 
-# KEYS  1 network's failures   2 known devices   3 account's row   4 account's day   5, 6 the same
-# of the device ARGV  1 now (ms)  2 try  3 device  4 network window (ms)  5 network limit  6 day
-# (ms)  7 day limit       8… the wait (ms) after the 1st, 2nd, … failure in a row
+# Every failure is one member, the try, of three sorted sets by instant: so a try that is taken back
+# leaves each of them as if it had never been, whatever happened since.
+#
+# KEYS  1 network's failures   2 known devices   3 account's row   4 account's day
+#       5, 6 the same of the device
+# ARGV  1 now (ms)   2 try   3 device   4 device lifetime (ms)   5 network window (ms)
+#       6 network limit   7 day (ms)   8 day limit
+#       9… the wait (ms) after the 1st, 2nd, … failure in a row
 # Gives {0, 'network'|'account', wait in ms} or {1, streak, wait in ms, known device}.
 _RESERVE = """
-local now = tonumber(ARGV[1])
-local function oldest(key)
-  return tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+local now, try, device = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local window, day = tonumber(ARGV[5]), tonumber(ARGV[7])
+local margin = 60000  -- instants decide; the time to live only sweeps up after them
+local function instant(key, place)
+  return tonumber(redis.call('ZRANGE', key, place, place, 'WITHSCORES')[2])
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - ARGV[4])
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[5]) then
-  return {0, 'network', oldest(KEYS[1]) + ARGV[4] - now}
+local function held_by_row(key)
+  local streak = redis.call('ZCARD', key)
+  if streak == 0 then return 0, 0 end
+  local wait = tonumber(ARGV[8 + math.min(streak, #ARGV - 8)])
+  return streak, instant(key, -1) + wait - now
 end
-local row, day, known = KEYS[3], KEYS[4], 0
-if ARGV[3] ~= '' and redis.call('ZSCORE', KEYS[2], ARGV[3]) then
-  row, day, known = KEYS[5], KEYS[6], 1
+local function held_by_day(key)
+  if redis.call('ZCARD', key) < tonumber(ARGV[8]) then return 0 end
+  return instant(key, 0) + day - now
 end
-local held_until = tonumber(redis.call('HGET', row, 'until') or '0')
-if held_until > now then
-  return {0, 'account', held_until - now}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - window)
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[6]) then
+  return {0, 'network', instant(KEYS[1], 0) + window - now}
 end
-redis.call('ZREMRANGEBYSCORE', day, 0, now - ARGV[6])
-if redis.call('ZCARD', day) >= tonumber(ARGV[7]) then
-  return {0, 'account', oldest(day) + ARGV[6] - now}
+local row, of_day, known = KEYS[3], KEYS[4], 0
+local seen = device ~= '' and redis.call('ZSCORE', KEYS[2], device)
+if seen and tonumber(seen) + tonumber(ARGV[4]) > now then
+  row, of_day, known = KEYS[5], KEYS[6], 1
 end
-local streak = redis.call('HINCRBY', row, 'streak', 1)
-local wait = tonumber(ARGV[7 + math.min(streak, #ARGV - 7)])
-redis.call('HSET', row, 'until', now + wait)
-redis.call('PEXPIRE', row, ARGV[6])
-redis.call('ZADD', day, now, ARGV[2])
-redis.call('PEXPIRE', day, ARGV[6])
-redis.call('ZADD', KEYS[1], now, ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return {1, streak, wait, known}
+redis.call('ZREMRANGEBYSCORE', of_day, 0, now - day)
+local newest = instant(row, -1)
+if newest and newest + day <= now then redis.call('DEL', row) end
+local _, left = held_by_row(row)
+left = math.max(left, held_by_day(of_day))
+if left > 0 then
+  return {0, 'account', left}
+end
+redis.call('ZADD', KEYS[1], now, try)
+redis.call('PEXPIRE', KEYS[1], window + margin)
+redis.call('ZADD', row, now, try)
+redis.call('ZREMRANGEBYRANK', row, 0, -101)
+redis.call('PEXPIRE', row, day + margin)
+redis.call('ZADD', of_day, now, try)
+redis.call('PEXPIRE', of_day, day + margin)
+local streak, wait = held_by_row(row)
+return {1, streak, math.max(wait, held_by_day(of_day)), known}
 """
 
-# KEYS  1 network's failures   2 row   3 day      ARGV  1 try
+# KEYS  network's failures, row, day      ARGV  1 try
 _RELEASE = """
-redis.call('ZREM', KEYS[1], ARGV[1])
-if redis.call('ZREM', KEYS[3], ARGV[1]) == 1 then
-  if redis.call('HINCRBY', KEYS[2], 'streak', -1) <= 0 then
-    redis.call('DEL', KEYS[2])
-  else
-    redis.call('HSET', KEYS[2], 'until', 0)
-  end
+for _, failures in ipairs(KEYS) do
+  redis.call('ZREM', failures, ARGV[1])
 end
 """
 
@@ -74,6 +87,7 @@ class RedisAttempts:
         self._reserve = store.script(_RESERVE)
         self._release = store.script(_RELEASE)
         self._limits: list[str | int | float] = [
+            _ms(policy.device_lifetime),
             _ms(policy.network_window),
             policy.network_limit,
             _ms(DAY),
@@ -96,7 +110,7 @@ class RedisAttempts:
             *_counters(subject, ""),
             *_counters(subject, origin.device or "none"),
         ]
-        args = [int(self._now().timestamp() * 1000), try_id, origin.device, *self._limits]
+        args = [self._now_ms(), try_id, origin.device, *self._limits]
         admitted, *rest = self._reserve(keys, args)
         if not admitted:
             held_by, wait = rest
@@ -119,20 +133,23 @@ class RedisAttempts:
             pipeline.delete(row)
             pipeline.zrem(day, reservation.try_id)
             pipeline.zrem(f"failures-network:{{{reservation.origin.network}}}", reservation.try_id)
-            pipeline.zadd(devices, {device: self._now().timestamp()})
+            pipeline.zadd(devices, {device: self._now_ms()})
             pipeline.zremrangebyrank(devices, 0, -self._policy.devices - 1)
-            pipeline.expire(devices, int(self._policy.device_lifetime.total_seconds()))
+            pipeline.pexpire(devices, _ms(self._policy.device_lifetime) + 60_000)
 
     def release(self, reservation: Reservation) -> None:
-        """Take the failure back without a verdict."""
+        """Take the failure back without a verdict, at once: what failed here sends nothing else."""
         row, day = _counters_of(reservation)
         network = f"failures-network:{{{reservation.origin.network}}}"
         self._release([network, row, day], [reservation.try_id])
 
+    def _now_ms(self) -> int:
+        return int(self._now().timestamp() * 1000)
+
 
 def _counters(subject: str, device: str) -> tuple[str, str]:
     suffix = f":{device}" if device else ""
-    return f"failures-row:{{{subject}}}{suffix}", f"failures-day:{{{subject}}}{suffix}"
+    return f"failures-in-a-row:{{{subject}}}{suffix}", f"failures-day:{{{subject}}}{suffix}"
 
 
 def _counters_of(reservation: Reservation) -> tuple[str, str]:

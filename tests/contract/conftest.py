@@ -1,0 +1,141 @@
+"""Worlds: one set of stores under one clock, in memory or real, for contracts written once.
+
+Redis forgets by its own clock. ``pass_time`` moves the test's clock and shortens every time to live
+by the same span, so that a day passes in no time and to the same effect.
+"""
+
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Protocol
+
+import pytest
+import redis
+
+from idp.infra.attempts import RedisAttempts
+from idp.infra.client_failures import RedisClientFailures
+from idp.infra.codes import TOMBSTONE
+from idp.infra.codes import RedisCodes
+from idp.infra.redis_store import RedisStore
+from idp.infra.sessions import RedisSessions
+from idp.limits import AttemptPolicy
+from idp.limits import Attempts
+from idp.limits import ClientFailures
+from idp.oidc.authorization import Codes
+from idp.session import Sessions
+from tests.fakes import MemoryAttempts
+from tests.fakes import MemoryClientFailures
+from tests.fakes import MemoryCodes
+from tests.fakes import MemorySessions
+from tests.instance import Clock
+
+IDLE = timedelta(minutes=30)
+
+
+class World(Protocol):
+    """The stores of what ends by itself."""
+
+    clock: Clock
+    sessions: Sessions
+    codes: Codes
+
+    def attempts(self, policy: AttemptPolicy) -> Attempts:
+        """Counters under a policy; every one of a world sees the same failures."""
+
+    def client_failures(self, limit: int, window: timedelta) -> ClientFailures:
+        """Counters of wrong client credentials."""
+
+    def pass_time(self, span: timedelta) -> None:
+        """Let time pass for the stores and for the clock."""
+
+
+class MemoryWorld:
+    """The fakes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.sessions = MemorySessions(idle=IDLE, now=clock)
+        self.codes = MemoryCodes(self.sessions, tombstone=TOMBSTONE, now=clock)
+
+    def attempts(self, policy: AttemptPolicy) -> Attempts:
+        """Counters in memory."""
+        return MemoryAttempts(policy, now=self.clock)
+
+    def client_failures(self, limit: int, window: timedelta) -> ClientFailures:
+        """Counters in memory."""
+        return MemoryClientFailures(limit=limit, window=window, now=self.clock)
+
+    def pass_time(self, span: timedelta) -> None:
+        """Move the clock."""
+        self.clock.advance(span)
+
+
+class RedisWorld:
+    """The real adapters on a real store."""
+
+    def __init__(self, clock: Clock, url: str) -> None:
+        self.clock = clock
+        self.store = RedisStore(url)
+        self.sessions = RedisSessions(self.store, idle=IDLE, now=clock)
+        self.codes = RedisCodes(self.store)
+
+    def attempts(self, policy: AttemptPolicy) -> Attempts:
+        """Counters in the store."""
+        return RedisAttempts(self.store, policy, now=self.clock)
+
+    def client_failures(self, limit: int, window: timedelta) -> ClientFailures:
+        """Counters in the store."""
+        return RedisClientFailures(self.store, limit=limit, window=window)
+
+    def pass_time(self, span: timedelta) -> None:
+        """Move the clock and every time to live."""
+        self.clock.advance(span)
+        client: redis.Redis = self.store.client
+        for key in list(client.scan_iter()):
+            left = int(client.pttl(key)) - int(span.total_seconds() * 1000)
+            assert client.pttl(key) != -1, f"{key} would stay for ever"
+            if left > 0:
+                client.pexpire(key, left)
+            else:
+                client.delete(key)
+
+
+@pytest.fixture(params=["memory", "valkey", "redis"])
+def world(request: pytest.FixtureRequest, clock: Clock) -> Iterator[World]:
+    """The test runs once in each."""
+    if request.param == "memory":
+        yield MemoryWorld(clock)
+        return
+    real = RedisWorld(clock, request.getfixturevalue(f"{request.param}_url"))
+    yield real
+    real.store.client.close()
+
+
+@pytest.fixture(params=["valkey", "redis"])
+def real_world(request: pytest.FixtureRequest, clock: Clock) -> Iterator[RedisWorld]:
+    """For what only a server can prove: many threads at once."""
+    real = RedisWorld(clock, request.getfixturevalue(f"{request.param}_url"))
+    yield real
+    real.store.client.close()
+
+
+@pytest.fixture
+def at_once() -> Callable[[Callable[[], object], int], list[object]]:
+    """Run one act in many threads that start together; give results and errors."""
+
+    def run(act: Callable[[], object], threads: int) -> list[object]:
+        gate = threading.Barrier(threads)
+
+        def turn(_: int) -> object:
+            gate.wait(10)
+            try:
+                return act()
+            except Exception as error:  # noqa: BLE001 - the error is the result
+                return error
+
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(turn, range(threads)))
+
+    return run

@@ -1,0 +1,387 @@
+"""The values table of product.md, "failures on one account" and "from one network"."""
+
+from datetime import timedelta
+
+import pytest
+
+from idp.limits import DAY
+from idp.limits import AttemptPolicy
+from idp.limits import HeldBy
+from idp.limits import Origin
+from idp.limits import Reservation
+from idp.limits import SignInDelayed
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+MILLISECOND = timedelta(milliseconds=1)
+HERE = Origin("192.0.2.1")
+POLICY = AttemptPolicy()
+NO_WAITS = AttemptPolicy(schedule=(timedelta(0),))
+
+
+@pytest.fixture
+def attempts(world):
+    return world.attempts(POLICY)
+
+
+def fail(attempts, times=1, subject="subject", origin=HERE):
+    for _ in range(times):
+        reservation = attempts.reserve(subject, origin)
+    return reservation
+
+
+def held(attempts, subject="subject", origin=HERE):
+    with pytest.raises(SignInDelayed) as delay:
+        attempts.reserve(subject, origin)
+    return delay.value.held_by, delay.value.retry_after
+
+
+def sign_in(attempts, subject="subject", origin=HERE, device="phone"):
+    attempts.succeeded(attempts.reserve(subject, origin), device=device)
+
+
+def test_the_first_four_failures_wait_for_nothing(attempts):
+    waits = [fail(attempts).wait for _ in range(4)]
+
+    assert waits == [timedelta(0)] * 4
+
+
+def test_the_wait_begins_at_a_minute_with_the_fifth_failure_and_doubles_up_to_an_hour(
+    world, attempts
+):
+    fail(attempts, 4)
+    seen = []
+    for _ in range(8):
+        reservation = fail(attempts)
+        seen.append((reservation.streak, reservation.wait))
+        assert held(attempts) == (HeldBy.ACCOUNT, reservation.wait)
+        world.pass_time(reservation.wait)
+
+    assert seen == [
+        (5, 1 * MINUTE),
+        (6, 2 * MINUTE),
+        (7, 4 * MINUTE),
+        (8, 8 * MINUTE),
+        (9, 16 * MINUTE),
+        (10, 60 * MINUTE),
+        (11, 60 * MINUTE),
+        (12, 60 * MINUTE),
+    ]
+
+
+def test_a_wait_is_over_at_its_instant_and_not_a_millisecond_before(world, attempts):
+    fail(attempts, 5)
+
+    world.pass_time(MINUTE - MILLISECOND)
+    assert held(attempts) == (HeldBy.ACCOUNT, MILLISECOND)
+
+    world.pass_time(MILLISECOND)
+    assert fail(attempts).streak == 6
+
+
+def test_tries_made_during_a_wait_neither_count_nor_prolong_it(world, attempts):
+    fail(attempts, 5)
+
+    for second in range(60):
+        assert held(attempts)[1] == MINUTE - second * SECOND
+        world.pass_time(SECOND)
+
+    assert fail(attempts).streak == 6
+
+
+def test_the_twenty_fifth_failure_of_a_day_holds_until_the_oldest_is_a_day_old(world, attempts):
+    began = world.clock()
+    for _ in range(24):
+        world.pass_time(fail(attempts).wait)
+
+    last = fail(attempts)
+
+    left = began + DAY - world.clock()
+    assert last.wait == left
+    assert held(attempts) == (HeldBy.ACCOUNT, left)
+    world.pass_time(left - MILLISECOND)
+    assert held(attempts) == (HeldBy.ACCOUNT, MILLISECOND)
+    world.pass_time(MILLISECOND)
+    assert fail(attempts).streak == 26
+
+
+def test_no_account_is_shut_for_ever(world, attempts):
+    streaks = []
+    for _ in range(60):
+        reservation = fail(attempts)
+        streaks.append(reservation.streak)
+        assert reservation.wait < DAY
+        world.pass_time(reservation.wait)
+
+    assert streaks == list(range(1, 61))
+
+
+def test_a_success_ends_the_row(world, attempts):
+    fail(attempts, 4)
+
+    sign_in(attempts)
+
+    assert fail(attempts).streak == 1
+
+
+def test_a_success_takes_only_its_own_failure_out_of_the_day_and_the_network(world):
+    attempts = world.attempts(AttemptPolicy(schedule=(timedelta(0),), day_limit=3, network_limit=3))
+    fail(attempts, 2)
+
+    sign_in(attempts)
+    sign_in(attempts)
+
+    fail(attempts)
+    assert held(attempts)[0] == HeldBy.NETWORK
+    assert held(attempts, origin=Origin("192.0.2.2"))[0] == HeldBy.ACCOUNT
+
+
+def test_a_row_is_forgotten_a_day_after_its_last_failure(world, attempts):
+    fail(attempts, 4)
+
+    world.pass_time(DAY - MILLISECOND)
+    assert fail(attempts).streak == 5
+    world.pass_time(DAY)
+    assert fail(attempts).streak == 1
+
+
+def test_a_released_try_leaves_no_trace(world):
+    attempts = world.attempts(AttemptPolicy(day_limit=6, network_limit=6))
+    fail(attempts, 4)
+
+    for _ in range(10):
+        released = fail(attempts)
+        assert (released.streak, released.wait) == (5, MINUTE)
+        attempts.release(released)
+
+    fifth = fail(attempts)
+    assert (fifth.streak, fifth.wait) == (5, MINUTE)
+    world.pass_time(MINUTE)
+    assert fail(attempts).streak == 6
+
+
+def test_releasing_twice_takes_back_one_try(attempts):
+    fail(attempts, 2)
+    released = fail(attempts)
+
+    attempts.release(released)
+    attempts.release(released)
+
+    assert fail(attempts).streak == 3
+
+
+def test_releasing_the_only_try_leaves_an_account_as_new(attempts):
+    attempts.release(fail(attempts))
+
+    assert fail(attempts).streak == 1
+
+
+def test_a_release_gives_back_the_wait_there_was_before(world, attempts):
+    fail(attempts, 4)
+    slow = fail(attempts)
+    world.pass_time(MINUTE)
+    fail(attempts)
+
+    attempts.release(slow)
+
+    # The failure a moment ago is now the fifth, and its minute has just begun.
+    assert held(attempts) == (HeldBy.ACCOUNT, MINUTE)
+
+
+def test_a_try_released_after_another_succeeded_takes_nothing_from_the_new_row(attempts):
+    slow = fail(attempts)
+    sign_in(attempts)
+    fail(attempts, 4)
+
+    attempts.release(slow)
+
+    assert fail(attempts).streak == 5
+
+
+def test_a_network_has_thirty_failures_in_ten_minutes_whoever_they_are_for(world, attempts):
+    for n in range(30):
+        fail(attempts, subject=f"subject-{n}")
+
+    assert held(attempts, subject="somebody else") == (HeldBy.NETWORK, 10 * MINUTE)
+    assert fail(attempts, subject="somebody else", origin=Origin("192.0.2.2")).streak == 1
+
+
+def test_the_window_of_a_network_slides(world, attempts):
+    for n in range(30):
+        fail(attempts, subject=f"subject-{n}")
+        world.pass_time(10 * SECOND)
+
+    assert held(attempts, subject="next") == (HeldBy.NETWORK, 5 * MINUTE)
+    world.pass_time(5 * MINUTE - MILLISECOND)
+    assert held(attempts, subject="next") == (HeldBy.NETWORK, MILLISECOND)
+    world.pass_time(MILLISECOND)
+    fail(attempts, subject="next")
+    assert held(attempts, subject="next") == (HeldBy.NETWORK, 10 * SECOND)
+
+
+def test_a_try_that_the_account_holds_back_does_not_count_for_the_network(world):
+    attempts = world.attempts(AttemptPolicy(network_limit=6))
+    fail(attempts, 5)
+
+    for _ in range(10):
+        assert held(attempts)[0] == HeldBy.ACCOUNT
+
+    fail(attempts, subject="another")
+    assert held(attempts, subject="another")[0] == HeldBy.NETWORK
+
+
+def test_a_try_that_the_network_holds_back_does_not_count_for_the_account(world):
+    attempts = world.attempts(AttemptPolicy(network_limit=1))
+    fail(attempts, subject="another")
+
+    for _ in range(10):
+        assert held(attempts)[0] == HeldBy.NETWORK
+
+    assert fail(attempts, origin=Origin("192.0.2.2")).streak == 1
+
+
+def test_an_unknown_subject_has_the_same_counters(world, attempts):
+    def history(subject, network):
+        waits = []
+        for _ in range(7):
+            reservation = fail(attempts, subject=subject, origin=Origin(network))
+            waits.append((reservation.streak, reservation.wait))
+            world.pass_time(reservation.wait)
+        return waits
+
+    sign_in(attempts, subject="known")
+
+    assert history("known", "192.0.2.7") == history("nobody has this number", "192.0.2.8")
+
+
+def test_a_strangers_failures_do_not_hold_a_known_device_back(world, attempts):
+    sign_in(attempts, device="phone")
+    fail(attempts, 5, origin=Origin("203.0.113.1"))
+
+    reservation = fail(attempts, origin=Origin("192.0.2.1", "phone"))
+
+    assert (reservation.known_device, reservation.streak) == (True, 1)
+    assert held(attempts, origin=Origin("192.0.2.1", "laptop"))[0] == HeldBy.ACCOUNT
+
+
+def test_a_known_device_has_the_same_limits_of_its_own(world, attempts):
+    sign_in(attempts, device="phone")
+    phone = Origin("192.0.2.1", "phone")
+
+    fail(attempts, 5, origin=phone)
+
+    assert held(attempts, origin=phone) == (HeldBy.ACCOUNT, MINUTE)
+    assert fail(attempts).streak == 1
+
+
+def test_a_known_device_signing_in_leaves_the_strangers_failures_where_they_are(attempts):
+    sign_in(attempts, device="phone")
+    fail(attempts, 4)
+
+    sign_in(attempts, origin=Origin("192.0.2.1", "phone"), device="phone")
+
+    assert fail(attempts).streak == 5
+
+
+def test_a_device_is_known_to_the_account_it_signed_in_to_and_to_no_other(attempts):
+    sign_in(attempts, subject="mine", device="phone")
+
+    reservation = fail(attempts, subject="yours", origin=Origin("192.0.2.1", "phone"))
+
+    assert reservation.known_device is False
+
+
+def test_the_eleventh_device_makes_the_one_unused_longest_a_stranger(world, attempts):
+    for n in range(10):
+        sign_in(attempts, device=f"device-{n}")
+        world.pass_time(SECOND)
+    sign_in(attempts, origin=Origin("192.0.2.1", "device-0"), device="device-0")
+    world.pass_time(SECOND)
+
+    sign_in(attempts, device="device-10")
+
+    known = [
+        n
+        for n in range(11)
+        if fail(attempts, origin=Origin(f"192.0.2.{n}", f"device-{n}")).known_device
+    ]
+    assert known == [0, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_a_device_is_forgotten_half_a_year_after_its_last_sign_in(world, attempts):
+    sign_in(attempts, device="phone")
+    world.pass_time(POLICY.device_lifetime - SECOND)
+    sign_in(attempts, device="laptop")
+
+    assert fail(attempts, origin=Origin("192.0.2.1", "phone")).known_device is True
+    world.pass_time(SECOND)
+    assert fail(attempts, origin=Origin("192.0.2.1", "phone")).known_device is False
+    assert fail(attempts, origin=Origin("192.0.2.1", "laptop")).known_device is True
+
+
+def test_fifty_tries_sent_at_once_are_five_until_the_first_wait(real_world, at_once):
+    attempts = real_world.attempts(AttemptPolicy(network_limit=1000))
+
+    outcomes = at_once(lambda: attempts.reserve("subject", HERE), 50)
+
+    admitted = [o for o in outcomes if isinstance(o, Reservation)]
+    assert sorted(reservation.streak for reservation in admitted) == [1, 2, 3, 4, 5]
+    assert sum(isinstance(o, SignInDelayed) for o in outcomes) == 45
+
+
+def test_fifty_tries_sent_at_once_are_twenty_five_in_a_day(real_world, at_once):
+    attempts = real_world.attempts(AttemptPolicy(schedule=(timedelta(0),), network_limit=1000))
+
+    outcomes = at_once(lambda: attempts.reserve("subject", HERE), 50)
+
+    assert sum(isinstance(o, Reservation) for o in outcomes) == 25
+    assert sum(isinstance(o, SignInDelayed) for o in outcomes) == 25
+
+
+def test_fifty_numbers_tried_at_once_from_one_network_are_thirty(real_world, at_once):
+    attempts = real_world.attempts(POLICY)
+    numbers = iter(range(50))
+
+    outcomes = at_once(lambda: attempts.reserve(f"subject-{next(numbers)}", HERE), 50)
+
+    assert sum(isinstance(o, Reservation) for o in outcomes) == 30
+    assert {o.held_by for o in outcomes if isinstance(o, SignInDelayed)} == {HeldBy.NETWORK}
+
+
+def test_tries_released_at_once_with_tries_reserved_leave_exactly_the_failures(real_world, at_once):
+    attempts = real_world.attempts(
+        AttemptPolicy(schedule=(timedelta(0),), day_limit=1000, network_limit=1000)
+    )
+    turns = iter(range(40))
+
+    def turn():
+        reservation = attempts.reserve("subject", HERE)
+        if next(turns) % 2:
+            attempts.release(reservation)
+
+    at_once(turn, 40)
+
+    assert attempts.reserve("subject", HERE).streak == 21
+
+
+def test_nothing_in_the_store_stays_for_ever(real_world):
+    attempts = real_world.attempts(POLICY)
+    sign_in(attempts, device="phone")
+    fail(attempts, origin=Origin("192.0.2.1", "phone"))
+    fail(attempts)
+
+    client = real_world.store.client
+    keys = list(client.scan_iter())
+
+    assert keys
+    assert all(client.pttl(key) > 0 for key in keys)
+
+
+def test_two_nodes_count_together(real_world):
+    one, other = real_world.attempts(POLICY), real_world.attempts(POLICY)
+
+    fail(one, 3)
+    fail(other, 2)
+
+    assert held(one) == held(other) == (HeldBy.ACCOUNT, MINUTE)

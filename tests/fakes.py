@@ -1,0 +1,394 @@
+"""Every port in memory, with the contract of the real adapters and a clock that tests move.
+
+The suites of ``tests/contract`` run on these and on the real stores alike, so that a unit test
+which passes on a fake says something of production.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from datetime import datetime
+from datetime import timedelta
+
+from idp import StoreUnavailable
+from idp.audit import Actor
+from idp.audit import Event
+from idp.identity.account import Account
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.password import PasswordHash
+from idp.limits import DAY
+from idp.limits import AttemptPolicy
+from idp.limits import HeldBy
+from idp.limits import Origin
+from idp.limits import Reservation
+from idp.limits import SignInDelayed
+from idp.limits import TooManyClientFailures
+from idp.limits import audited_network
+from idp.oidc.authorization import Authorization
+from idp.oidc.authorization import CodeReplayed
+from idp.oidc.authorization import grant_id_of
+from idp.oidc.claims import Subject
+from idp.oidc.clients import Client
+from idp.oidc.keys import KeyRing
+from idp.session import Session
+
+Now = Callable[[], datetime]
+NOBODY = Actor()
+
+
+class _Store:
+    """One lock a store, and ``away`` for the tests of what happens without it."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self._lock = threading.RLock()
+
+    def _look(self) -> None:
+        if self.away:
+            raise StoreUnavailable(type(self).__name__)
+
+
+@dataclass
+class DirectoryEntry:
+    """A dossier and its account: what the directory's two tables hold of one person."""
+
+    account: Account
+    qualite: Qualite
+    numero: NumeroDossier
+    subject: Subject
+
+
+class MemoryAccounts(_Store):
+    """The ports ``Accounts``, ``Subjects`` and ``SchemeMix``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: dict[str, DirectoryEntry] = {}
+
+    def add(self, entry: DirectoryEntry) -> None:
+        """Put somebody into the directory."""
+        self.entries[entry.account.id] = entry
+
+    def change(self, account_id: str, **changes: object) -> Account:
+        """Change an account as the import or another sign-in would, and give it back."""
+        entry = self.entries[account_id]
+        entry.account = replace(entry.account, **changes)  # type: ignore[arg-type]
+        return entry.account
+
+    def find(self, qualite: Qualite, numero: NumeroDossier) -> Account | None:
+        """Read the account of a dossier."""
+        self._look()
+        for entry in self.entries.values():
+            if (entry.qualite, entry.numero) == (qualite, numero):
+                return entry.account
+        return None
+
+    def signed_in(
+        self, account: Account, *, at: datetime, replacement: PasswordHash | None
+    ) -> bool:
+        """Note a sign-in; False when password, version or status changed meanwhile."""
+        self._look()
+        with self._lock:
+            kept = self.entries[account.id].account
+            if kept.credential_version != account.credential_version:
+                return False
+            if kept.dossier_status is not DossierStatus.ACTIVE:
+                return False
+            if replacement is not None and kept.password != account.password:
+                return False
+            password = replacement or kept.password
+            self.change(account.id, last_sign_in_at=at, password=password)
+            return True
+
+    def get(self, account_id: str) -> Subject | None:
+        """Read the subject of an account."""
+        self._look()
+        entry = self.entries.get(account_id)
+        if entry is None:
+            return None
+        return replace(
+            entry.subject,
+            credential_version=entry.account.credential_version,
+            signs_in=entry.account.dossier_status is DossierStatus.ACTIVE,
+        )
+
+    def scheme_counts(self) -> Mapping[str, int]:
+        """Count accounts by password scheme."""
+        self._look()
+        counts: dict[str, int] = {}
+        for entry in self.entries.values():
+            if entry.account.password is not None:
+                scheme = entry.account.password.scheme
+                counts[scheme] = counts.get(scheme, 0) + 1
+        return counts
+
+
+class MemorySessions(_Store):
+    """The port ``Sessions``."""
+
+    def __init__(self, *, idle: timedelta, now: Now) -> None:
+        super().__init__()
+        self._idle = idle
+        self._now = now
+        self._kept: dict[str, tuple[Session, datetime]] = {}
+
+    def put(self, key: str, session: Session) -> None:
+        """Keep a new session."""
+        self._look()
+        self._kept[key] = (session, self._now() + self._idle)
+
+    def get(self, key: str) -> Session | None:
+        """Read a session and renew its idle time."""
+        self._look()
+        session = self.living(key)
+        if session is not None:
+            self._kept[key] = (session, self._now() + self._idle)
+        return session
+
+    def end(self, key: str) -> None:
+        """End one session."""
+        self._look()
+        self._kept.pop(key, None)
+
+    def end_all(self, account_id: str) -> int:
+        """End every session of an account."""
+        self._look()
+        keys = [key for key, (session, _) in self._kept.items() if session.account_id == account_id]
+        living = [key for key in keys if self.living(key) is not None]
+        for key in keys:
+            self._kept.pop(key, None)
+        return len(living)
+
+    def living(self, key: str) -> Session | None:
+        """Look at a session without renewing it: what a grant asks."""
+        session, idle_until = self._kept.get(key, (None, None))
+        if session is None or idle_until is None:
+            return None
+        return session if self._now() < min(idle_until, session.ends_at) else None
+
+
+class MemoryCodes(_Store):
+    """The port ``Codes``."""
+
+    def __init__(self, sessions: MemorySessions, *, tombstone: timedelta, now: Now) -> None:
+        super().__init__()
+        self._sessions = sessions
+        self._tombstone = tombstone
+        self._now = now
+        self._codes: dict[str, tuple[Authorization, datetime]] = {}
+        self._used: dict[str, datetime] = {}
+        self._grants: dict[str, tuple[Authorization, datetime]] = {}
+
+    def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
+        """Keep a fresh code."""
+        self._look()
+        self._codes[grant_id_of(code)] = (authorization, self._now() + lifetime)
+
+    def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
+        """Take a code once; a second time revokes its grant."""
+        self._look()
+        name = grant_id_of(code)
+        with self._lock:
+            authorization, expires_at = self._codes.pop(name, (None, None))
+            if authorization is not None and expires_at is not None and self._now() < expires_at:
+                self._used[name] = self._now() + self._tombstone
+                if self._sessions.living(authorization.session_key) is None:
+                    return None
+                self._grants[name] = (authorization, self._now() + grant_lifetime)
+                return authorization
+            if self._now() < self._used.get(name, self._now()):
+                self._grants.pop(name, None)
+                raise CodeReplayed("authorization code used twice")
+            return None
+
+    def grant(self, grant_id: str) -> Authorization | None:
+        """Read a live grant of a live session."""
+        self._look()
+        authorization, expires_at = self._grants.get(grant_id, (None, None))
+        if authorization is None or expires_at is None or self._now() >= expires_at:
+            return None
+        alive = self._sessions.living(authorization.session_key) is not None
+        return authorization if alive else None
+
+    def revoke(self, grant_id: str) -> None:
+        """End a grant."""
+        self._look()
+        self._grants.pop(grant_id, None)
+
+
+@dataclass
+class _Counters:
+    """Failures of one account, or of one of its known devices: try identifier to instant."""
+
+    in_a_row: dict[str, datetime] = field(default_factory=dict)
+    of_the_day: dict[str, datetime] = field(default_factory=dict)
+
+
+class MemoryAttempts(_Store):
+    """The port ``Attempts``."""
+
+    def __init__(self, policy: AttemptPolicy, *, now: Now) -> None:
+        super().__init__()
+        self._policy = policy
+        self._now = now
+        self._networks: dict[str, dict[str, datetime]] = {}
+        self._devices: dict[str, dict[str, datetime]] = {}
+        self._counters: dict[tuple[str, str], _Counters] = {}
+
+    def reserve(self, subject: str, origin: Origin) -> Reservation:
+        """Count one try as failed, ahead of its verification."""
+        self._look()
+        with self._lock:
+            now, policy = self._now(), self._policy
+            network = self._networks.setdefault(origin.network, {})
+            _forget(network, before=now - policy.network_window)
+            if len(network) >= policy.network_limit:
+                left = min(network.values()) + policy.network_window - now
+                raise SignInDelayed(HeldBy.NETWORK, left)
+            known_at = self._devices.get(subject, {}).get(origin.device)
+            known = known_at is not None and known_at + policy.device_lifetime > now
+            counters = self._counters_of(subject, origin.device if known else "")
+            row, day = counters.in_a_row, counters.of_the_day
+            if row and max(row.values()) + DAY <= now:
+                row.clear()
+            _forget(day, before=now - DAY)
+            if (left := self._held(row, day)) > timedelta(0):
+                raise SignInDelayed(HeldBy.ACCOUNT, left)
+            try_id = secrets.token_hex(8)
+            network[try_id] = row[try_id] = day[try_id] = now
+            return Reservation(subject, origin, try_id, len(row), self._held(row, day), known)
+
+    def succeeded(self, reservation: Reservation, *, device: str) -> None:
+        """Take the failure back, end the row of failures, and know ``device`` from now on."""
+        self._look()
+        with self._lock:
+            self.release(reservation)
+            self._of(reservation).in_a_row.clear()
+            devices = self._devices.setdefault(reservation.subject, {})
+            devices.pop(device, None)
+            devices[device] = self._now()
+            while len(devices) > self._policy.devices:
+                devices.pop(min(devices, key=lambda known: devices[known]))
+
+    def release(self, reservation: Reservation) -> None:
+        """Take the failure back without a verdict."""
+        self._look()
+        with self._lock:
+            counters = self._of(reservation)
+            network = self._networks[reservation.origin.network]
+            for failures in (counters.in_a_row, counters.of_the_day, network):
+                failures.pop(reservation.try_id, None)
+
+    def _held(self, row: dict[str, datetime], day: dict[str, datetime]) -> timedelta:
+        now = self._now()
+        held = timedelta(0)
+        if row:
+            held = max(row.values()) + self._policy.wait_after(len(row)) - now
+        if len(day) >= self._policy.day_limit:
+            held = max(held, min(day.values()) + DAY - now)
+        return max(held, timedelta(0))
+
+    def _of(self, reservation: Reservation) -> _Counters:
+        device = reservation.origin.device if reservation.known_device else ""
+        return self._counters_of(reservation.subject, device)
+
+    def _counters_of(self, subject: str, device: str) -> _Counters:
+        return self._counters.setdefault((subject, device), _Counters())
+
+
+def _forget(failures: dict[str, datetime], *, before: datetime) -> None:
+    for try_id in [name for name, at in failures.items() if at <= before]:
+        del failures[try_id]
+
+
+class MemoryClientFailures(_Store):
+    """The port ``ClientFailures``."""
+
+    def __init__(self, *, limit: int, window: timedelta, now: Now) -> None:
+        super().__init__()
+        self._limit = limit
+        self._window = window
+        self._now = now
+        self.counts: dict[str, tuple[int, datetime]] = {}
+
+    def check(self, network: str) -> None:
+        """Raise TooManyClientFailures while the network must wait."""
+        self._look()
+        failures, until = self._living(network)
+        if failures >= self._limit:
+            raise TooManyClientFailures(until - self._now())
+
+    def count(self, network: str) -> None:
+        """Count one wrong credential."""
+        self._look()
+        with self._lock:
+            failures, until = self._living(network)
+            self.counts[network] = (failures + 1, until)
+
+    def _living(self, network: str) -> tuple[int, datetime]:
+        failures, until = self.counts.get(network, (0, self._now()))
+        return (failures, until) if self._now() < until else (0, self._now() + self._window)
+
+
+class MemoryClients(_Store):
+    """The port ``Clients``."""
+
+    def __init__(self, *clients: Client) -> None:
+        super().__init__()
+        self._clients = {client.client_id: client for client in clients}
+
+    def find(self, client_id: str) -> Client | None:
+        """Read one client."""
+        self._look()
+        return self._clients.get(client_id)
+
+
+@dataclass(frozen=True)
+class RecordedEvent:
+    """One audit event as recorded."""
+
+    event: Event
+    account_id: str | None
+    client_id: str | None
+    actor: Actor
+    detail: dict[str, str | int]
+
+
+class MemoryAuditLog(_Store):
+    """The port ``AuditLog``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[RecordedEvent] = []
+
+    def record(
+        self,
+        event: Event,
+        *,
+        account_id: str | None = None,
+        client_id: str | None = None,
+        actor: Actor = NOBODY,
+        detail: Mapping[str, str | int] | None = None,
+    ) -> None:
+        """Add one event; the network is kept as its prefix only."""
+        self._look()
+        network = audited_network(actor.network) if actor.network else ""
+        kept = replace(actor, network=network)
+        self.events.append(RecordedEvent(event, account_id, client_id, kept, dict(detail or {})))
+
+
+class MemoryKeyRings:
+    """The port ``KeyRings``; ``current`` is replaced by a rotation."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self.current = ring
+
+    def ring(self) -> KeyRing:
+        """The ring in force."""
+        return self.current
