@@ -1,0 +1,254 @@
+"""``idp doctor``: can people sign in on this machine? One line each, and how to mend it."""
+
+import stat
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+from sqlalchemy import text
+
+from idp import IdpError
+from idp import StoreUnavailable
+from idp.app import Parts
+from idp.cli import parts
+from idp.infra import migrations
+from idp.infra.redis_health import faults_of
+from idp.infra.redis_health import read_facts
+from idp.infra.secret_files import NAMES
+from idp.infra.sql import sql_failures_told
+from idp.oidc.clients import SIGNING_ALGS
+from idp.oidc.keys import NoSigningKey
+from idp.settings import InvalidSettings
+
+CLOCK_TOLERANCE = timedelta(seconds=2)
+OLDEST_POSTGRES = 15
+NAME_WIDTH = 15
+
+
+class Level(StrEnum):
+    """How bad it is; only ``FAIL`` makes the exit status 1."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    level: Level
+    name: str
+    what: str
+
+    def __str__(self) -> str:
+        indented = self.what.replace("\n", "\n" + " " * (NAME_WIDTH + 7))
+        return f"{self.level:<4}  {self.name:<{NAME_WIDTH}} {indented}"
+
+
+@click.command()
+@click.pass_context
+def doctor(ctx: click.Context) -> None:
+    """Check settings, stores, clock, keys and permissions; exit 1 when something must be mended."""
+    findings = []
+    for finding in examine(parts):
+        print(finding)
+        findings.append(finding)
+    if any(finding.level is Level.FAIL for finding in findings):
+        ctx.exit(1)
+
+
+def examine(build: Callable[[], Parts]) -> Iterator[Finding]:
+    """Look at everything; without settings there is nothing else to look at."""
+    try:
+        built = build()
+    except InvalidSettings as error:
+        for fault in str(error).splitlines():
+            yield Finding(Level.FAIL, "settings", fault)
+        return
+    yield Finding(Level.OK, "settings", f"complete; issuer {built.settings.issuer}")
+    checks: tuple[tuple[str, Callable[[Parts], Iterable[Finding]]], ...] = (
+        ("issuer", _issuer),
+        ("proxies", _proxies),
+        ("data folder", _data_folder),
+        ("secrets", _secrets),
+        ("keys", _keys),
+        ("sql", _sql),
+        ("redis", _redis),
+        ("clock", _clock),
+        ("default client", _default_client),
+    )
+    for name, check in checks:
+        try:
+            yield from check(built)
+        except StoreUnavailable as away:
+            yield Finding(Level.FAIL, name, f"does not answer ({away})")
+        except (IdpError, OSError) as error:
+            yield Finding(Level.FAIL, name, str(error))
+    if "database" in vars(built):  # opened by a check
+        built.database.engine.dispose()
+
+
+def _issuer(built: Parts) -> Iterator[Finding]:
+    issuer = urlsplit(built.settings.issuer)
+    if issuer.scheme == "https":
+        yield Finding(Level.OK, "issuer", "is served over TLS")
+    else:
+        yield Finding(
+            Level.WARN,
+            "issuer",
+            f"{built.settings.issuer} is for this machine alone; "
+            "in production set IDP_ISSUER to the public https address",
+        )
+
+
+def _proxies(built: Parts) -> Iterator[Finding]:
+    count = built.settings.trusted_proxies
+    if count or built.settings.is_loopback:
+        yield Finding(Level.OK, "proxies", f"{count} trusted in front of this service")
+    else:
+        yield Finding(
+            Level.WARN,
+            "proxies",
+            "none is trusted: behind a TLS proxy all people would share its address, and its "
+            "limits; set IDP_TRUSTED_PROXIES to the number of proxies in front",
+        )
+
+
+def _data_folder(built: Parts) -> Iterator[Finding]:
+    folder = built.settings.data_dir.absolute()
+    if not folder.exists():
+        used = built.settings.sql_url.startswith("sqlite")
+        yield Finding(
+            Level.FAIL if used else Level.OK,
+            "data folder",
+            f"{folder} does not exist"
+            + ("; run idp migrate" if used else ", and nothing needs it"),
+        )
+        return
+    private = [folder, *folder.glob("idp.sqlite*")]
+    faults = [finding for path in private for finding in _exposed("data folder", path)]
+    yield from faults or [Finding(Level.OK, "data folder", f"{folder} is its owner's alone")]
+
+
+def _secrets(built: Parts) -> Iterator[Finding]:
+    folder = built.settings.secrets_path.absolute()
+    _ = built.secrets
+    faults = list(_exposed("secrets", folder))
+    yield from faults or [
+        Finding(Level.OK, "secrets", f"{', '.join(NAMES)} in {folder}, their owner's alone")
+    ]
+
+
+def _keys(built: Parts) -> Iterator[Finding]:
+    folder = built.settings.keys_path.absolute()
+    if trouble := built.key_files.trouble:
+        yield Finding(Level.FAIL, "keys", trouble)
+        return
+    yield from _exposed("keys", folder)
+    ring = built.key_files.ring()
+    for alg in SIGNING_ALGS:
+        try:
+            key = ring.signing_key(alg, now=built.now())
+        except NoSigningKey:
+            yield Finding(
+                Level.FAIL, "keys", f"no {alg} key signs now; run idp keys add --alg {alg}"
+            )
+        else:
+            since = f"{key.signs_from:%Y-%m-%d %H:%M} UTC"
+            yield Finding(Level.OK, "keys", f"{alg} signs with {key.kid} since {since}")
+
+
+def _sql(built: Parts) -> Iterator[Finding]:
+    url = built.settings.sql_url
+    if built.settings.sql_url.startswith("sqlite"):
+        # Opening would make the file: pending() does not.
+        product = "SQLite"
+    else:
+        product = _postgres_version(built)
+        if int(product.split()[1].partition(".")[0]) < OLDEST_POSTGRES:
+            yield Finding(Level.FAIL, "sql", f"{product} is too old: {OLDEST_POSTGRES} at least")
+    if migrations.pending(url):
+        yield Finding(Level.FAIL, "sql", f"{product}: the schema is behind; run idp migrate")
+    else:
+        yield Finding(Level.OK, "sql", f"{product}, schema up to date")
+
+
+def _postgres_version(built: Parts) -> str:
+    with sql_failures_told(), built.database.engine.connect() as connection:
+        version = connection.execute(text("SHOW server_version")).scalar_one()
+    return f"PostgreSQL {str(version).split()[0]}"
+
+
+def _redis(built: Parts) -> Iterator[Finding]:
+    facts = read_facts(built.redis.client)
+    faults = faults_of(facts)
+    for fault in faults:
+        yield Finding(Level.FAIL, "redis", fault)
+    if not faults:
+        yield Finding(
+            Level.OK, "redis", f"{facts.product}, append-only file on, nothing is evicted"
+        )
+
+
+def _clock(built: Parts) -> Iterator[Finding]:
+    before = datetime.now(UTC)
+    clocks = {"Redis": read_facts(built.redis.client).now}
+    if not built.settings.sql_url.startswith("sqlite"):  # SQLite has the clock of this machine
+        with sql_failures_told(), built.database.engine.connect() as connection:
+            clocks["SQL"] = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    after = datetime.now(UTC)
+    faults = [
+        Finding(
+            Level.FAIL,
+            "clock",
+            f"{name} is {_apart(clock, before, after).total_seconds():.0f} s away from this "
+            "machine: tokens and limits would be wrong; have both follow the same time (NTP)",
+        )
+        for name, clock in clocks.items()
+        if _apart(clock, before, after) > CLOCK_TOLERANCE
+    ]
+    names = " and ".join(clocks)
+    within = f"{CLOCK_TOLERANCE.total_seconds():.0f} s"
+    yield from faults or [
+        Finding(Level.OK, "clock", f"this machine, {names} agree within {within}")
+    ]
+
+
+def _apart(clock: datetime, before: datetime, after: datetime) -> timedelta:
+    """How far a clock is from ours, at least, when it was read between two looks at ours."""
+    return max(before - clock, clock - after, timedelta(0))
+
+
+def _default_client(built: Parts) -> Iterator[Finding]:
+    client_id = built.settings.default_client_id
+    if not client_id:
+        what = "none: whoever opens /connexion directly is led to /compte"
+        yield Finding(Level.OK, "default client", what)
+    elif built.clients.find(client_id) is None:
+        yield Finding(
+            Level.FAIL,
+            "default client",
+            f"{client_id} is not registered; idp clients add it, or change IDP_DEFAULT_CLIENT_ID",
+        )
+    else:
+        yield Finding(Level.OK, "default client", f"{client_id} is registered")
+
+
+def _exposed(name: str, path: Path) -> Iterator[Finding]:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        right = "700" if path.is_dir() else "600"
+        yield Finding(
+            Level.FAIL,
+            name,
+            f"{path} has mode {mode:04o}: others can touch it; run chmod {right} {path}",
+        )

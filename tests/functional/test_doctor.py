@@ -1,0 +1,212 @@
+"""What ``idp doctor`` finds, and what it says to do."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import redis
+from click.testing import CliRunner
+from click.testing import Result
+
+from idp.cli import doctor as doctor_module
+from idp.cli import main
+from idp.cli.doctor import _apart
+from idp.infra import migrations
+from idp.infra.key_files import KeyFiles
+from idp.infra.secret_files import generate_missing_secrets
+from idp.oidc.clients import SIGNING_ALGS
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def durable_url(redis_store_url: str) -> Iterator[str]:
+    """An empty store with its append-only file on, as production has it."""
+    with redis.Redis.from_url(redis_store_url) as client:
+        client.config_set("appendonly", "yes")
+        yield redis_store_url
+        client.config_set("appendonly", "no")
+        client.config_set("maxmemory-policy", "noeviction")
+
+
+@pytest.fixture
+def data(tmp_path: Path, sql_url: str, durable_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A service that is ready, in a folder of its own."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    for name in [name for name in os.environ if name.startswith("IDP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("IDP_ISSUER", "https://connexion.example.org")
+    monkeypatch.setenv("IDP_TRUSTED_PROXIES", "1")
+    monkeypatch.setenv("IDP_DATA_DIR", str(folder))
+    monkeypatch.setenv("IDP_DATABASE_URL", sql_url)
+    monkeypatch.setenv("IDP_REDIS_URL", durable_url)
+    generate_missing_secrets(folder / "secrets")
+    for alg in SIGNING_ALGS:
+        KeyFiles(folder / "keys").add(alg, datetime.now(UTC))
+    migrations.upgrade(sql_url)
+    return folder
+
+
+def examined() -> Result:
+    return CliRunner().invoke(main, ["doctor"], catch_exceptions=False)
+
+
+def faults(result: Result) -> str:
+    return "\n".join(line for line in result.output.splitlines() if line.startswith("FAIL"))
+
+
+def test_a_service_that_is_ready_has_nothing_but_ok(data):
+    result = examined()
+
+    assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 11
+    assert result.exit_code == 0
+
+
+def test_each_wrong_setting_is_named_and_nothing_else_is_looked_at(data, monkeypatch):
+    monkeypatch.setenv("IDP_ISSUER", "http://connexion.example.org")
+    monkeypatch.setenv("IDP_ARGON2_PASSES", "1")
+
+    result = examined()
+
+    assert result.exit_code == 1
+    assert "IDP_ISSUER" in faults(result)
+    assert "IDP_ARGON2_PASSES" in faults(result)
+    assert len(result.output.splitlines()) == 2
+
+
+def test_an_issuer_on_loopback_is_a_warning_and_no_fault(data, monkeypatch):
+    monkeypatch.setenv("IDP_ISSUER", "http://localhost:8000")
+
+    result = examined()
+
+    assert "warn  issuer" in result.output
+    assert result.exit_code == 0
+
+
+def test_a_public_service_without_a_trusted_proxy_is_warned(data, monkeypatch):
+    monkeypatch.setenv("IDP_TRUSTED_PROXIES", "0")
+
+    assert "warn  proxies" in examined().output
+
+
+@pytest.mark.parametrize(
+    ("path", "right"), [(".", "700"), ("secrets", "700"), ("secrets/pepper", "600")]
+)
+def test_what_others_can_read_is_named_with_the_command_that_mends_it(data, path, right):
+    exposed = data / path
+    exposed.chmod(0o755 if exposed.is_dir() else 0o644)
+
+    result = examined()
+
+    assert result.exit_code == 1
+    assert f"chmod {right} {exposed}" in faults(result)
+
+
+def test_a_key_that_others_can_read_is_a_fault(data):
+    key = next((data / "keys").glob("*.pem"))
+    key.chmod(0o640)
+
+    result = examined()
+
+    assert result.exit_code == 1
+    assert key.name in faults(result)
+
+
+def test_a_missing_secret_is_named_without_any_secret_in_the_output(data):
+    pepper = (data / "secrets" / "decoy_key").read_text().strip()
+    (data / "secrets" / "pepper").unlink()
+
+    result = examined()
+
+    assert "pepper is missing" in faults(result)
+    assert pepper not in result.output
+
+
+def test_an_algorithm_without_a_key_that_signs_now_is_a_fault(data):
+    for key in (data / "keys").glob("*.ES256.pem"):
+        key.unlink()
+    KeyFiles(data / "keys").add("ES256", datetime.now(UTC) + timedelta(hours=1))
+
+    result = examined()
+
+    assert faults(result).count("\n") == 0
+    assert "no ES256 key signs now; run idp keys add --alg ES256" in faults(result)
+
+
+def test_an_empty_database_is_told_to_migrate(data, monkeypatch, tmp_path):
+    monkeypatch.setenv("IDP_DATABASE_URL", f"sqlite:///{tmp_path / 'other.sqlite'}")
+
+    result = examined()
+
+    assert "run idp migrate" in faults(result)
+    assert not (tmp_path / "other.sqlite").exists()
+
+
+def test_sql_that_is_away_is_told_without_its_password(data, monkeypatch):
+    monkeypatch.setenv("IDP_DATABASE_URL", "postgresql+psycopg://idp:hunter2@127.0.0.1:1/idp")
+
+    result = examined()
+
+    assert "FAIL  sql" in result.output
+    assert "hunter2" not in result.output
+    assert result.exit_code == 1
+
+
+def test_a_store_that_is_away_is_a_fault(data, monkeypatch, tmp_path):
+    monkeypatch.setenv("IDP_REDIS_URL", f"unix://{tmp_path / 'nobody.sock'}")
+
+    result = examined()
+
+    assert "FAIL  redis" in result.output
+    assert "ok    sql" in result.output
+
+
+def test_a_store_that_may_evict_is_a_fault(data, durable_url):
+    with redis.Redis.from_url(durable_url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+
+    assert "set maxmemory-policy noeviction" in faults(examined())
+
+
+def test_a_store_without_its_append_only_file_is_a_fault(data, durable_url):
+    with redis.Redis.from_url(durable_url) as client:
+        client.config_set("appendonly", "no")
+
+    assert "set appendonly yes" in faults(examined())
+
+
+def test_a_default_client_that_nobody_registered_is_a_fault(data, monkeypatch):
+    monkeypatch.setenv("IDP_DEFAULT_CLIENT_ID", "nobody")
+
+    assert "nobody is not registered" in faults(examined())
+
+
+def test_a_clock_more_than_two_seconds_away_is_a_fault(data, monkeypatch):
+    class Late(datetime):
+        """This machine's clock, three seconds late."""
+
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(seconds=3)
+
+    monkeypatch.setattr(doctor_module, "datetime", Late)
+
+    result = examined()
+
+    assert "Redis is 3 s away" in faults(result)
+
+
+@pytest.mark.parametrize(
+    ("clock", "apart"),
+    [(NOON, 0), (NOON + timedelta(seconds=1), 0), (NOON + timedelta(seconds=4), 3),
+     (NOON - timedelta(seconds=2), 2)],
+)  # fmt: skip
+def test_the_time_that_the_question_took_is_not_held_against_a_clock(clock, apart):
+    after = NOON + timedelta(seconds=1)
+
+    assert _apart(clock, NOON, after) == timedelta(seconds=apart)
