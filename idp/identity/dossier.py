@@ -8,6 +8,9 @@ from enum import StrEnum
 from idp import IdpError
 
 TYPED_NUMBER_LIMIT = 64
+NUMERO_LIMIT = 32
+"""Characters of a canonical number, whatever the patterns allow: the width of its column."""
+
 _DASHES_AND_DOTS = frozenset(".-‐‑‒–—―−﹣－．。·•_/")
 _FULL_WIDTH_DIGITS = {ord("０") + n: str(n) for n in range(10)}
 
@@ -83,6 +86,14 @@ class NumeroPatterns:
         """Tell whether the whole of ``digits`` has the pattern of ``qualite``."""
         pattern = self.affilie if qualite is Qualite.AFFILIE else self.ayant_droit
         return pattern.fullmatch(digits) is not None
+
+    def lengths(self, qualite: Qualite) -> tuple[int, ...]:
+        """How many digits a number of ``qualite`` may have; () when its pattern says more."""
+        return tuple(
+            length
+            for length in range(1, NUMERO_LIMIT + 1)
+            if all(self.fits(digit * length, qualite) for digit in "0123456789")
+        )
 
 
 @dataclass(frozen=True, slots=True)

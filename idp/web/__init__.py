@@ -2,7 +2,7 @@
 
 =====================  ==================================================================
 ``oidc``               ``/authorize`` (the only dispatcher), ``/token``, ``/userinfo``
-``login``              ``/connexion``
+``login``              ``/connexion``; ``login_form`` reads and words it
 ``logout``             ``/logout``
 ``account``            ``/compte``
 ``published``          discovery and JWKS, answered in front of Flask's dispatch

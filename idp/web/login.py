@@ -1,9 +1,6 @@
 """The sign-in page: qualité, dossier number, password; one refusal, one way on."""
 
-import math
 from dataclasses import dataclass
-from dataclasses import field
-from datetime import timedelta
 from urllib.parse import urlencode
 
 from flask import Blueprint
@@ -13,13 +10,10 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
-from idp.identity.dossier import InvalidNumeroDossier
+from idp import Busy
 from idp.identity.dossier import NumeroDossier
-from idp.identity.dossier import NumeroOfOtherQualite
 from idp.identity.dossier import Qualite
-from idp.identity.dossier import UnreadableNumeroDossier
 from idp.identity.login import SignInRefused
-from idp.identity.password import PASSWORD_LIMIT
 from idp.limits import Origin
 from idp.limits import SignInDelayed
 from idp.oidc.authorize import AuthorizationRequest
@@ -43,67 +37,24 @@ from idp.web.browser import network_of_request
 from idp.web.browser import new_device
 from idp.web.browser import open_session
 from idp.web.browser import session_of
+from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import allow_form_to
 from idp.web.headers import see_other
+from idp.web.login_form import BUSY
+from idp.web.login_form import NO_COOKIES
+from idp.web.login_form import REFUSED
+from idp.web.login_form import STALE_FORM
+from idp.web.login_form import Form
+from idp.web.login_form import FormError
+from idp.web.login_form import Notice
+from idp.web.login_form import hinted
+from idp.web.login_form import read
+from idp.web.login_form import seconds_of
+from idp.web.login_form import wait_notice
 from idp.web.oidc import issue_code
 from idp.web.oidc import resume
 
 bp = Blueprint("login", __name__)
-
-REFUSED = (
-    "La connexion n’a pas abouti : la case cochée, le numéro de dossier "
-    "ou le mot de passe ne correspond pas."
-)
-UNREADABLE_NUMBER = (
-    "Ce numéro contient des caractères invisibles. Effacez-le et saisissez-le au clavier."
-)
-WRONG_NUMBER = {
-    Qualite.AFFILIE: "Saisissez les 7 chiffres de votre numéro de dossier, par exemple 1234567.",
-    Qualite.AYANT_DROIT: "Saisissez les 7 ou 9 chiffres de votre numéro de dossier.",
-}
-OTHER_QUALITE = {
-    Qualite.AFFILIE: "Ce numéro n’est pas celui d’un affilié, mais celui d’un ayant droit.",
-    Qualite.AYANT_DROIT: "Ce numéro n’est pas celui d’un ayant droit, mais celui d’un affilié.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class FormError:
-    """One thing to mend; ``field`` is "" when it is nobody's in particular."""
-
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A message above the form: ``info``, ``warning``, ``wait`` or ``error``."""
-
-    kind: str
-    title: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What the page shows filled in. The password never comes back."""
-
-    action: str
-    csrf: str
-    qualite: str = ""
-    numero: str = ""
-    cancel_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What was typed, as far as it could be read."""
-
-    qualite: Qualite | None
-    numero: NumeroDossier | None
-    password: str
-    switch_to: str = ""
-    errors: tuple[FormError, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +90,11 @@ def show() -> Response:
         return see_other("/compte") if session else _page(given, found, browser)
     if not browser:
         # No loop through /authorize: where cookies are refused this page is where one learns it.
-        return _page(given, found, browser, notice=_NO_COOKIES)
+        return _page(given, found, browser, notice=NO_COOKIES)
     location, answered = resume(given, found.request, found.opened.requested_at)
     if answered:
         return see_other(location)
-    qualite, numero = _hinted(given, found.request)
+    qualite, numero = hinted(given, found.request)
     return _page(given, found, browser, qualite=qualite, numero=numero)
 
 
@@ -159,12 +110,12 @@ def submit() -> Response:
     if not is_own_form(request, given, browser):
         return _page(
             given, found, browser, 403, qualite=qualite, numero=numero,
-            notice=_STALE_FORM if browser else _NO_COOKIES,
+            notice=STALE_FORM if browser else NO_COOKIES,
         )  # fmt: skip
     if request.form.get("switch") and qualite in set(Qualite):
         other = Qualite(qualite).other
         return _page(given, found, browser, qualite=other, numero=numero)
-    attempt = _read(given)
+    attempt = read(given)
     if attempt.errors or attempt.qualite is None or attempt.numero is None:
         return _page(
             given, found, browser, 400, qualite=qualite, numero=numero,
@@ -174,21 +125,28 @@ def submit() -> Response:
     device = known_device or new_device()
     origin = Origin(network_of_request(request, given), known_device)
     # Redis before SQL: a session without its event expires by itself, and nobody holds its cookie.
-    with given.transaction(), given.together():
-        outcome = _sign_in(given, attempt.qualite, attempt.numero, attempt.password, origin, device)
-        if isinstance(outcome, SignedIn):
-            return _signed_in(given, found, outcome, device)
+    try:
+        with given.transaction(), given.together():
+            outcome = _sign_in(
+                given, attempt.qualite, attempt.numero, attempt.password, origin, device
+            )
+            if isinstance(outcome, SignedIn):
+                return _signed_in(given, found, outcome, device)
+    except Busy:
+        response = _page(given, found, browser, 503, qualite=qualite, numero=numero, notice=BUSY)
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        return response
     if isinstance(outcome, SignInDelayed):
         response = _page(
             given, found, browser, 429, qualite=qualite, numero=numero,
-            notice=_wait(outcome.retry_after),
+            notice=wait_notice(outcome.retry_after),
         )  # fmt: skip
-        response.headers["Retry-After"] = str(_seconds(outcome.retry_after))
+        response.headers["Retry-After"] = str(seconds_of(outcome.retry_after))
         return response
     return _page(
         given, found, browser, 403, qualite=qualite, numero=numero,
         errors=(FormError("", REFUSED),), refused=True,
-        notice=_wait(outcome.wait) if outcome.wait else None,
+        notice=wait_notice(outcome.wait) if outcome.wait else None,
     )  # fmt: skip
 
 
@@ -246,47 +204,6 @@ def _waiting(given: Services, browser: str) -> Waiting | Response:
     return Waiting(sealed, opened, asked)
 
 
-def _read(given: Services) -> Attempt:
-    errors: list[FormError] = []
-    form = request.form
-    qualite = Qualite(form["qualite"]) if form.get("qualite") in set(Qualite) else None
-    numero, switch_to = None, ""
-    typed, password = form.get("numero", ""), form.get("password", "")
-    if qualite is None:
-        errors.append(FormError("qualite", "Cochez « Affilié » ou « Ayant droit »."))
-    if not typed.strip():
-        errors.append(FormError("numero", "Saisissez votre numéro de dossier."))
-    else:
-        try:
-            numero = NumeroDossier.parse(typed, qualite or Qualite.AYANT_DROIT, given.patterns)
-        except UnreadableNumeroDossier:
-            errors.append(FormError("numero", UNREADABLE_NUMBER))
-        except NumeroOfOtherQualite:
-            if qualite is not None:
-                switch_to = qualite.other
-                errors.append(FormError("numero", OTHER_QUALITE[qualite]))
-        except InvalidNumeroDossier:
-            errors.append(FormError("numero", WRONG_NUMBER[qualite or Qualite.AYANT_DROIT]))
-    if not password:
-        errors.append(FormError("password", "Saisissez votre mot de passe."))
-    elif len(password) > PASSWORD_LIMIT:
-        errors.append(
-            FormError("password", f"Ce mot de passe dépasse {PASSWORD_LIMIT} caractères.")
-        )
-    return Attempt(qualite, numero, password, switch_to, tuple(errors))
-
-
-def _hinted(given: Services, asked: AuthorizationRequest) -> tuple[str, str]:
-    """Read ``login_hint=affilie:1234567``; any other hint is ignored (OIDC Core 1.0 §3.1.2.1)."""
-    qualite, _, numero = asked.login_hint.partition(":")
-    if qualite not in set(Qualite):
-        return "", ""
-    try:
-        return qualite, NumeroDossier.parse(numero, Qualite(qualite), given.patterns).value
-    except InvalidNumeroDossier:
-        return "", ""
-
-
 def _default_target(given: Services) -> str:
     client = given.clients.find(given.default_client_id) if given.default_client_id else None
     if client is None:
@@ -337,38 +254,3 @@ def _expired(link: str) -> Response:
         link_label="Revenir au service" if link else "Aller à la page de connexion",
     )
     return make_response(body, 400)
-
-
-def _seconds(wait: timedelta) -> int:
-    return max(1, math.ceil(wait.total_seconds()))
-
-
-def _wait(wait: timedelta) -> Notice:
-    seconds = _seconds(wait)
-    minutes = math.ceil(seconds / 60)
-    if seconds < 60:
-        said = f"{seconds} seconde{'s' if seconds > 1 else ''}"
-    elif minutes < 120:
-        said = f"{minutes} minute{'s' if minutes > 1 else ''}"
-    else:
-        said = f"{math.ceil(minutes / 60)} heures"
-    return Notice(
-        "wait",
-        "Patientez avant de réessayer",
-        f"Par sécurité, après plusieurs essais, vous pourrez réessayer dans {said}. "
-        "Inutile d’insister d’ici là : même le bon mot de passe serait refusé.",
-    )
-
-
-_NO_COOKIES = Notice(
-    "warning",
-    "Votre navigateur refuse les cookies",
-    "Cette page a besoin d’un cookie pour vous reconnaître le temps de la connexion. "
-    "Si elle revient sans cesse, autorisez les cookies de ce site puis recommencez.",
-)
-_STALE_FORM = Notice(
-    "info",
-    "Recommencez, s’il vous plaît",
-    "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet. "
-    "Saisissez à nouveau votre mot de passe.",
-)
