@@ -11,10 +11,21 @@ from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
 
-_TAKE = """
+# A value begins with the session's key, so that one look tells whether the session still lives.
+_ALIVE = """
+local function alive(kept)
+  local session = string.sub(kept, 1, string.find(kept, ' ', 1, true) - 1)
+  return redis.call('EXISTS', 'session:' .. session) == 1
+end
+"""
+
+_TAKE = (
+    _ALIVE
+    + """
 local kept = redis.call('GETDEL', KEYS[1])
 if kept then
   redis.call('SET', KEYS[2], '1', 'EX', ARGV[2])
+  if not alive(kept) then return false end
   redis.call('SET', KEYS[3], kept, 'EX', ARGV[1])
   return kept
 end
@@ -24,15 +35,15 @@ if redis.call('EXISTS', KEYS[2]) == 1 then
 end
 return false
 """
+)
 
-# The value begins with the session's key, so that one look tells whether the session still lives.
-_GRANT = """
+_GRANT = (
+    _ALIVE
+    + """
 local kept = redis.call('GET', KEYS[1])
-if not kept then return false end
-local session = string.sub(kept, 1, string.find(kept, ' ', 1, true) - 1)
-if redis.call('EXISTS', 'session:' .. session) == 0 then return false end
-return kept
+return kept and alive(kept) and kept
 """
+)
 
 TOMBSTONE = timedelta(hours=1)
 """How long a used code is remembered: longer than anything its first use can have given."""
@@ -53,7 +64,7 @@ class RedisCodes:
             pipeline.set(name, _write(authorization), ex=int(lifetime.total_seconds()))
 
     def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
-        """Take a code once; a second time revokes its grant.
+        """Take a code once, while its session lives; a second time revokes its grant.
 
         Raises:
             CodeReplayed: it was taken before.

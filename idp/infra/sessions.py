@@ -25,31 +25,35 @@ class RedisSessions:
 
     def __init__(self, store: RedisStore, *, idle: timedelta, now: Callable[[], datetime]) -> None:
         self._store = store
-        self._idle = int(idle.total_seconds())
+        self._idle = idle
         self._now = now
         self._end_all = store.script(_END_ALL)
 
     def put(self, key: str, session: Session) -> None:
         """Keep a new session and note it in the index of its account."""
-        now, ends_at = self._now(), session.ends_at
+        left = session.ends_at - self._now()
+        index = f"account-sessions:{session.account_id}"
         with self._store.pipeline() as pipeline:
-            pipeline.set(f"session:{key}", _write(session), ex=self._life(session, now))
-            index = f"account-sessions:{session.account_id}"
-            pipeline.zremrangebyscore(index, 0, now.timestamp())
-            pipeline.zadd(index, {key: ends_at.timestamp()})
-            pipeline.expireat(index, int(ends_at.timestamp()) + 60)
+            pipeline.set(f"session:{key}", _write(session), px=_ms(min(self._idle, left)))
+            pipeline.zremrangebyscore(index, 0, self._now().timestamp())
+            pipeline.zadd(index, {key: session.ends_at.timestamp()})
+            # The index outlives the longest of its sessions, by the clock of the store: one that
+            # went before them would leave them out of ``end_all``.
+            pipeline.pexpire(index, _ms(left) + 1000, nx=True)
+            pipeline.pexpire(index, _ms(left) + 1000, gt=True)
 
     def get(self, key: str) -> Session | None:
-        """Read a session and renew its idle time."""
+        """Read a session and renew its idle time, up to its absolute end."""
         with redis_failures_told():
-            stored = self._store.client.getex(f"session:{key}", ex=self._idle)
-        if stored is None:
-            return None
-        session = _read(str(stored))
-        if session.ends_at <= self._now():
-            self.end(key)
-            return None
-        return session
+            stored = self._store.client.getex(f"session:{key}", px=_ms(self._idle))
+            if stored is None:
+                return None
+            session = _read(str(stored))
+            left = session.ends_at - self._now()
+            if left < self._idle:
+                # Grants ask only whether the key is there.
+                self._store.client.pexpire(f"session:{key}", _ms(left))
+        return session if left > timedelta(0) else None
 
     def end(self, key: str) -> None:
         """End one session."""
@@ -60,10 +64,6 @@ class RedisSessions:
     def end_all(self, account_id: str) -> int:
         """End every session of an account."""
         return int(self._end_all([f"account-sessions:{account_id}"]))
-
-    def _life(self, session: Session, now: datetime) -> int:
-        left = int((session.ends_at - now).total_seconds())
-        return max(1, min(self._idle, left))
 
 
 def _write(session: Session) -> str:
@@ -90,3 +90,7 @@ def _read(stored: str) -> Session:
         auth_time=datetime.fromtimestamp(auth_time, UTC),
         ends_at=datetime.fromtimestamp(ends_at, UTC),
     )
+
+
+def _ms(span: timedelta) -> int:
+    return max(1, int(span.total_seconds() * 1000))

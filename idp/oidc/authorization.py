@@ -53,7 +53,7 @@ class Codes(Protocol):
         """Keep a fresh code."""
 
     def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
-        """Take a code, once in its life, and make its grant.
+        """Take a code, once in its life and while its session lives, and make its grant.
 
         Raises:
             CodeReplayed: it was taken before.

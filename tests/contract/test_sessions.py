@@ -1,0 +1,182 @@
+"""Where sessions are kept: idle and absolute lifetime, and the end of all of them at once."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from idp import StoreUnavailable
+from idp.infra.redis_store import RedisStore
+from idp.infra.sessions import RedisSessions
+from idp.session import Session
+from idp.session import SignedIn
+from idp.session import new_session_token
+from idp.session import session_key
+from tests.contract.conftest import IDLE
+from tests.instance import Clock
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+EIGHT_HOURS = 8 * HOUR
+
+
+def opened(world, account_id="account", absolute=EIGHT_HOURS):
+    signed_in = SignedIn(account_id, 3, ("pwd",), "urn:example:acr")
+    return Session.open(signed_in, now=world.clock(), absolute=absolute)
+
+
+def keep(world, session=None):
+    key = session_key(new_session_token())
+    world.sessions.put(key, session or opened(world))
+    return key
+
+
+def test_a_session_is_read_back_as_it_was_put(world):
+    world.clock.advance(timedelta(milliseconds=123))
+    session = opened(world)
+
+    key = keep(world, session)
+
+    assert world.sessions.get(key) == session
+
+
+def test_a_session_that_nobody_put_is_none(world):
+    assert world.sessions.get(session_key("made up")) is None
+
+
+def test_a_session_lives_as_long_as_it_is_looked_at(world):
+    key = keep(world)
+
+    for _ in range(5):
+        world.pass_time(IDLE - SECOND)
+        assert world.sessions.get(key) is not None
+
+    world.pass_time(IDLE)
+    assert world.sessions.get(key) is None
+
+
+def test_a_session_ends_at_its_absolute_end_however_busy(world):
+    session = opened(world)
+    key = keep(world, session)
+    while world.clock() + 10 * timedelta(minutes=1) < session.ends_at:
+        world.pass_time(10 * timedelta(minutes=1))
+        assert world.sessions.get(key) == session
+
+    world.pass_time(session.ends_at - world.clock() - SECOND)
+    assert world.sessions.get(key) == session
+    world.pass_time(SECOND)
+    assert world.sessions.get(key) is None
+
+
+def test_a_session_shorter_than_the_idle_time_ends_at_its_absolute_end(world):
+    key = keep(world, opened(world, absolute=timedelta(minutes=5)))
+
+    world.pass_time(timedelta(minutes=5) - SECOND)
+    assert world.sessions.get(key) is not None
+    world.pass_time(SECOND)
+    assert world.sessions.get(key) is None
+
+
+def test_an_ended_session_is_gone_and_ending_it_again_changes_nothing(world):
+    key, other = keep(world), keep(world)
+
+    world.sessions.end(key)
+    world.sessions.end(key)
+
+    assert world.sessions.get(key) is None
+    assert world.sessions.get(other) is not None
+
+
+def test_all_sessions_of_an_account_end_and_no_others(world):
+    mine = [keep(world) for _ in range(3)]
+    yours = keep(world, opened(world, account_id="another"))
+
+    assert world.sessions.end_all("account") == 3
+
+    assert [world.sessions.get(key) for key in mine] == [None] * 3
+    assert world.sessions.get(yours) is not None
+    assert world.sessions.end_all("account") == 0
+
+
+def test_ending_all_counts_only_those_that_were_alive(world):
+    keep(world)
+    world.pass_time(IDLE)
+    world.sessions.end(keep(world))
+    alive = keep(world)
+
+    assert world.sessions.end_all("account") == 1
+    assert world.sessions.get(alive) is None
+
+
+def test_a_session_of_a_longer_lifetime_is_still_ended_with_all_the_others(world):
+    # The setting was shortened between the two sign-ins.
+    long = keep(world, opened(world, absolute=EIGHT_HOURS))
+    keep(world, opened(world, absolute=HOUR))
+    for _ in range(5):
+        world.pass_time(timedelta(minutes=20))
+        assert world.sessions.get(long) is not None
+
+    assert world.sessions.end_all("account") == 1
+    assert world.sessions.get(long) is None
+
+
+def test_all_sessions_end_on_a_store_whose_clock_is_days_ahead_of_ours(real_world):
+    real_world.clock.advance(timedelta(days=-3))
+    key = keep(real_world)
+
+    assert real_world.sessions.end_all("account") == 1
+    assert real_world.sessions.get(key) is None
+
+
+def test_the_store_holds_neither_cookie_nor_a_key_without_end(real_world):
+    token = new_session_token()
+    real_world.sessions.put(session_key(token), opened(real_world))
+
+    client = real_world.store.client
+    keys = list(client.scan_iter())
+
+    assert len(keys) == 2
+    assert all(client.pttl(key) > 0 for key in keys)
+    assert not any(token in key for key in keys)
+
+
+def test_an_abandoned_session_leaves_the_store_at_the_latest_with_its_absolute_end(real_world):
+    keep(real_world)
+
+    real_world.pass_time(EIGHT_HOURS + timedelta(minutes=1))
+
+    assert list(real_world.store.client.scan_iter()) == []
+
+
+def test_a_session_that_was_looked_at_late_does_not_stay_beyond_its_end(real_world):
+    session = opened(real_world, absolute=timedelta(minutes=40))
+    key = keep(real_world, session)
+    real_world.pass_time(timedelta(minutes=20))
+
+    real_world.sessions.get(key)
+
+    left = real_world.store.client.pttl(f"session:{key}")
+    assert 0 < left <= timedelta(minutes=20).total_seconds() * 1000
+
+
+def test_two_nodes_see_one_session(real_world):
+    key = keep(real_world)
+    other = RedisSessions(real_world.store, idle=IDLE, now=real_world.clock)
+
+    other.end(key)
+
+    assert real_world.sessions.get(key) is None
+
+
+def test_without_the_store_nobody_is_told_that_there_is_no_session():
+    sessions = RedisSessions(RedisStore("redis://127.0.0.1:1/0"), idle=IDLE, now=Clock())
+    session = replace(Session("account", 1, (), "", Clock()(), Clock()()))
+
+    with pytest.raises(StoreUnavailable):
+        sessions.get("key")
+    with pytest.raises(StoreUnavailable):
+        sessions.put("key", session)
+    with pytest.raises(StoreUnavailable):
+        sessions.end("key")
+    with pytest.raises(StoreUnavailable):
+        sessions.end_all("account")
