@@ -136,6 +136,10 @@ class Visitor:
         self.http = WerkzeugClient(app)
         self._peer = {"REMOTE_ADDR": network}
 
+    def restart(self) -> None:
+        """Close the browser and open it again: the session's cookie goes, the others stay."""
+        self.http.delete_cookie("__Host-session")
+
     def get(self, url: str, params: Mapping[str, str] | None = None, **kwargs: Any) -> TestResponse:
         """GET a path or an address of the issuer."""
         return self.http.get(url, query_string=params, environ_overrides=self._peer, **kwargs)
