@@ -1,7 +1,9 @@
 """What ``idp doctor`` finds, and what it says to do."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -23,20 +25,31 @@ from idp.oidc.clients import SIGNING_ALGS
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def durable_url(redis_store_url: str) -> Iterator[str]:
-    """An empty store with its append-only file on, as production has it."""
-    with redis.Redis.from_url(redis_store_url) as client:
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key for each algorithm; drawn once, for it takes a second."""
+    folder = tmp_path_factory.mktemp("doctor") / "keys"
+    for alg in SIGNING_ALGS:
+        KeyFiles(folder).add(alg, datetime.now(UTC))
+    return folder
+
+
+@contextmanager
+def durable(url: str) -> Iterator[redis.Redis]:
+    """A store with its append-only file on, as production has it."""
+    with redis.Redis.from_url(url) as client:
         client.config_set("appendonly", "yes")
-        yield redis_store_url
-        client.config_set("appendonly", "no")
-        client.config_set("maxmemory-policy", "noeviction")
+        try:
+            yield client
+        finally:
+            client.config_set("appendonly", "no")
+            client.config_set("maxmemory-policy", "noeviction")
 
 
-@pytest.fixture
-def data(tmp_path: Path, sql_url: str, durable_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A service that is ready, in a folder of its own."""
-    folder = tmp_path / "data"
+def make_service(
+    folder: Path, keys: Path, sql_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Make a service that is ready, and the environment that its commands read."""
     folder.mkdir(mode=0o700)
     for name in [name for name in os.environ if name.startswith("IDP_")]:
         monkeypatch.delenv(name)
@@ -44,12 +57,31 @@ def data(tmp_path: Path, sql_url: str, durable_url: str, monkeypatch: pytest.Mon
     monkeypatch.setenv("IDP_TRUSTED_PROXIES", "1")
     monkeypatch.setenv("IDP_DATA_DIR", str(folder))
     monkeypatch.setenv("IDP_DATABASE_URL", sql_url)
-    monkeypatch.setenv("IDP_REDIS_URL", durable_url)
+    monkeypatch.setenv("IDP_REDIS_URL", redis_url)
     generate_missing_secrets(folder / "secrets")
-    for alg in SIGNING_ALGS:
-        KeyFiles(folder / "keys").add(alg, datetime.now(UTC))
+    shutil.copytree(keys, folder / "keys")
     migrations.upgrade(sql_url)
-    return folder
+
+
+@pytest.fixture
+def store(valkey_url: str) -> Iterator[redis.Redis]:
+    """The Valkey of the service below."""
+    with durable(valkey_url) as client:
+        yield client
+
+
+@pytest.fixture
+def data(
+    tmp_path: Path,
+    keys: Path,
+    sqlite_url: str,
+    valkey_url: str,
+    store: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """The data folder of a service that is ready."""
+    make_service(tmp_path / "data", keys, sqlite_url, valkey_url, monkeypatch)
+    return tmp_path / "data"
 
 
 def examined() -> Result:
@@ -60,8 +92,13 @@ def faults(result: Result) -> str:
     return "\n".join(line for line in result.output.splitlines() if line.startswith("FAIL"))
 
 
-def test_a_service_that_is_ready_has_nothing_but_ok(data):
-    result = examined()
+def test_a_service_that_is_ready_has_nothing_but_ok(
+    tmp_path, keys, sql_url, redis_store_url, monkeypatch
+):
+    make_service(tmp_path / "data", keys, sql_url, redis_store_url, monkeypatch)
+
+    with durable(redis_store_url):
+        result = examined()
 
     assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 11
     assert result.exit_code == 0
@@ -166,16 +203,14 @@ def test_a_store_that_is_away_is_a_fault(data, monkeypatch, tmp_path):
     assert "ok    sql" in result.output
 
 
-def test_a_store_that_may_evict_is_a_fault(data, durable_url):
-    with redis.Redis.from_url(durable_url) as client:
-        client.config_set("maxmemory-policy", "allkeys-lru")
+def test_a_store_that_may_evict_is_a_fault(data, store):
+    store.config_set("maxmemory-policy", "allkeys-lru")
 
     assert "set maxmemory-policy noeviction" in faults(examined())
 
 
-def test_a_store_without_its_append_only_file_is_a_fault(data, durable_url):
-    with redis.Redis.from_url(durable_url) as client:
-        client.config_set("appendonly", "no")
+def test_a_store_without_its_append_only_file_is_a_fault(data, store):
+    store.config_set("appendonly", "no")
 
     assert "set appendonly yes" in faults(examined())
 
