@@ -11,6 +11,7 @@ import hmac
 import re
 import secrets
 import unicodedata
+from base64 import b64decode
 from base64 import b64encode
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -20,9 +21,11 @@ from typing import Protocol
 
 import argon2
 import bcrypt
+from argon2.exceptions import HashingError
 from argon2.exceptions import InvalidHashError
 from argon2.exceptions import VerificationError
 
+from idp import Busy
 from idp import IdpError
 
 PASSWORD_LIMIT = 256
@@ -38,7 +41,12 @@ _ARGON2ID = re.compile(
     r"\$argon2id\$v=19\$m=([1-9][0-9]{0,9}),t=([1-9][0-9]{0,9}),p=([1-9][0-9]{0,9})"
     r"\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{16,171})"
 )
-_BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+# The last letter of the salt and of the digest hold spare bits, which every bcrypt writes as zero;
+# another value there never verifies.
+_BCRYPT = re.compile(
+    r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26]"
+)
+_EXHAUSTED = frozenset({"Memory allocation error", "Threading failure"})  # Argon2's own words
 _BCRYPT_BASE64 = str.maketrans(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
     "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
@@ -80,7 +88,7 @@ def parse_imported(text: str) -> PasswordHash:
         UnusablePasswordHash: another format, or a cost above the cap; the text names the cap, not
             the hash.
     """
-    if match := _ARGON2ID.fullmatch(text):
+    if (match := _ARGON2ID.fullmatch(text)) and _decodes(match.group(4), match.group(5)):
         memory, passes, lanes = (int(group) for group in match.groups()[:3])
         if memory > IMPORT_MEMORY_KIB:
             raise UnusablePasswordHash(f"m={memory}, {IMPORT_MEMORY_KIB} (128 MiB) at most")
@@ -90,10 +98,6 @@ def parse_imported(text: str) -> PasswordHash:
             raise UnusablePasswordHash(
                 f"p={lanes}, {IMPORT_LANES} at most and m at least 8 times p"
             )
-        try:
-            argon2.extract_parameters(text)
-        except InvalidHashError:
-            raise UnusablePasswordHash("not an Argon2id PHC string") from None
         return PasswordHash(f"argon2id:m={memory},t={passes},p={lanes}", text)
     if match := _BCRYPT.fullmatch(text):
         cost = int(match.group(1))
@@ -138,14 +142,22 @@ class Passwords:
         )
 
     def hash(self, clear: str) -> PasswordHash:
-        """Hash at today's cost: 16-byte salt, pepper outside the database."""
-        return PasswordHash(self._cost.scheme, self._argon2.hash(self._peppered(clear)))
+        """Hash at today's cost: 16-byte salt, pepper outside the database.
+
+        Raises:
+            Busy: its memory could not be had.
+        """
+        try:
+            return PasswordHash(self._cost.scheme, self._argon2.hash(self._peppered(clear)))
+        except HashingError as error:
+            raise Busy(f"password hashing: {error}") from None
 
     def verify(self, stored: PasswordHash, clear: str) -> bool:
         """Verify once, at the cost of ``stored.scheme`` whatever the outcome.
 
         Raises:
             PasswordTooLong: nothing was hashed.
+            Busy: its memory could not be had, which is no verdict.
         """
         if len(clear) > PASSWORD_LIMIT:
             raise PasswordTooLong
@@ -154,7 +166,11 @@ class Passwords:
         secret = self._peppered(clear) if not stored.imported else _as_typed(clear)
         try:
             return self._argon2.verify(stored.phc, secret)
-        except (VerificationError, InvalidHashError):
+        except InvalidHashError:
+            return False
+        except VerificationError as error:
+            if str(error) in _EXHAUSTED:
+                raise Busy(f"password hashing: {error}") from None
             return False
 
     def outdated(self, stored: PasswordHash) -> bool:
@@ -178,6 +194,17 @@ class Passwords:
     def _peppered(self, clear: str) -> bytes:
         normal = unicodedata.normalize("NFC", clear).encode("utf-8", "surrogatepass")
         return b64encode(hmac.digest(self._pepper, normal, hashlib.sha256))
+
+
+def _decodes(*parts: str) -> bool:
+    """Tell whether these are Base64 as Argon2 reads it: no padding, spare bits zero."""
+    for part in parts:
+        if len(part) % 4 == 1:
+            return False
+        decoded = b64decode(part + "=" * (-len(part) % 4))
+        if b64encode(decoded).decode("ascii").rstrip("=") != part:
+            return False
+    return True
 
 
 def _as_typed(clear: str) -> bytes:

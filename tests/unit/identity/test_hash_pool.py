@@ -1,0 +1,61 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from idp import Busy
+from idp.identity.hash_pool import HashPool
+
+
+class Wrong(Exception):
+    pass
+
+
+def test_what_the_work_gives_is_given_back():
+    assert HashPool(threads=1, queue=1).run(lambda: 6 * 7) == 42
+
+
+def test_an_error_of_the_work_is_raised_and_frees_the_place():
+    pool = HashPool(threads=1, queue=0)
+
+    def fail():
+        raise Wrong
+
+    for _ in range(3):
+        with pytest.raises(Wrong):
+            pool.run(fail)
+    assert pool.run(lambda: "free") == "free"
+
+
+def test_work_is_done_in_the_pools_own_threads():
+    seen = HashPool(threads=1, queue=1).run(lambda: threading.current_thread().name)
+
+    assert seen.startswith("hash")
+
+
+def test_beyond_threads_and_queue_the_answer_is_busy_at_once():
+    pool = HashPool(threads=2, queue=1)
+    begun, go_on = threading.Semaphore(0), threading.Event()
+    most, running = [], []
+
+    def work():
+        running.append(1)
+        most.append(len(running))
+        begun.release()
+        go_on.wait(10)
+        running.pop()
+
+    with ThreadPoolExecutor(3) as callers:
+        waiting = [callers.submit(pool.run, work) for _ in range(3)]
+        begun.acquire(timeout=10)
+        begun.acquire(timeout=10)
+        while pool._places._value:  # the third caller stands in the queue
+            pass
+        with pytest.raises(Busy):
+            pool.run(lambda: pytest.fail("ran beyond the bound"))
+        go_on.set()
+        for one in waiting:
+            one.result(10)
+
+    assert max(most) == 2
+    assert pool.run(lambda: "free") == "free"
