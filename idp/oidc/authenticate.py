@@ -16,7 +16,6 @@ from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from idp.limits import ClientFailures
 from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
-from idp.oidc.clients import hash_client_secret
 from idp.oidc.params import Params
 
 CREDENTIALS_LIMIT = 2048
@@ -77,18 +76,14 @@ class ClientAuthenticator:
         if presented.method != "none":
             self._failures.check(network)
         client = self._clients.find(presented.client_id)
-        if not _fits(client, presented):
+        if client is None or not _fits(client, presented):
             self._failures.count(network)
-            raise WrongClientCredentials
-        if client is None:
+            self._failures.check(network)
             raise WrongClientCredentials
         return client
 
 
-def _fits(client: Client | None, presented: Presented) -> bool:
-    if client is None:
-        hash_client_secret(presented.secret)  # the same work as for a known client
-        return False
+def _fits(client: Client, presented: Presented) -> bool:
     if client.token_endpoint_auth_method != presented.method:
         return False
     return presented.method == "none" or client.has_secret(presented.secret)

@@ -68,6 +68,7 @@ def register(app: Flask, services: Services) -> None:
             allowed = "".join(f" {origin}" for origin in g.get("form_action", ()))
             headers["Content-Security-Policy"] = _PAGE_POLICY + allowed
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
+            headers["X-Frame-Options"] = "DENY"  # for browsers that know no frame-ancestors
             headers["Permissions-Policy"] = _PERMISSIONS
         else:
             headers["Content-Security-Policy"] = _OTHER_POLICY

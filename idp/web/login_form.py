@@ -20,7 +20,7 @@ REFUSED = "Ces informations ne permettent pas de vous connecter."
 UNREADABLE_NUMBER = (
     "Ce numéro contient des caractères invisibles. Effacez-le et saisissez-le au clavier."
 )
-OF_QUALITE = {Qualite.AFFILIE: "d’un affilié", Qualite.AYANT_DROIT: "d’un ayant droit"}
+OF_QUALITE = {Qualite.AFFILIE: "d’affilié", Qualite.AYANT_DROIT: "d’ayant droit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ def _expected(given: Services, qualite: Qualite | None) -> str:
     if not qualite or not lengths:
         return "Le numéro de dossier ne contient que des chiffres, ex. 1234567."
     count = " ou ".join(str(length) for length in lengths)
-    return f"Le numéro de dossier {OF_QUALITE[qualite]} a {count} chiffres."
+    example = "123456789012345"[: lengths[0]]
+    return f"Un numéro {OF_QUALITE[qualite]} a {count} chiffres, ex. {example}."
 
 
 def hinted(given: Services, asked: AuthorizationRequest) -> tuple[str, str]:
