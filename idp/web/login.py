@@ -51,6 +51,7 @@ from idp.web.login_form import hinted
 from idp.web.login_form import read
 from idp.web.login_form import seconds_of
 from idp.web.login_form import wait_notice
+from idp.web.oidc import ask_again
 from idp.web.oidc import issue_code
 from idp.web.oidc import resume
 
@@ -200,7 +201,7 @@ def _waiting(given: Services, browser: str) -> Waiting | Response:
         return _expired(asked.client.initiate_login_uri or asked.client.client_uri)
     if not opened.same_browser and browser:
         # Another tab named the browser first, or the address was copied: ask again, under its name.
-        return see_other(f"{given.issuer}/authorize?{urlencode(opened.params.pairs)}")
+        return ask_again(given, opened.params)
     return Waiting(sealed, opened, asked)
 
 

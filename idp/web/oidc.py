@@ -10,6 +10,7 @@ from flask import jsonify
 from flask import request
 
 from idp.oidc.authorization import Authorization
+from idp.oidc.authorize import UNDERSTOOD
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import NextStep
 from idp.oidc.authorize import RefusedByRedirect
@@ -19,6 +20,7 @@ from idp.oidc.params import Params
 from idp.oidc.response import refusal_location
 from idp.oidc.response import success_location
 from idp.oidc.userinfo import InvalidAccessToken
+from idp.oidc.waiting import WaitingRequestTooLarge
 from idp.session import Session
 from idp.session import new_session_token
 from idp.web import Services
@@ -33,6 +35,8 @@ from idp.web.headers import see_other
 bp = Blueprint("oidc", __name__)
 
 FORM = "application/x-www-form-urlencoded"
+ADDRESS_LIMIT = 8000
+"""Of a path with its query: gunicorn reads a request line of 8190 characters."""
 
 
 @bp.get("/authorize")
@@ -67,7 +71,7 @@ def authorize_by_form() -> Response:
         check(params, given.clients)
     except RefusedByRedirect as refusal:
         return see_other(refusal_location(refusal, issuer=given.issuer))
-    return see_other(f"{given.issuer}/authorize?{urlencode(params.pairs)}")
+    return ask_again(given, params)
 
 
 @bp.post("/token")
@@ -151,6 +155,19 @@ def resume(
     if step is NextStep.ISSUE_CODE and session is not None:
         return issue_code(given, asked, key, session), True
     return "", False
+
+
+def ask_again(given: Services, params: Params) -> Response:
+    """Bring a request that came another way to GET: what we understand of it, nothing else.
+
+    Raises:
+        WaitingRequestTooLarge: a form may hold more than the server reads of an address.
+    """
+    kept = [(name, value) for name, value in params.pairs if value and name in UNDERSTOOD]
+    target = f"/authorize?{urlencode(kept)}"
+    if len(target) > ADDRESS_LIMIT:
+        raise WaitingRequestTooLarge(f"{len(target)} characters of an address")
+    return see_other(given.issuer + target)
 
 
 def _to_sign_in(given: Services, params: Params) -> Response:
