@@ -55,20 +55,19 @@ def import_(operator: str, file: Path, dry_run: bool, keep_going: bool) -> None:
     FILE is CSV with a header, "," or ";", UTF-8. Faults go to standard error, one a line. Exit
     status 1 when a row was refused or the file has none.
     """
-    built = _parts_of_current_schema()
-    directory = DirectoryImport(
-        database=built.database,
-        sessions=built.sessions,
-        audit=built.audit,
-        patterns=_patterns(built),
-        now=built.now,
-    )
-    with built.flask.app_context(), _progress(file) as on_bytes:
+    with _current_parts() as built, _progress(file) as on_bytes:
         erase = _ERASE_LINE if on_bytes is not None else ""
 
         def tell(line: int, fault: Fault) -> None:
             click.echo(f"{erase}line {line}: {fault}", err=True)
 
+        directory = DirectoryImport(
+            database=built.database,
+            sessions=built.sessions,
+            audit=built.audit,
+            patterns=_patterns(built),
+            now=built.now,
+        )
         summary = directory.run(
             read(file, on_bytes),
             on_fault=tell,
@@ -87,12 +86,11 @@ def import_(operator: str, file: Path, dry_run: bool, keep_going: bool) -> None:
 @click.pass_obj
 def show(operator: str, qualite: str, numero: str) -> None:
     """Show one dossier and the state of its account, as in: idp dossiers show affilie 1234567."""
-    built = _parts_of_current_schema()
-    try:
-        wanted = NumeroDossier.parse(numero, Qualite(qualite), _patterns(built))
-    except InvalidNumeroDossier:
-        raise click.ClickException(f"not a dossier number of the qualité {qualite}") from None
-    with built.flask.app_context(), built.database.transaction():
+    with _current_parts() as built, built.database.transaction():
+        try:
+            wanted = NumeroDossier.parse(numero, Qualite(qualite), _patterns(built))
+        except InvalidNumeroDossier:
+            raise click.ClickException(f"not a dossier number of the qualité {qualite}") from None
         known = find_dossier(built.database, Qualite(qualite), wanted)
         if known is None:
             raise click.ClickException("no such dossier")
@@ -103,11 +101,16 @@ def show(operator: str, qualite: str, numero: str) -> None:
         print(f"{label:<18} {value or '-'}")
 
 
-def _parts_of_current_schema() -> Parts:
+@contextmanager
+def _current_parts() -> Iterator[Parts]:
     built = parts()
     if migrations.pending(built.settings.sql_url):
         raise click.ClickException("the SQL schema is behind this version: run idp migrate")
-    return built
+    with built.flask.app_context():
+        try:
+            yield built
+        finally:
+            built.database.engine.dispose()
 
 
 def _patterns(built: Parts) -> NumeroPatterns:

@@ -21,7 +21,7 @@ from idp.identity.dossier import Situation
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 RULES = RowRules(NumeroPatterns(), NOON)
-BCRYPT = "$2b$12$" + "a" * 53
+BCRYPT = "$2b$12$7bk8xNCSY2kW3cfXpjnwu.546RN/ZdedTo54oMYik8T0DsXvepIgW"
 GOOD = {
     "qualite": "affilie",
     "numero_dossier": "0000042",
