@@ -131,7 +131,6 @@ def _run(options: Options, started: float) -> int:
                 "The identity provider", "idp.app:create_app()", binds, environment, folder
             )
             stack.callback(web.end)
-            stack.callback(web.ask_to_end)  # both at once: each takes a second to finish its work
             demo = _serve(
                 "The demo service",
                 "demo.relying_service:create_app()",
@@ -140,12 +139,22 @@ def _run(options: Options, started: float) -> int:
                 folder,
             )
             stack.callback(demo.end)
+            worker = Child(
+                "The worker",
+                [sys.executable, "-m", "idp", "worker"],
+                log=folder.logs / "idp.worker.log",
+                env=environment,
+                cwd=ROOT,
+            )
+            stack.callback(worker.end)
+            for server in (web, demo, worker):  # all asked before any is waited for
+                stack.callback(server.ask_to_end)
             _wait_until_ready(web, options.port, "/readyz")
             _wait_until_ready(demo, options.demo_port, "/")
             seconds = time.monotonic() - started
             print(screen(issuer=issuer, demo_origin=demo_origin, data=folder.path, seconds=seconds))
             sys.stdout.flush()
-            _watch([demo, web, valkey.child])
+            _watch([worker, demo, web, valkey.child])
         except StopAsked:
             print("\n  Stopping.", flush=True)
     return 0

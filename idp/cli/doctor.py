@@ -134,9 +134,12 @@ def _data_folder(built: Parts) -> Iterator[Finding]:
             + ("; run idp migrate" if used else ", and nothing needs it"),
         )
         return
-    private = [folder, *folder.glob("idp.sqlite*")]
-    faults = [finding for path in private for finding in _exposed("data folder", path)]
-    yield from faults or [Finding(Level.OK, "data folder", f"{folder} is its owner's alone")]
+    faults = [
+        finding for path in folder.glob("idp.sqlite*") for finding in _exposed("data folder", path)
+    ]
+    # What is in it is private by itself; but who may write to a folder may put other files there.
+    faults += _exposed("data folder", folder, forbidden=0o022)
+    yield from faults or [Finding(Level.OK, "data folder", f"{folder} is its owner's to change")]
 
 
 def _secrets(built: Parts) -> Iterator[Finding]:
@@ -243,9 +246,9 @@ def _default_client(built: Parts) -> Iterator[Finding]:
         yield Finding(Level.OK, "default client", f"{client_id} is registered")
 
 
-def _exposed(name: str, path: Path) -> Iterator[Finding]:
+def _exposed(name: str, path: Path, *, forbidden: int = 0o077) -> Iterator[Finding]:
     mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
+    if mode & forbidden:
         right = "700" if path.is_dir() else "600"
         yield Finding(
             Level.FAIL,

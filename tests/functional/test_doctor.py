@@ -132,16 +132,31 @@ def test_a_public_service_without_a_trusted_proxy_is_warned(data, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("path", "right"), [(".", "700"), ("secrets", "700"), ("secrets/pepper", "600")]
+    ("path", "mode", "right"),
+    [
+        (".", 0o770, "700"),
+        (".", 0o707, "700"),
+        ("secrets", 0o750, "700"),
+        ("secrets/pepper", 0o640, "600"),
+        ("secrets/pepper", 0o604, "600"),
+        ("idp.sqlite", 0o644, "600"),
+    ],
 )
-def test_what_others_can_read_is_named_with_the_command_that_mends_it(data, path, right):
+def test_what_others_can_touch_is_named_with_the_command_that_mends_it(data, path, mode, right):
     exposed = data / path
-    exposed.chmod(0o755 if exposed.is_dir() else 0o644)
+    exposed.touch()
+    exposed.chmod(mode)
 
     result = examined()
 
     assert result.exit_code == 1
     assert f"chmod {right} {exposed}" in faults(result)
+
+
+def test_a_data_folder_that_others_can_only_look_into_is_no_fault(data):
+    data.chmod(0o755)
+
+    assert examined().exit_code == 0
 
 
 def test_a_key_that_others_can_read_is_a_fault(data):
