@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 
@@ -52,6 +53,30 @@ class _Store:
     def _look(self) -> None:
         if self.away:
             raise StoreUnavailable(type(self).__name__)
+
+
+def subject(**changes: object) -> Subject:
+    """Somebody, as tokens speak of them."""
+    values: dict[str, object] = {
+        "account_id": "account",
+        "credential_version": 3,
+        "signs_in": True,
+        "qualite": "affilie",
+        "numero_dossier": "1234567",
+        "situations": ("cotisant",),
+        "family_name": "LEFÈVRE",
+        "usage_name": "MARTIN",
+        "given_names": "Anne Marie Louise",
+        "gender": "female",
+        "birthdate": "1950-05-12",
+        "email": "anne@example.org",
+        "email_verified": False,
+        "phone": "06 12 34 56 78",
+        "address": ("MME ANNE MARTIN", "", "12 RUE DES LILAS", "", "75012 PARIS", ""),
+        "updated_at": datetime(2026, 11, 1, tzinfo=UTC),
+        **changes,
+    }
+    return Subject(**values)  # type: ignore[arg-type]
 
 
 @dataclass

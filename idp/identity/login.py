@@ -124,8 +124,7 @@ class SignIn:
             account = self.accounts.find(qualite, numero)
             cause, replacement = self._judge(account, subject, clear)
             if account is not None and cause is None:
-                kept = self.accounts.signed_in(account, at=self.now(), replacement=replacement)
-                cause = None if kept else Cause.CHANGED_MEANWHILE
+                cause = self._note(account, replacement)
         except (Busy, StoreUnavailable):
             self.attempts.release(reservation)
             raise
@@ -144,10 +143,11 @@ class SignIn:
         own = account.password if account is not None and usable else None
         decoy = self.passwords.decoy(subject)  # made for everyone: its time tells nothing
         stored = own or decoy
-        # An outdated hash is replaced in the same turn of the pool, and only after the right
-        # password.
+        # An outdated hash is replaced in the same turn of the pool, and only for who signs in: a
+        # refusal that took longer would tell that the password was right.
+        must_reset = account is not None and account.must_reset(self.redesign_at)
         right, replacement = self.pool.run(
-            lambda: self._verify(stored, clear, renew=own is not None)
+            lambda: self._verify(stored, clear, renew=own is not None and not must_reset)
         )
         if account is None:
             return Cause.UNKNOWN_DOSSIER, None
@@ -157,9 +157,19 @@ class SignIn:
             return Cause.NO_PASSWORD, None
         if not right:
             return Cause.WRONG_PASSWORD, None
-        if account.must_reset(self.redesign_at):
+        if must_reset:
             return Cause.MUST_RESET, None
         return None, replacement
+
+    def _note(self, account: Account, replacement: PasswordHash | None) -> Cause | None:
+        """Note the sign-in; give the cause of a refusal when the account changed meanwhile."""
+        at = self.now()
+        kept = self.accounts.signed_in(account, at=at, replacement=replacement)
+        if not kept and replacement is not None:
+            # The same form sent twice replaced the hash a moment ago: not another password, or the
+            # version would have risen.
+            kept = self.accounts.signed_in(account, at=at, replacement=None)
+        return None if kept else Cause.CHANGED_MEANWHILE
 
     def _verify(
         self, stored: PasswordHash, clear: str, *, renew: bool
