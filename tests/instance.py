@@ -115,7 +115,7 @@ class Service:
         credentials = f"{self.client.client_id}:{self.secret}".encode()
         return {"Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
 
-    def redemption(self, code: str, **changes: str | None) -> dict[str, str]:
+    def redemption(self, code: str, /, **changes: str | None) -> dict[str, str]:
         """The form of a token request; None takes a parameter away."""
         params: dict[str, str | None] = {
             "grant_type": "authorization_code",
@@ -181,7 +181,7 @@ class Visitor:
         body: dict[str, Any] = answer.get_json()
         return body
 
-    def redeem(self, service: Service, code: str, **changes: str | None) -> TestResponse:
+    def redeem(self, service: Service, code: str, /, **changes: str | None) -> TestResponse:
         """Send a token request."""
         return self.post("/token", service.redemption(code, **changes), headers=service.basic)
 

@@ -77,8 +77,8 @@ class ClientAuthenticator:
             self._failures.check(network)
         client = self._clients.find(presented.client_id)
         if client is None or not _fits(client, presented):
-            self._failures.count(network)
             self._failures.check(network)
+            self._failures.count(network)
             raise WrongClientCredentials
         return client
 
