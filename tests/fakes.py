@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
+from functools import cache
 
 from idp import StoreUnavailable
 from idp.audit import Actor
@@ -36,7 +37,9 @@ from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
 from idp.oidc.claims import Subject
 from idp.oidc.clients import Client
+from idp.oidc.clients import hash_client_secret
 from idp.oidc.keys import KeyRing
+from idp.oidc.keys import generate
 from idp.session import Session
 
 Now = Callable[[], datetime]
@@ -77,6 +80,46 @@ def subject(**changes: object) -> Subject:
         **changes,
     }
     return Subject(**values)  # type: ignore[arg-type]
+
+
+def client(**changes: object) -> Client:
+    """A confidential service with the usual registration."""
+    values: dict[str, object] = {
+        "client_id": "cotisations",
+        "client_name": "Mes cotisations",
+        "redirect_uris": ("https://cotisations.example/callback",),
+        "post_logout_redirect_uris": ("https://cotisations.example/bye",),
+        "scope": frozenset({"openid", "profile", "email", "address", "phone", "dossier"}),
+        "id_token_signed_response_alg": "ES256",
+        "secret_hashes": (hash_client_secret("the secret"),),
+        **changes,
+    }
+    return Client(**values)  # type: ignore[arg-type]
+
+
+def authorization(**changes: object) -> Authorization:
+    """What a sign-in gave to that service."""
+    at = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    values: dict[str, object] = {
+        "client_id": "cotisations",
+        "redirect_uri": "https://cotisations.example/callback",
+        "scope": ("openid", "dossier"),
+        "account_id": "account",
+        "credential_version": 3,
+        "session_key": "session",
+        "session_ends_at": at + timedelta(hours=8),
+        "auth_time": at,
+        "acr": "urn:example:acr",
+        "amr": ("pwd",),
+        **changes,
+    }
+    return Authorization(**values)  # type: ignore[arg-type]
+
+
+@cache
+def signing_key(alg: str, number: int = 0) -> bytes:
+    """The PEM of a key, drawn once for the whole run: RSA keys take their time."""
+    return generate(alg)
 
 
 @dataclass

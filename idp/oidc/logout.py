@@ -5,15 +5,13 @@ Authlib's endpoint is not used: it does not look at ``iss`` nor at the token's t
 """
 
 from dataclasses import dataclass
-from urllib.parse import urlencode
-from urllib.parse import urlsplit
-from urllib.parse import urlunsplit
 
 from idp import IdpError
 from idp.oidc.claims import sid_of
 from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
 from idp.oidc.params import Params
+from idp.oidc.response import with_parameters
 from idp.oidc.tokens import ID_TOKEN_TYPE
 from idp.oidc.tokens import Tokens
 from idp.oidc.tokens import UnreadableToken
@@ -77,7 +75,7 @@ class Logout:
                 raise LogoutRefused("post_logout_redirect_uri needs a valid id_token_hint")
             if return_to not in client.post_logout_redirect_uris:
                 raise LogoutRefused("post_logout_redirect_uri is not registered for this client")
-            return_to = _with_state(return_to, params.get("state"))
+            return_to = with_parameters(return_to, [("state", params.get("state"))])
         proved = bool(hint) and client is not None
         if proved and session_key and client is not None:
             proved = sid_of(session_key, client, self.tokens.pairwise_salt) == sid
@@ -93,11 +91,3 @@ class Logout:
         if client is None or not isinstance(sid, str):
             raise LogoutRefused("id_token_hint was issued to a client that is gone")
         return client, sid
-
-
-def _with_state(return_to: str, state: str) -> str:
-    if not state:
-        return return_to
-    parts = urlsplit(return_to)
-    added = urlencode([("state", state)])
-    return urlunsplit(parts._replace(query=f"{parts.query}&{added}" if parts.query else added))

@@ -4,15 +4,13 @@ Authlib leaves ``iss`` out of most errors (authlib.md, trap 8); here nothing is 
 """
 
 from urllib.parse import urlencode
-from urllib.parse import urlsplit
-from urllib.parse import urlunsplit
 
 from idp.oidc.authorize import RefusedByRedirect
 
 
 def success_location(redirect_uri: str, *, code: str, state: str, issuer: str) -> str:
     """Write where the browser brings a code. Spec: RFC 6749 §4.1.2, RFC 9207 §2."""
-    return _location(redirect_uri, [("code", code), ("state", state), ("iss", issuer)])
+    return with_parameters(redirect_uri, [("code", code), ("state", state), ("iss", issuer)])
 
 
 def refusal_location(refusal: RefusedByRedirect, *, issuer: str) -> str:
@@ -23,11 +21,18 @@ def refusal_location(refusal: RefusedByRedirect, *, issuer: str) -> str:
         ("state", refusal.state),
         ("iss", issuer),
     ]
-    return _location(refusal.redirect_uri, parameters)
+    return with_parameters(refusal.redirect_uri, parameters)
 
 
-def _location(redirect_uri: str, parameters: list[tuple[str, str]]) -> str:
-    parts = urlsplit(redirect_uri)
+def with_parameters(registered: str, parameters: list[tuple[str, str]]) -> str:
+    """Add parameters to a registered address, which is kept byte for byte; empty ones are left out.
+
+    Taken apart and put together again, ``com.example.app:///x`` would come out with one slash.
+    """
     added = urlencode([(name, value) for name, value in parameters if value])
-    # A query that was registered is kept as it is, byte for byte.
-    return urlunsplit(parts._replace(query=f"{parts.query}&{added}" if parts.query else added))
+    if not added:
+        return registered
+    if "?" not in registered:
+        return f"{registered}?{added}"
+    joint = "" if registered.endswith(("?", "&")) else "&"
+    return f"{registered}{joint}{added}"

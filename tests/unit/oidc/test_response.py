@@ -1,0 +1,67 @@
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+import pytest
+from authlib.oauth2.rfc6749.errors import InvalidScopeError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.response import refusal_location
+from idp.oidc.response import success_location
+
+ISSUER = "https://idp.example"
+CALLBACK = "https://cotisations.example/callback"
+
+
+def success(redirect_uri=CALLBACK, state="s"):
+    return success_location(redirect_uri, code="c", state=state, issuer=ISSUER)
+
+
+def test_a_success_brings_code_state_and_issuer():
+    assert success() == f"{CALLBACK}?code=c&state=s&iss=https%3A%2F%2Fidp.example"
+
+
+def test_authlib_trap_08_a_refusal_brings_the_issuer_too():
+    refusal = RefusedByRedirect(CALLBACK, "s", InvalidScopeError("The scope must hold openid."))
+
+    assert parse_qs(urlsplit(refusal_location(refusal, issuer=ISSUER)).query) == {
+        "error": ["invalid_scope"],
+        "error_description": ["The scope must hold openid."],
+        "state": ["s"],
+        "iss": [ISSUER],
+    }
+
+
+def test_what_is_empty_is_left_out():
+    refusal = RefusedByRedirect(CALLBACK, "", InvalidScopeError(""))
+
+    assert "state" not in success(state="")
+    assert "state" not in refusal_location(refusal, issuer=ISSUER)
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "begins"),
+    [
+        ("https://c.example", "https://c.example?code=c"),
+        ("https://c.example/", "https://c.example/?code=c"),
+        ("https://c.example/cb?a=%20b&a=c+d", "https://c.example/cb?a=%20b&a=c+d&code=c"),
+        ("https://c.example/cb?", "https://c.example/cb?code=c"),
+        ("https://c.example/cb?a&", "https://c.example/cb?a&code=c"),
+        ("https://c.example/cb;x=1", "https://c.example/cb;x=1?code=c"),
+        ("http://[::1]:9001/cb", "http://[::1]:9001/cb?code=c"),
+        ("com.example.app:/cb", "com.example.app:/cb?code=c"),
+        ("com.example.app:///cb", "com.example.app:///cb?code=c"),
+    ],
+)
+def test_the_registered_address_is_kept_byte_for_byte(redirect_uri, begins):
+    assert success(redirect_uri).startswith(begins + "&state=s&iss=")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_any_state_comes_back_as_it_was_sent_and_breaks_nothing(state):
+    location = success(state=state)
+
+    assert location.isascii()
+    assert location.isprintable()
+    assert parse_qs(urlsplit(location).query).get("state", [""]) == [state]
