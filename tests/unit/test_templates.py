@@ -433,9 +433,7 @@ def test_the_enter_key_signs_in_even_when_the_switch_is_offered():
 
     assert first.get("name") is None
     assert (switch.get("name"), switch.get("value")) == ("switch", "1")
-    assert words(switch) == (
-        f"C’est un numéro d’ayant droit{NBSP}: choisir «{NBSP}Ayant{NBSP}droit{NBSP}»"
-    )
+    assert words(switch) == f"Cocher plutôt «{NBSP}Ayant{NBSP}droit{NBSP}»"
 
 
 def test_ways_in_that_are_not_configured_leave_no_trace():
@@ -526,3 +524,12 @@ def test_the_contrasts_written_beside_the_colours_are_true_and_sufficient(scheme
             ratio = contrast(colours[name], colours[other])
             assert round(ratio, 1) == float(figure), f"--{name} on --{other}: {ratio:.2f}"
             assert ratio >= (AA_SHAPE if name in ("edge", "focus") else AA_TEXT)
+
+
+def test_a_page_gives_one_number_for_the_assistance_never_two():
+    references = {
+        name: document(named(name)).xpath("count(//*[contains(@class, 'footer__reference')])")
+        for name in ("error-404", "error-incident")
+    }
+
+    assert references == {"error-404": 1, "error-incident": 0}
