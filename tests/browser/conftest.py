@@ -72,3 +72,11 @@ def affilie(provider: Provider) -> Person:
 def ayant_droit(provider: Provider) -> Person:
     """An ayant droit nobody else knows."""
     return provider.add_person("ayant_droit", family_name="MERCIER", given_names="Paulette")
+
+
+@pytest.fixture
+def chromium_visit(chromium: Browser) -> Iterator[Visit]:
+    """A browser whose violations the test itself judges."""
+    visit = Visit(chromium)
+    yield visit
+    visit.close()

@@ -16,8 +16,6 @@ import urllib.request
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
-from datetime import UTC
-from datetime import datetime
 from http.client import HTTPException
 from itertools import count
 from pathlib import Path
@@ -29,76 +27,46 @@ from demo.configuration import DemoConfiguration
 from demo.relying_service import SERVICES
 from demo.valkey import FORGETFUL
 from demo.valkey import ValkeyServer
-from tests.instance import Clock
-from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import Service
+from tests.running import Running
 
 ROOT = Path(__file__).resolve().parents[2]
-GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
 NODE_PARTY = ROOT / "tests" / "relying_parties" / "node"
 START_SECONDS = 30
-SUPPORT_PHONE = "01 23 45 67 89"
 
 
 class ServerMissing(Exception):
     """A program is not installed, or a server did not start; the text says what to do."""
 
 
-class WallClock(Clock):
-    """The machine's clock."""
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC)
-
-
 class Provider:
-    """The product: gunicorn with two workers, on stores of its own."""
+    """The product, and people and services to put into it."""
 
     def __init__(self, folder: Path, valkey: ValkeyServer) -> None:
-        self.port = free_port()
-        self.url = f"http://localhost:{self.port}"
-        self.demo_port = free_port()
-        self.demo_url = f"http://127.0.0.1:{self.demo_port}"
-        self.instance = Instance(
+        self.running = Running(
             folder,
             sql_url=f"sqlite:///{folder / 'idp.sqlite'}",
             redis_url=valkey.url,
-            clock=WallClock(),
-            issuer=self.url,
+            default_client_id="demo-cotisations",
+            support_phone="01 23 45 67 89",
+            network_limit=10_000,  # every test comes from one address
         )
+        self.url = self.running.issuer
+        self.demo_port = free_port()
+        self.demo_url = f"http://127.0.0.1:{self.demo_port}"
         self._numbers = count(2_000_001)
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("IDP_")},
-            "PYTHONPATH": str(ROOT),
-            "IDP_ISSUER": self.url,
-            "IDP_DATA_DIR": str(folder),
-            "IDP_REDIS_URL": valkey.url,
-            "IDP_DEFAULT_CLIENT_ID": "demo-cotisations",
-            "IDP_SUPPORT_PHONE": SUPPORT_PHONE,
-            "IDP_NETWORK_LIMIT": "10000",  # every test comes from one address
-            "IDP_WORKERS": "2",
-            "IDP_GRACEFUL_SECONDS": "1",
-        }
-
-    @contextmanager
-    def running(self, log: Path) -> Iterator[Provider]:
-        """Serve until the block ends."""
-        command = [*_gunicorn(), "idp.app:create_app()"]
-        environment = {**self._environment, "IDP_BIND": _loopback(self.port)}
-        with _served("gunicorn", command, self.port, "/readyz", log, environment):
-            yield self
 
     def add_person(self, qualite: str = "affilie", **values: Any) -> Person:
         """Put somebody with a number of their own into the directory."""
         numero = str(next(self._numbers))
         if qualite == "ayant_droit":
             numero += "37"
-        return self.instance.add_person(qualite, numero, **values)
+        return self.running.instance.add_person(qualite, numero, **values)
 
     def add_service(self, client_id: str, **metadata: Any) -> Service:
         """Register a relying service; both workers know it within a second."""
-        added = self.instance.add_service(client_id, **metadata)
+        added = self.running.instance.add_service(client_id, **metadata)
         time.sleep(1.1)
         return added
 
@@ -114,8 +82,11 @@ def provider(folder: Path) -> Iterator[Provider]:
         valkey.wait()
         made = Provider(folder / "data", valkey)
         _add_demo_services(made, folder / "demo.json")
-        with made.running(folder / "provider.log"):
+        try:
+            made.running.start()
             yield made
+        finally:
+            made.running.close()
     finally:
         valkey.stop()
 
@@ -128,10 +99,13 @@ def demo_services(provider: Provider, folder: Path) -> Iterator[str]:
         "PYTHONPATH": str(ROOT),
         "DEMO_CONFIGURATION": str(folder / "demo.json"),
         "IDP_WORKERS": "1",  # the demo keeps its visits in its process
-        "IDP_BIND": _loopback(provider.demo_port),
+        "IDP_BIND": f"127.0.0.1:{provider.demo_port}",
         "IDP_GRACEFUL_SECONDS": "1",
     }
-    command = [*_gunicorn(), "demo.relying_service:create_app()"]
+    command = [
+        *(sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py")),
+        "demo.relying_service:create_app()",
+    ]
     with _served("demo", command, provider.demo_port, "/", folder / "demo.log", environment):
         yield provider.demo_url
 
@@ -153,7 +127,7 @@ def relying_party(provider: Provider, kind: str, folder: Path) -> Iterator[str]:
             "token_endpoint_auth_method": "none",
         },
     }.items():
-        added = provider.instance.add_service(
+        added = provider.running.instance.add_service(
             f"{kind}-{name}",
             client_name=f"Service {name}",
             redirect_uris=(f"{origin}/{name}/callback",),
@@ -167,9 +141,7 @@ def relying_party(provider: Provider, kind: str, folder: Path) -> Iterator[str]:
     given.write_text(json.dumps({"issuer": provider.url, "port": port, "clients": clients}))
     command = {"openid-client": _node_party, "authlib": _authlib_party}[kind]()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with _served(
-        kind, [*command, str(given)], port, "/es256", folder / f"{kind}.log", environment
-    ):
+    with _served(kind, [*command, str(given)], port, "/es256", folder / f"{kind}.log", environment):
         yield origin
 
 
@@ -185,7 +157,7 @@ def _add_demo_services(provider: Provider, file: Path) -> None:
     clients = {}
     for name, service in SERVICES.items():
         origin = provider.demo_url
-        added = provider.instance.add_service(
+        added = provider.running.instance.add_service(
             f"demo-{name}",
             client_name=service.title,
             redirect_uris=(f"{origin}/{name}/retour",),
@@ -194,10 +166,6 @@ def _add_demo_services(provider: Provider, file: Path) -> None:
         )
         clients[name] = DemoClient(added.client.client_id, added.secret or "")
     DemoConfiguration(provider.url, provider.demo_url, clients).write(file)
-
-
-def _gunicorn() -> list[str]:
-    return [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONF)]
 
 
 def _authlib_party() -> list[str]:
@@ -213,10 +181,6 @@ def _node_party() -> list[str]:
         message = "openid-client is not installed: npm ci --ignore-scripts in " + str(NODE_PARTY)
         raise ServerMissing(message)
     return [node, str(NODE_PARTY / "server.mjs")]
-
-
-def _loopback(port: int) -> str:
-    return f"127.0.0.1:{port}"
 
 
 @contextmanager

@@ -1,0 +1,46 @@
+"""axe-core on a page: every rule that it has, the experimental ones aside."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.browser.servers import ROOT
+from tests.browser.servers import ServerMissing
+
+SCRIPT = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+RUN = """async () => {
+  const found = await axe.run(document, {
+    resultTypes: ["violations", "incomplete"],
+    rules: { "target-size": { enabled: true } },
+  });
+  return {
+    passed: found.passes.length,
+    violations: found.violations.map((one) => ({
+      rule: one.id, help: one.help, where: one.nodes.map((node) => node.target.join(" ")),
+    })),
+  };
+}"""
+
+
+@cache
+def script() -> str:
+    """The text of axe-core, as npm installed it."""
+    path: Path = SCRIPT
+    if not path.is_file():
+        message = "axe-core is not installed: npm ci --ignore-scripts at the root of the repository"
+        raise ServerMissing(message)
+    return path.read_text(encoding="utf-8")
+
+
+def violations(page: Page) -> list[dict[str, Any]]:
+    """What axe-core finds on the page as it stands.
+
+    The script is evaluated by the debugger, which the page's policy does not bind.
+    """
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(script())
+    found: dict[str, Any] = page.evaluate(RUN)
+    assert found["passed"] > 5, "axe-core did not look at the page"
+    return list(found["violations"])

@@ -1,0 +1,140 @@
+"""``bin/screenshots FOLDER``: pictures of every page and state, for eyes to judge.
+
+``states/`` holds every state that a template can have, ``served/`` a journey through the provider
+and the demo services as they run.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser
+from playwright.sync_api import Page
+
+from tests.browser import pages
+from tests.browser import servers
+from tests.browser.servers import Provider
+from tests.browser.servers import ServerMissing
+from tests.browser.visit import DESKTOP
+from tests.browser.visit import TELEPHONE
+from tests.browser.visit import Visit
+from tests.browser.visit import chromium
+from tests.browser.visit import sign_in
+from tests.unit.test_templates import STATES
+
+SIZES = {360: TELEPHONE, 1280: DESKTOP}
+TOO_MANY = 6
+
+
+class Album:
+    """Where the pictures go, and how they are taken."""
+
+    def __init__(self, folder: Path, scheme: str) -> None:
+        self.folder = folder
+        self.scheme = scheme
+        self.count = 0
+
+    def visit(self, browser: Browser, width: int) -> Visit:
+        """Open a browser of one width."""
+        return Visit(browser, viewport=SIZES[width], color_scheme=self.scheme)
+
+    def take(self, page: Page, name: str, width: int) -> None:
+        """Picture the whole page."""
+        path = self.folder / f"{name}-{width}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.wait_for_load_state("load")
+        page.screenshot(path=path, full_page=True)
+        self.count += 1
+
+
+def main() -> int:
+    """Take them all; 1 when a server or a program is missing."""
+    parser = argparse.ArgumentParser(prog="bin/screenshots")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--dark", action="store_true", help="in the dark colour scheme")
+    options = parser.parse_args()
+    album = Album(options.folder, "dark" if options.dark else "light")
+    try:
+        with chromium() as browser:
+            _states(browser, album)
+            with tempfile.TemporaryDirectory() as made, servers.provider(Path(made)) as provider:
+                _served(browser, album, provider, Path(made))
+    except ServerMissing as missing:
+        sys.stderr.write(f"bin/screenshots: {missing}\n")
+        return 1
+    sys.stdout.write(f"{album.count} pictures in {album.folder}\n")
+    return 0
+
+
+def _states(browser: Browser, album: Album) -> None:
+    with pages.states() as address:
+        for width in SIZES:
+            visit = album.visit(browser, width)
+            for state in STATES:
+                visit.page.goto(f"{address}/{state.name}")
+                album.take(visit.page, f"states/{state.name}", width)
+            visit.close()
+
+
+def _served(browser: Browser, album: Album, provider: Provider, folder: Path) -> None:
+    with servers.demo_services(provider, folder) as demo:
+        for width in SIZES:
+            visit = album.visit(browser, width)
+            _journey(visit.page, album, provider, demo, width)
+            visit.close()
+
+
+def _journey(page: Page, album: Album, provider: Provider, demo: str, width: int) -> None:
+    affilie = provider.add_person("affilie", family_name="DURAND", given_names="Camille")
+    delayed = provider.add_person("affilie")
+    ayant_droit = provider.add_person("ayant_droit", family_name="MERCIER", given_names="Paulette")
+
+    def take(name: str) -> None:
+        album.take(page, f"served/{name}", width)
+
+    page.goto(demo)
+    take("01-service")
+    page.get_by_role("link", name="Se connecter").click()
+    take("02-sign-in")
+    page.get_by_text("Que cocher ?").click()
+    take("03-what-to-tick")
+    page.click("#login-submit")
+    take("04-empty")
+    page.click("label[for=qualite-affilie]")
+    page.fill("#numero", ayant_droit.numero)
+    page.fill("#password", "une phrase")
+    page.click("#login-submit")
+    take("05-number-of-the-other-category")
+    sign_in(page, affilie, "pas le bon mot de passe")
+    take("06-refused")
+    for _ in range(TOO_MANY):
+        sign_in(page, delayed, "pas le bon mot de passe")
+    take("07-wait")
+    sign_in(page, affilie)
+    page.wait_for_url(f"{demo}/")
+    take("08-service-known")
+    page.goto(f"{demo}/attestations/connexion")
+    page.wait_for_url(f"{demo}/attestations")
+    take("09-second-service")
+    page.goto(f"{provider.url}/compte")
+    take("10-account")
+    page.goto(f"{provider.url}/logout")
+    take("11-sign-out-asked")
+    page.goto(demo)
+    page.get_by_role("button", name="Se déconnecter").click()
+    take("12-service-left")
+    page.goto(f"{provider.url}/deconnexion")
+    take("13-signed-out")
+    page.goto(f"{provider.url}/connexion?demande=illisible")
+    take("14-page-expired")
+    page.goto(f"{provider.url}/authorize?client_id=inconnu")
+    take("15-service-unknown")
+    page.goto(f"{provider.url}/nulle-part")
+    take("16-no-such-page")
+    page.goto(f"{demo}/cotisations/connexion?silencieux=1")
+    take("17-service-refused")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
