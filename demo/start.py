@@ -139,7 +139,11 @@ def _run(options: Options, started: float) -> int:
                 folder,
             )
             stack.callback(demo.end)
-            worker = Child(
+            for server in (web, demo):  # both asked before any is waited for
+                stack.callback(server.ask_to_end)
+            _wait_until_ready(web, options.port, "/readyz")
+            _wait_until_ready(demo, options.demo_port, "/")
+            worker = Child(  # nobody waits for it: it starts when the others have
                 "The worker",
                 [sys.executable, "-m", "idp", "worker"],
                 log=folder.logs / "idp.worker.log",
@@ -147,10 +151,6 @@ def _run(options: Options, started: float) -> int:
                 cwd=ROOT,
             )
             stack.callback(worker.end)
-            for server in (web, demo, worker):  # all asked before any is waited for
-                stack.callback(server.ask_to_end)
-            _wait_until_ready(web, options.port, "/readyz")
-            _wait_until_ready(demo, options.demo_port, "/")
             seconds = time.monotonic() - started
             print(screen(issuer=issuer, demo_origin=demo_origin, data=folder.path, seconds=seconds))
             sys.stdout.flush()
