@@ -18,9 +18,19 @@ SCOPES = ("openid", "profile", "email", "address", "phone", "dossier")
 
 ClaimValue = str | bool | int | list[str] | dict[str, str]
 
-_FRENCH_PHONE = re.compile(r"(?:\+33|0033|0)([1-9][0-9]{8})")
+_FRENCH_PHONE = re.compile(r"(?:(?:\+33|0033)0?|0)([1-9][0-9]{8})")
+_OVERSEAS = {
+    "590": "590", "690": "590", "691": "590",  # Guadeloupe, Saint-Martin, Saint-Barthélemy
+    "594": "594", "694": "594",  # Guyane
+    "596": "596", "696": "596", "697": "596",  # Martinique
+    "262": "262", "263": "262", "692": "262", "693": "262", "269": "262",
+    "639": "262",  # this and the line above: La Réunion and Mayotte
+}  # fmt: skip
+"""Country code by the first digits of a national number: +33 does not reach these."""
+
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_POSTCODE_LINE = re.compile(r"([0-9]{4,5}) (.+)")
+_TOWN = re.compile(r"([0-9]{5}) (.+)")
+_FOREIGN_TOWN = re.compile(r"([0-9]{4,5}) (.+)")  # four digits: a street, unless a country follows
 _HAS_DIGIT = re.compile(r"[0-9]")
 
 
@@ -129,7 +139,10 @@ def _birthdate(birthdate: str) -> str:
 def _phone(phone: str) -> str:
     compact = re.sub(r"[\s.()-]", "", phone)
     if match := _FRENCH_PHONE.fullmatch(compact):
-        return f"+33{match.group(1)}"
+        national = match.group(1)
+        return f"+{_OVERSEAS.get(national[:3], '33')}{national}"
+    if compact.startswith("+33"):
+        return ""
     return compact if _E164.fullmatch(compact) else ""
 
 
@@ -139,10 +152,11 @@ def _address(lines: tuple[str, ...]) -> dict[str, str]:
     if not kept:
         return {}
     address = {"formatted": "\n".join(kept)}
-    rest = list(kept)
-    if len(rest) > 1 and not _HAS_DIGIT.search(rest[-1]) and _POSTCODE_LINE.fullmatch(rest[-2]):
+    rest, town = list(kept), _TOWN
+    if len(rest) > 1 and not _HAS_DIGIT.search(rest[-1]) and _FOREIGN_TOWN.fullmatch(rest[-2]):
         address["country"] = rest.pop()
-    if match := _POSTCODE_LINE.fullmatch(rest[-1]):
+        town = _FOREIGN_TOWN
+    if match := town.fullmatch(rest[-1]):
         address |= {"postal_code": match.group(1), "locality": match.group(2)}
         rest.pop()
     if rest:
