@@ -50,12 +50,17 @@ class HeldBy(StrEnum):
 
 
 class SignInDelayed(IdpError):
-    """A limit holds this try back: nothing was verified, and it did not count."""
+    """A limit holds this try back: nothing was verified, and it did not count.
+
+    ``first`` is True for the first try that one wait holds back: who hammers on a closed door
+    writes one audit event, not one a try.
+    """
 
     code = "sign_in_delayed"
 
-    def __init__(self, held_by: HeldBy, retry_after: timedelta) -> None:
+    def __init__(self, held_by: HeldBy, retry_after: timedelta, *, first: bool = True) -> None:
         super().__init__(f"held by {held_by} for {retry_after}")
+        self.first = first
         self.held_by = held_by
         self.retry_after = retry_after
 

@@ -168,9 +168,8 @@ class MemoryAccounts(_Store):
                 return False
             if kept.dossier_status is not DossierStatus.ACTIVE:
                 return False
-            if replacement is not None and kept.password != account.password:
-                return False
-            password = replacement or kept.password
+            replaced_already = kept.password != account.password
+            password = kept.password if replaced_already else replacement or kept.password
             self.change(account.id, last_sign_in_at=at, password=password)
             return True
 
@@ -308,6 +307,7 @@ class MemoryAttempts(_Store):
         self._networks: dict[str, dict[str, datetime]] = {}
         self._devices: dict[str, dict[str, datetime]] = {}
         self._counters: dict[tuple[str, str], _Counters] = {}
+        self._told: dict[str, datetime] = {}
 
     def reserve(self, subject: str, origin: Origin) -> Reservation:
         """Count one try as failed, ahead of its verification."""
@@ -318,7 +318,7 @@ class MemoryAttempts(_Store):
             _forget(network, before=now - policy.network_window)
             if len(network) >= policy.network_limit:
                 left = min(network.values()) + policy.network_window - now
-                raise SignInDelayed(HeldBy.NETWORK, left)
+                raise self._delay(HeldBy.NETWORK, origin.network, left)
             known_at = self._devices.get(subject, {}).get(origin.device)
             known = known_at is not None and known_at + policy.device_lifetime > now
             counters = self._counters_of(subject, origin.device if known else "")
@@ -327,10 +327,16 @@ class MemoryAttempts(_Store):
                 row.clear()
             _forget(day, before=now - DAY)
             if (left := self._held(row, day)) > timedelta(0):
-                raise SignInDelayed(HeldBy.ACCOUNT, left)
+                raise self._delay(HeldBy.ACCOUNT, subject, left)
             try_id = secrets.token_hex(8)
             network[try_id] = row[try_id] = day[try_id] = now
             return Reservation(subject, origin, try_id, len(row), self._held(row, day), known)
+
+    def _delay(self, held_by: HeldBy, whose: str, left: timedelta) -> SignInDelayed:
+        first = self._told.get(whose, self._now()) <= self._now()
+        if first:
+            self._told[whose] = self._now() + left
+        return SignInDelayed(held_by, left, first=first)
 
     def succeeded(self, reservation: Reservation, *, device: str) -> None:
         """Take the failure back, end the row of failures, and know ``device`` from now on."""

@@ -50,6 +50,8 @@ class Accounts(Protocol):
     ) -> bool:
         """Note a sign-in, and put ``replacement`` in the place of the hash that was verified.
 
+        The same form sent twice may have replaced it a moment ago: that one stays.
+
         Returns:
             False when the password, or the dossier's status, changed meanwhile: the sign-in must be
             refused.

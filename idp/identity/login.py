@@ -114,11 +114,12 @@ class SignIn:
         try:
             reservation = self.attempts.reserve(subject, origin)
         except SignInDelayed as delayed:
-            self.audit.record(
-                Event.SIGN_IN_DELAYED,
-                actor=actor,
-                detail={"subject": subject, "held_by": delayed.held_by},
-            )
+            if delayed.first:
+                self.audit.record(
+                    Event.SIGN_IN_DELAYED,
+                    actor=actor,
+                    detail={"subject": subject, "held_by": delayed.held_by},
+                )
             raise
         try:
             account = self.accounts.find(qualite, numero)
@@ -165,10 +166,6 @@ class SignIn:
         """Note the sign-in; give the cause of a refusal when the account changed meanwhile."""
         at = self.now()
         kept = self.accounts.signed_in(account, at=at, replacement=replacement)
-        if not kept and replacement is not None:
-            # The same form sent twice replaced the hash a moment ago: not another password, or the
-            # version would have risen.
-            kept = self.accounts.signed_in(account, at=at, replacement=None)
         return None if kept else Cause.CHANGED_MEANWHILE
 
     def _verify(

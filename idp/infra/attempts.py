@@ -6,6 +6,7 @@ from datetime import datetime
 from datetime import timedelta
 
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import redis_failures_told
 from idp.limits import DAY
 from idp.limits import AttemptPolicy
 from idp.limits import HeldBy
@@ -113,8 +114,7 @@ class RedisAttempts:
         args = [self._now_ms(), try_id, origin.device, *self._limits]
         admitted, *rest = self._reserve(keys, args)
         if not admitted:
-            held_by, wait = rest
-            raise SignInDelayed(HeldBy(held_by), timedelta(milliseconds=wait))
+            raise self._delay(subject, origin, *rest)
         streak, wait, known = rest
         return Reservation(
             subject=subject,
@@ -142,6 +142,12 @@ class RedisAttempts:
         row, day = _counters_of(reservation)
         network = f"failures-network:{{{reservation.origin.network}}}"
         self._release([network, row, day], [reservation.try_id])
+
+    def _delay(self, subject: str, origin: Origin, held_by: str, wait: int) -> SignInDelayed:
+        whose = origin.network if held_by == HeldBy.NETWORK else subject
+        with redis_failures_told():
+            first = self._store.client.set(f"delay-told:{{{whose}}}", "1", nx=True, px=wait)
+        return SignInDelayed(HeldBy(held_by), timedelta(milliseconds=wait), first=bool(first))
 
     def _now_ms(self) -> int:
         return int(self._now().timestamp() * 1000)

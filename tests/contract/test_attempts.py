@@ -385,3 +385,14 @@ def test_two_nodes_count_together(real_world):
     fail(other, 2)
 
     assert held(one) == held(other) == (HeldBy.ACCOUNT, MINUTE)
+
+
+def test_hammering_on_a_wait_is_told_as_its_first_try_once(attempts):
+    fail(attempts, 5)
+    delays = []
+    for _ in range(3):
+        with pytest.raises(SignInDelayed) as delay:
+            attempts.reserve("subject", HERE)
+        delays.append(delay.value.first)
+
+    assert delays == [True, False, False]
