@@ -199,6 +199,43 @@ def test_an_answer_that_names_another_issuer_is_not_redeemed(ready):
     assert "issuer_mismatch" in answer.text
 
 
+def test_the_server_tells_neither_its_product_nor_its_version(ready):
+    for url in (f"http://localhost:{ready.port}/connexion", ready.demo_url):
+        assert requests.get(url, timeout=20).headers["Server"] == "idp"
+
+
+def test_nothing_that_a_client_writes_changes_the_addresses_that_are_told(ready):
+    lies = {
+        "Host": "mallory.example",
+        "X-Forwarded-Host": "mallory.example",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/mallory",
+        "Script-Name": "/mallory",
+        "Forwarded": "host=mallory.example;proto=https",
+    }
+
+    for path in ("/.well-known/openid-configuration", "/connexion", "/authorize"):
+        answer = requests.get(f"http://127.0.0.1:{ready.port}{path}", headers=lies, timeout=20)
+
+        assert answer.status_code < 500
+        assert "mallory" not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/connexion?demande=" + "x" * 9000, {}),
+        ("/connexion", {"X-Long": "x" * 9000}),
+        ("/connexion", {f"X-{n}": "x" for n in range(100)}),
+    ],
+    ids=["address", "header", "headers"],
+)
+def test_a_request_larger_than_any_of_ours_is_refused_before_the_application(ready, path, headers):
+    answer = requests.get(f"http://127.0.0.1:{ready.port}{path}", headers=headers, timeout=20)
+
+    assert 400 <= answer.status_code < 500
+
+
 def test_nobody_else_on_the_machine_can_read_what_a_start_writes(ready):
     def open_to_others(path: Path) -> bool:
         return bool(stat.S_IMODE(path.lstat().st_mode) & 0o077)
