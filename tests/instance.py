@@ -142,7 +142,9 @@ class Visitor:
 
     def get(self, url: str, params: Mapping[str, str] | None = None, **kwargs: Any) -> TestResponse:
         """GET a path or an address of the issuer."""
-        return self.http.get(url, query_string=params, environ_overrides=self._peer, **kwargs)
+        return self.http.get(
+            url, query_string=params, environ_overrides=self._peer, buffered=True, **kwargs
+        )
 
     def post(self, url: str, form: Mapping[str, str] | None = None, **kwargs: Any) -> TestResponse:
         """POST a form."""

@@ -21,7 +21,7 @@ from idp.oidc.authorize import RefusedOnPage
 from idp.oidc.logout import LogoutRefused
 from idp.oidc.waiting import WaitingRequestTooLarge
 
-MACHINE_ENDPOINTS = ("/token", "/userinfo", "/jwks", "/.well-known/", "/healthz", "/readyz")
+MACHINE_ENDPOINTS = frozenset({"/token", "/userinfo", "/jwks", "/healthz", "/readyz"})
 """They answer JSON whatever they are asked to answer, and need no CSRF token."""
 
 RETRY_SECONDS = 5
@@ -96,7 +96,7 @@ def page(
 
 
 def _is_machine() -> bool:
-    return request.path.startswith(MACHINE_ENDPOINTS)
+    return request.path in MACHINE_ENDPOINTS or request.path.startswith("/.well-known/")
 
 
 def _machine(status: int, error: str, description: str) -> Response:

@@ -9,10 +9,13 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from flask import Response
+from flask import abort
 from flask import g
 from flask import request
+from werkzeug.routing import RequestRedirect
 
 from idp.oidc.clients import Client
+from idp.oidc.params import PARAMETER_LIMIT
 from idp.web import Services
 
 BODY_LIMIT = 64 * 1024
@@ -42,13 +45,19 @@ def register(app: Flask, services: Services) -> None:
         fund_name=services.fund_name,
         support_phone=services.support_phone,
     )
-    hsts = urlsplit(services.issuer).scheme == "https"
+    app.url_map.merge_slashes = False
+    always = plain_headers(services.issuer)
 
     @app.before_request
     def begin() -> None:
         g.request_id = secrets.token_hex(8)
         g.began = time.perf_counter()
         services.begin_request(g.request_id)
+        if isinstance(request.routing_exception, RequestRedirect):
+            abort(404)  # werkzeug writes the address of its redirects from the Host header
+        fields = request.args if request.method != "POST" else request.form
+        if sum(map(len, fields.listvalues())) > PARAMETER_LIMIT:
+            abort(400)
 
     @app.context_processor
     def named() -> dict[str, str]:
@@ -57,11 +66,8 @@ def register(app: Flask, services: Services) -> None:
     @app.after_request
     def dress(response: Response) -> Response:
         headers = response.headers
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "no-referrer"
-        if hsts:
-            headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}; includeSubDomains"
-        if request.endpoint != "static":
+        headers.update(always)
+        if request.endpoint != "static" or response.status_code >= 400:
             headers.setdefault("Cache-Control", "no-store")
             headers["X-Request-Id"] = g.request_id
         if response.mimetype == "text/html":
@@ -70,10 +76,20 @@ def register(app: Flask, services: Services) -> None:
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
             headers["X-Frame-Options"] = "DENY"  # for browsers that know no frame-ancestors
             headers["Permissions-Policy"] = _PERMISSIONS
-        else:
-            headers["Content-Security-Policy"] = _OTHER_POLICY
         _note(response)
         return response
+
+
+def plain_headers(issuer: str) -> dict[str, str]:
+    """Give the headers of every answer, page or not; a page's own policy replaces this one."""
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": _OTHER_POLICY,
+    }
+    if urlsplit(issuer).scheme == "https":
+        headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}; includeSubDomains"
+    return headers
 
 
 def see_other(location: str) -> Response:

@@ -8,11 +8,19 @@ from wsgiref.types import StartResponse
 from wsgiref.types import WSGIApplication
 from wsgiref.types import WSGIEnvironment
 
-from idp.oidc.discovery import Document
 from idp.web import Services
+from idp.web.headers import plain_headers
 
 METADATA_PATH = "/.well-known/openid-configuration"
 JWKS_PATH = "/jwks"
+
+_REFUSAL = b'{"error":"invalid_request","error_description":"Method Not Allowed"}'
+_REFUSAL_HEADERS = [
+    ("Allow", "GET, HEAD"),
+    ("Cache-Control", "no-store"),
+    ("Content-Type", "application/json"),
+    ("Content-Length", str(len(_REFUSAL))),
+]
 
 
 class Published:
@@ -21,35 +29,32 @@ class Published:
     def __init__(self, behind: WSGIApplication, services: Services) -> None:
         self._behind = behind
         self._services = services
+        self._always = [
+            *plain_headers(services.issuer).items(),
+            ("Access-Control-Allow-Origin", "*"),
+        ]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer GET and HEAD of the two documents; 304 to whoever holds the current one."""
-        path = environ["PATH_INFO"]
-        if path not in (METADATA_PATH, JWKS_PATH) or environ["REQUEST_METHOD"] not in (
-            "GET",
-            "HEAD",
-        ):
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path not in (METADATA_PATH, JWKS_PATH):
             return self._behind(environ, start_response)
+        if method not in ("GET", "HEAD"):
+            start_response("405 Method Not Allowed", [*self._always, *_REFUSAL_HEADERS])
+            return (_REFUSAL,)
         services = self._services
         document = services.metadata if path == METADATA_PATH else services.keys.document()
-        return _answer(document, environ, start_response)
-
-
-def _answer(
-    document: Document, environ: WSGIEnvironment, start_response: StartResponse
-) -> Iterable[bytes]:
-    headers = [
-        ("Cache-Control", document.cache_control),
-        ("ETag", document.etag),
-        ("X-Content-Type-Options", "nosniff"),
-        ("Access-Control-Allow-Origin", "*"),
-    ]
-    if document.etag in environ.get("HTTP_IF_NONE_MATCH", ""):
-        start_response("304 Not Modified", headers)
-        return ()
-    headers += [
-        ("Content-Type", "application/json"),
-        ("Content-Length", str(len(document.body))),
-    ]
-    start_response("200 OK", headers)
-    return () if environ["REQUEST_METHOD"] == "HEAD" else (document.body,)
+        headers = [
+            *self._always,
+            ("Cache-Control", document.cache_control),
+            ("ETag", document.etag),
+        ]
+        if document.etag in environ.get("HTTP_IF_NONE_MATCH", ""):
+            start_response("304 Not Modified", headers)
+            return ()
+        headers += [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(document.body))),
+        ]
+        start_response("200 OK", headers)
+        return () if method == "HEAD" else (document.body,)
