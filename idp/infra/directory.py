@@ -52,8 +52,8 @@ SIGN_IN_MEMORY = timedelta(hours=24)
 _POSTGRES_SETTINGS = (
     "statement_timeout = '30min'",
     "lock_timeout = '15s'",
-    # The planner believes an empty directory to be still empty after it was filled, and would
-    # then look at every dossier for every row: hours. A hash join is never far from the best here.
+    # A planner that was told of an empty table believes so while we fill it, and would scan it
+    # once a row: an hour. A hash join is never far from the best for a whole file.
     "enable_nestloop = off",
 )
 _ADVISORY_LOCK = 0x1D9_0010  # any number that nothing else in this database locks
