@@ -72,6 +72,19 @@ def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """A document and what it was made of; replaced whole, so that threads need no lock."""
+
+    ring: KeyRing
+    changes_at: datetime | None
+    document: Document
+
+    def holds(self, ring: KeyRing, now: datetime) -> bool:
+        """Tell whether it is still what ``ring`` publishes."""
+        return self.ring is ring and (self.changes_at is None or now < self.changes_at)
+
+
 class PublishedKeys:
     """The JWKS, written again only when the ring changes or a key's time has come."""
 
@@ -79,18 +92,15 @@ class PublishedKeys:
         self._rings = rings
         self._max_age = max_age
         self._now = now
-        self._ring: KeyRing | None = None
-        self._changes_at: datetime | None = None
-        self._document: Document | None = None
+        self._published: _Published | None = None
 
     def document(self) -> Document:
         """Give the keys published now. Spec: RFC 7517 §5, OIDC Core 1.0 §10.1.1."""
         ring, now = self._rings.ring(), self._now()
-        overdue = self._changes_at is not None and now >= self._changes_at
-        kept = self._document
-        if kept is None or ring is not self._ring or overdue:
-            keys = [key.public_jwk for key in ring.published(now=now)]
-            kept = document({"keys": keys}, self._max_age)
-            self._ring, self._changes_at = ring, ring.published_changes_at(now)
-            self._document = kept
-        return kept
+        kept = self._published
+        if kept is not None and kept.holds(ring, now):
+            return kept.document
+        keys = [key.public_jwk for key in ring.published(now=now)]
+        made = document({"keys": keys}, self._max_age)
+        self._published = _Published(ring, ring.published_changes_at(now), made)
+        return made
