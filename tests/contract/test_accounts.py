@@ -1,0 +1,311 @@
+"""Accounts, subjects and the mix of schemes: the same in memory, on SQLite and on PostgreSQL."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
+from dataclasses import dataclass
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import insert
+from sqlalchemy import select
+from sqlalchemy import update
+
+from idp import StoreUnavailable
+from idp.identity.account import Account
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.password import PasswordHash
+from idp.infra.accounts import SqlAccounts
+from idp.infra.migrations import upgrade
+from idp.infra.sql import Database
+from idp.infra.tables import AccountRow
+from idp.infra.tables import DossierRow
+from tests.fakes import DirectoryEntry
+from tests.fakes import MemoryAccounts
+from tests.fakes import subject
+from tests.instance import NOON
+
+NUMERO = NumeroDossier("0234567")
+OURS = PasswordHash("ours:m=19456,t=2,p=1", "$argon2id$ours")
+IMPORTED = PasswordHash("bcrypt:10", "$2b$10$theirs")
+LATER = NOON + timedelta(hours=1, microseconds=123456)
+
+
+@dataclass
+class Directory:
+    """One store of accounts, and how a test writes to it."""
+
+    accounts: MemoryAccounts | SqlAccounts
+    transaction: Callable[[], AbstractContextManager[None]]
+    add: Callable[..., Account]
+    change: Callable[..., None]
+
+    def find(self, qualite=Qualite.AFFILIE, numero=NUMERO):
+        with self.transaction():
+            return self.accounts.find(qualite, numero)
+
+    def signed_in(self, account, replacement=None):
+        with self.transaction():
+            return self.accounts.signed_in(account, at=LATER, replacement=replacement)
+
+    def subject(self, account_id="account"):
+        with self.transaction():
+            return self.accounts.get(account_id)
+
+
+def in_memory():
+    accounts = MemoryAccounts()
+
+    def add(account_id="account", numero=NUMERO, qualite=Qualite.AFFILIE, password=OURS, **person):
+        account = Account(account_id, DossierStatus.ACTIVE, password, 1, None)
+        spoken_of = subject(
+            account_id=account_id, qualite=str(qualite), numero_dossier=numero.value, **person
+        )
+        accounts.add(DirectoryEntry(account, qualite, numero, spoken_of))
+        return account
+
+    def change(account_id="account", **changes):
+        entry = accounts.entries[account_id]
+        if confirmed := changes.pop("confirmed_email", None):
+            entry.subject = replace(entry.subject, email=confirmed, email_verified=True)
+        accounts.change(account_id, **changes)
+
+    return Directory(accounts, nullcontext, add, change)
+
+
+def in_sql(database):
+    def add(account_id="account", numero=NUMERO, qualite=Qualite.AFFILIE, password=OURS, **person):
+        spoken_of = subject(qualite=str(qualite), numero_dossier=numero.value, **person)
+        lines = {f"address_{n}": line for n, line in enumerate(spoken_of.address, 1)}
+        names = (
+            "qualite numero_dossier family_name usage_name given_names gender birthdate email phone"
+        )
+        with database.transaction():
+            made = database.execute(
+                insert(DossierRow).values(
+                    **{name: getattr(spoken_of, name) for name in names.split()},
+                    **lines,
+                    situations="|".join(spoken_of.situations),
+                    status="active",
+                    updated_at=spoken_of.updated_at,
+                )
+            )
+            database.execute(
+                insert(AccountRow).values(
+                    id=account_id,
+                    dossier_id=made.inserted_primary_key[0],
+                    password_hash=password.phc if password else None,
+                    password_scheme=password.scheme if password else None,
+                    credential_version=1,
+                    created_at=NOON,
+                )
+            )
+        return Account(account_id, DossierStatus.ACTIVE, password, 1, None)
+
+    def change(account_id="account", **changes):
+        with database.transaction():
+            if status := changes.pop("dossier_status", None):
+                dossier = select(AccountRow.dossier_id).where(AccountRow.id == account_id)
+                database.execute(
+                    update(DossierRow).where(DossierRow.id.in_(dossier)).values(status=str(status))
+                )
+            if password := changes.pop("password", None):
+                changes |= {"password_hash": password.phc, "password_scheme": password.scheme}
+            if confirmed := changes.pop("confirmed_email", None):
+                changes |= {"email": confirmed}
+            if changes:
+                database.execute(
+                    update(AccountRow).where(AccountRow.id == account_id).values(**changes)
+                )
+
+    return Directory(SqlAccounts(database), database.transaction, add, change)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def directory(request):
+    if request.param == "memory":
+        yield in_memory()
+        return
+    url = request.getfixturevalue(f"{request.param}_url")
+    upgrade(url)
+    with Flask("accounts").app_context() as context:
+        database = Database(context.app, url)
+        yield in_sql(database)
+        database.engine.dispose()
+
+
+class TestFind:
+    def test_an_account_is_found_by_qualite_and_number(self, directory):
+        directory.add()
+
+        assert directory.find() == Account("account", DossierStatus.ACTIVE, OURS, 1, None)
+
+    def test_one_number_may_belong_to_two_people(self, directory):
+        directory.add("affilie", qualite=Qualite.AFFILIE)
+        directory.add("ayant-droit", qualite=Qualite.AYANT_DROIT)
+
+        assert directory.find(Qualite.AFFILIE).id == "affilie"
+        assert directory.find(Qualite.AYANT_DROIT).id == "ayant-droit"
+
+    def test_a_leading_zero_is_part_of_the_number(self, directory):
+        directory.add(numero=NumeroDossier("0234567"))
+
+        assert directory.find(numero=NumeroDossier("234567")) is None
+
+    def test_nobody_is_found_under_an_unknown_number_or_the_other_box(self, directory):
+        directory.add()
+
+        assert directory.find(numero=NumeroDossier("7654321")) is None
+        assert directory.find(Qualite.AYANT_DROIT) is None
+
+    def test_a_closed_dossier_is_found_with_its_status(self, directory):
+        directory.add(password=None)
+        directory.change(dossier_status=DossierStatus.DECEASED)
+
+        found = directory.find()
+
+        assert (found.dossier_status, found.password) == (DossierStatus.DECEASED, None)
+
+
+class TestSignedIn:
+    def test_a_sign_in_is_noted_with_its_instant(self, directory):
+        account = directory.add()
+
+        assert directory.signed_in(account) is True
+
+        assert directory.find() == replace(account, last_sign_in_at=LATER)
+
+    def test_an_imported_hash_is_replaced_and_the_version_stays(self, directory):
+        account = directory.add(password=IMPORTED)
+
+        assert directory.signed_in(account, replacement=OURS) is True
+
+        assert directory.find() == replace(account, password=OURS, last_sign_in_at=LATER)
+
+    @pytest.mark.parametrize("replacement", [None, OURS], ids=["kept", "replaced"])
+    def test_a_password_chosen_meanwhile_refuses_the_sign_in(self, directory, replacement):
+        account = directory.add(password=IMPORTED)
+        chosen = PasswordHash(OURS.scheme, "$argon2id$chosen")
+        directory.change(password=chosen, credential_version=2)
+
+        assert directory.signed_in(account, replacement) is False
+
+        found = directory.find()
+        assert (found.password, found.last_sign_in_at) == (chosen, None)
+
+    @pytest.mark.parametrize("status", [DossierStatus.CLOSED, DossierStatus.DECEASED])
+    @pytest.mark.parametrize("replacement", [None, OURS], ids=["kept", "replaced"])
+    def test_a_dossier_closed_meanwhile_refuses_the_sign_in(self, directory, replacement, status):
+        account = directory.add(password=IMPORTED)
+        directory.change(dossier_status=status)
+
+        assert directory.signed_in(account, replacement) is False
+
+        found = directory.find()
+        assert (found.password, found.last_sign_in_at) == (IMPORTED, None)
+
+    def test_a_form_sent_twice_signs_in_twice_and_the_first_replacement_stays(self, directory):
+        account = directory.add(password=IMPORTED)
+        first, second = OURS, PasswordHash(OURS.scheme, "$argon2id$second")
+
+        assert directory.signed_in(account, first) is True
+        assert directory.signed_in(account, second) is True
+
+        assert directory.find().password == first
+
+    def test_a_hash_replaced_meanwhile_does_not_refuse_who_brings_none(self, directory):
+        account = directory.add(password=IMPORTED)
+        directory.change(password=OURS)
+
+        assert directory.signed_in(account) is True
+
+        assert directory.find().password == OURS
+
+    def test_another_account_is_not_touched(self, directory):
+        account = directory.add()
+        other = directory.add("another", NumeroDossier("7654321"), password=IMPORTED)
+
+        directory.signed_in(account, replacement=OURS)
+
+        assert directory.find(numero=NumeroDossier("7654321")) == other
+
+
+class TestSubject:
+    def test_a_subject_is_what_the_directory_says_of_the_person(self, directory):
+        directory.add(numero=NumeroDossier("1234567"), situations=("cotisant", "rente_invalidite"))
+
+        assert directory.subject() == subject(
+            credential_version=1, situations=("cotisant", "rente_invalidite")
+        )
+
+    def test_a_subject_without_situations_has_none(self, directory):
+        directory.add(situations=())
+
+        assert directory.subject().situations == ()
+
+    def test_nobody_is_spoken_of_under_an_unknown_identifier(self, directory):
+        assert directory.subject("nobody") is None
+
+    def test_an_address_confirmed_here_outranks_the_one_of_the_import(self, directory):
+        directory.add(email="import@example.org")
+        before = directory.subject()
+        directory.change(confirmed_email="mine@example.org")
+        after = directory.subject()
+
+        assert (before.email, before.email_verified) == ("import@example.org", False)
+        assert (after.email, after.email_verified) == ("mine@example.org", True)
+
+    def test_a_subject_knows_the_version_and_whether_it_signs_in(self, directory):
+        directory.add()
+        directory.change(credential_version=7, dossier_status=DossierStatus.CLOSED)
+
+        told = directory.subject()
+
+        assert (told.credential_version, told.signs_in) == (7, False)
+
+
+class TestSchemeCounts:
+    def counts(self, directory):
+        with directory.transaction():
+            return dict(directory.accounts.scheme_counts())
+
+    def test_accounts_are_counted_by_scheme_and_those_without_a_password_are_not(self, directory):
+        for n, password in enumerate([OURS, OURS, IMPORTED, None]):
+            directory.add(f"account-{n}", NumeroDossier(f"123456{n}"), password=password)
+
+        assert self.counts(directory) == {OURS.scheme: 2, IMPORTED.scheme: 1}
+
+    def test_an_empty_directory_has_no_scheme(self, directory):
+        assert self.counts(directory) == {}
+
+
+def test_the_mix_is_counted_once_an_hour_and_not_at_every_sign_in(sqlite_url):
+    upgrade(sqlite_url)
+    with Flask("accounts").app_context() as context:
+        database = Database(context.app, sqlite_url)
+        directory = in_sql(database)
+        directory.add(password=IMPORTED)
+        with database.transaction():
+            first = directory.accounts.scheme_counts()
+        directory.add("another", NumeroDossier("7654321"), password=OURS)
+        with database.transaction():
+            assert directory.accounts.scheme_counts() == first == {IMPORTED.scheme: 1}
+        database.engine.dispose()
+
+
+def test_a_store_that_is_not_ready_is_not_an_unknown_number(tmp_path):
+    with Flask("accounts").app_context() as context:
+        database = Database(context.app, f"sqlite:///{tmp_path / 'empty.sqlite'}")
+        accounts = SqlAccounts(database)
+
+        with pytest.raises(StoreUnavailable):
+            accounts.find(Qualite.AFFILIE, NUMERO)
+        with pytest.raises(StoreUnavailable):
+            accounts.get("account")
+        with pytest.raises(StoreUnavailable):
+            accounts.scheme_counts()
+        database.engine.dispose()
