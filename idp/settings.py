@@ -11,8 +11,10 @@ from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
+from pydantic import BeforeValidator
 from pydantic import Field
 from pydantic import ValidationError
 from pydantic import field_validator
@@ -22,12 +24,26 @@ from pydantic_settings import SettingsConfigDict
 from idp import IdpError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+_ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
 
 
 class InvalidSettings(IdpError):
     """A setting is missing or wrong; the text names each one and what is expected."""
 
     code = "invalid_settings"
+
+
+def _seconds(value: object) -> object:
+    # "60" is a minute, not the ISO 8601 duration that pydantic would look for.
+    if isinstance(value, str) and value.strip().isdigit():
+        return timedelta(seconds=int(value))
+    return value
+
+
+Span = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(seconds=1))]
 
 
 class Settings(BaseSettings):
@@ -54,56 +70,40 @@ class Settings(BaseSettings):
     hash_pool_size: int = Field(default=2, ge=1, le=64)
     hash_pool_queue: int = Field(default=16, ge=1, le=1024)
 
-    session_idle: timedelta = timedelta(minutes=30)
-    session_absolute: timedelta = timedelta(hours=8)
-    waiting_request_lifetime: timedelta = timedelta(hours=24)
-    code_lifetime: timedelta = Field(default=timedelta(seconds=60), le=timedelta(seconds=60))
-    access_token_lifetime: timedelta = Field(default=timedelta(minutes=5), le=timedelta(hours=1))
-    id_token_lifetime: timedelta = Field(default=timedelta(minutes=10), le=timedelta(hours=1))
-    jwks_max_age: timedelta = timedelta(minutes=10)
-    audit_retention: timedelta = Field(
+    session_idle: Span = timedelta(minutes=30)
+    session_absolute: Span = timedelta(hours=8)
+    waiting_request_lifetime: Span = timedelta(hours=24)
+    code_lifetime: Span = Field(default=timedelta(seconds=60), le=timedelta(seconds=60))
+    access_token_lifetime: Span = Field(default=timedelta(minutes=5), le=timedelta(hours=1))
+    id_token_lifetime: Span = Field(default=timedelta(minutes=10), le=timedelta(hours=1))
+    jwks_max_age: Span = timedelta(minutes=10)
+    audit_retention: Span = Field(
         default=timedelta(days=365), ge=timedelta(days=183), le=timedelta(days=3 * 366)
     )
 
     trusted_proxies: int = Field(default=0, ge=0, le=8)
     account_day_limit: int = Field(default=25, ge=5, le=25)
     network_limit: int = Field(default=30, ge=5)
-    network_window: timedelta = timedelta(minutes=10)
+    network_window: Span = timedelta(minutes=10)
     client_secret_limit: int = Field(default=60, ge=5)
-    client_secret_window: timedelta = timedelta(minutes=10)
+    client_secret_window: Span = timedelta(minutes=10)
 
     log_level: str = "INFO"
-
-    @field_validator(
-        "session_idle",
-        "session_absolute",
-        "waiting_request_lifetime",
-        "code_lifetime",
-        "access_token_lifetime",
-        "id_token_lifetime",
-        "jwks_max_age",
-        "network_window",
-        "client_secret_window",
-        "audit_retention",
-        mode="before",
-    )
-    @classmethod
-    def _seconds(cls, value: object) -> object:
-        # "60" is a minute, not the ISO 8601 duration that pydantic would look for.
-        if isinstance(value, str) and value.strip().isdigit():
-            return timedelta(seconds=int(value))
-        return value
 
     @field_validator("issuer")
     @classmethod
     def _issuer(cls, value: str) -> str:
+        match = _ORIGIN.fullmatch(value)
+        if match is None:
+            message = "https://host or https://host:port, in lower case and without anything after"
+            raise ValueError(message)
+        if match["port"] and not 0 < int(match["port"]) < 65536:
+            message = "a port from 1 to 65535"
+            raise ValueError(message)
+        if match["port"] == {"https": "443", "http": "80"}[match["scheme"]]:
+            message = "without the port that its scheme implies: services compare the text"
+            raise ValueError(message)
         url = urlsplit(value)
-        if not url.hostname or url.query or url.fragment or url.username or value.endswith("/"):
-            message = "an https URL with a host and without query, fragment or final slash"
-            raise ValueError(message)
-        if url.path:
-            message = "an URL without a path: session cookies belong to the whole host"
-            raise ValueError(message)
         if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
             message = "https (http is for a loopback address only)"
             raise ValueError(message)
@@ -118,6 +118,14 @@ class Settings(BaseSettings):
             message = f"not a regular expression: {error}"
             raise ValueError(message) from None
         return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _level(cls, value: str) -> str:
+        if value.upper() not in LOG_LEVELS:
+            message = f"one of {', '.join(LOG_LEVELS)}"
+            raise ValueError(message)
+        return value.upper()
 
     @field_validator("redesign_at")
     @classmethod

@@ -1,0 +1,199 @@
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from idp.settings import InvalidSettings
+from idp.settings import Settings
+from idp.settings import read_settings
+
+ISSUER = "https://connexion.example"
+SPANS = [name for name, field in Settings.model_fields.items() if field.annotation is timedelta]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_this_machine(monkeypatch):
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"IDP_{name.upper()}", raising=False)
+    monkeypatch.delenv("IDP_ENV_FILE", raising=False)
+
+
+def refusal(**given):
+    with pytest.raises(InvalidSettings) as refused:
+        read_settings(**{"issuer": ISSUER, **given})
+    return str(refused.value)
+
+
+def test_the_issuer_alone_is_enough():
+    settings = read_settings(issuer=ISSUER)
+
+    assert settings.issuer == ISSUER
+    assert settings.keys_path == Path("data/keys")
+    assert settings.secrets_path == Path("data/secrets")
+    assert settings.is_loopback is False
+
+
+def test_without_an_issuer_the_refusal_names_it():
+    with pytest.raises(InvalidSettings, match=r"^IDP_ISSUER: Field required$"):
+        read_settings()
+
+
+def test_every_fault_is_named_at_once():
+    told = refusal(issuer="x", trusted_proxies=-1, argon2_passes="many")
+
+    assert [line.partition(":")[0] for line in told.splitlines()] == [
+        "IDP_ISSUER",
+        "IDP_ARGON2_PASSES",
+        "IDP_TRUSTED_PROXIES",
+    ]
+
+
+def test_a_refusal_never_shows_what_stands_in_the_environment():
+    assert "hunter2" not in refusal(session_idle="hunter2")
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "https://connexion.example",
+        "https://connexion.example:8443",
+        "http://localhost:8000",
+        "http://127.0.0.1:8000",
+        "http://[::1]:8000",
+    ],
+)
+def test_an_issuer_is_an_https_origin_or_loopback(issuer):
+    assert read_settings(issuer=issuer).issuer == issuer
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "",
+        "connexion.example",
+        "https://",
+        "https://connexion.example/",
+        "https://connexion.example/idp",
+        "https://connexion.example?x=1",
+        "https://connexion.example#x",
+        "https://somebody@connexion.example",
+        "ftp://connexion.example",
+        "http://connexion.example",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+        "https://connexion.example ",
+        "https://connexion.example\n",
+        "HTTPS://connexion.example",
+        "https://Connexion.example",
+        "https://connexion.example:0x50",
+        "https://connexion.example:99999",
+        "https://connexion.example:0",
+        "https://-connexion.example",
+        "https://connexion.example:",
+        "https://connexion.example?",
+        "https://connexion.example#",
+        "https://@connexion.example",
+        "https://connexion.example:443",
+        "http://localhost:80",
+    ],
+)
+def test_authlib_trap_17_any_other_issuer_is_refused(issuer):
+    assert refusal(issuer=issuer).startswith("IDP_ISSUER: ")
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_a_span_is_a_number_of_seconds(name, monkeypatch):
+    default = Settings.model_fields[name].default
+    seconds = int(default.total_seconds())
+    monkeypatch.setenv(f"IDP_{name.upper()}", f" {seconds} ")
+
+    assert getattr(read_settings(issuer=ISSUER), name) == default
+
+
+@pytest.mark.parametrize("name", SPANS)
+@pytest.mark.parametrize("value", ["0", "-60", "-PT1S"])
+def test_a_span_of_nothing_is_refused(name, value):
+    # Redis keeps nothing for no time: every sign-in would fail instead of the start.
+    assert refusal(**{name: value}).startswith(f"IDP_{name.upper()}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "beyond"),
+    [
+        ("code_lifetime", "60", "61"),
+        ("access_token_lifetime", "3600", "3601"),
+        ("id_token_lifetime", "3600", "3601"),
+        ("argon2_memory_kib", "19456", "19455"),
+        ("argon2_memory_kib", "131072", "131073"),
+        ("argon2_passes", "2", "1"),
+        ("argon2_passes", "4", "5"),
+        ("hash_pool_size", "1", "0"),
+        ("hash_pool_queue", "1", "0"),
+        ("trusted_proxies", "0", "-1"),
+        ("trusted_proxies", "8", "9"),
+        ("account_day_limit", "25", "26"),
+        ("account_day_limit", "5", "4"),
+        ("network_limit", "5", "4"),
+        ("client_secret_limit", "5", "4"),
+    ],
+)
+def test_a_weak_or_dangerous_value_is_refused_and_its_neighbour_is_not(name, last, beyond):
+    read_settings(issuer=ISSUER, **{name: last})
+
+    assert refusal(**{name: beyond}).startswith(f"IDP_{name.upper()}: ")
+
+
+@pytest.mark.parametrize("name", ["affilie_pattern", "ayant_droit_pattern"])
+def test_a_pattern_that_is_no_regular_expression_is_refused(name):
+    assert "not a regular expression" in refusal(**{name: "[0-9"})
+
+
+@pytest.mark.parametrize("level", ["debug", "INFO", "Warning"])
+def test_a_log_level_has_no_case(level):
+    assert read_settings(issuer=ISSUER, log_level=level).log_level == level.upper()
+
+
+def test_a_log_level_that_is_none_is_refused():
+    assert refusal(log_level="LOUD").startswith("IDP_LOG_LEVEL: ")
+
+
+def test_the_redesign_is_an_instant_in_utc_where_no_zone_is_said():
+    assert read_settings(issuer=ISSUER, redesign_at="2021-03-01").redesign_at == datetime(
+        2021, 3, 1, tzinfo=UTC
+    )
+    read = read_settings(issuer=ISSUER, redesign_at="2021-03-01T00:00:00+01:00").redesign_at
+    assert read == datetime(2021, 2, 28, 23, tzinfo=UTC)
+
+
+def test_without_a_database_url_the_embedded_file_is_used(tmp_path):
+    settings = read_settings(issuer=ISSUER, data_dir=tmp_path)
+
+    assert settings.sql_url == f"sqlite:///{tmp_path / 'idp.sqlite'}"
+    assert read_settings(issuer=ISSUER, database_url="postgresql+psycopg://x").sql_url == (
+        "postgresql+psycopg://x"
+    )
+
+
+def test_given_outranks_the_environment_which_outranks_the_file(tmp_path, monkeypatch):
+    file = tmp_path / "idp.env"
+    file.write_text("IDP_FUND_NAME=file\nIDP_NETWORK_LIMIT=40\nIDP_SUPPORT_PHONE=0123\n")
+    monkeypatch.setenv("IDP_ENV_FILE", str(file))
+    monkeypatch.setenv("IDP_NETWORK_LIMIT", "50")
+    monkeypatch.setenv("IDP_FUND_NAME", "environment")
+
+    settings = read_settings(issuer=ISSUER, fund_name="given")
+
+    assert (settings.fund_name, settings.network_limit, settings.support_phone) == (
+        "given",
+        50,
+        "0123",
+    )
+
+
+def test_settings_cannot_be_changed_once_read():
+    settings = read_settings(issuer=ISSUER)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.issuer = "https://evil.example"
