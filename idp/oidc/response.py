@@ -6,6 +6,7 @@ Authlib leaves ``iss`` out of most errors (authlib.md, trap 8); here nothing is 
 from urllib.parse import urlencode
 
 from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.clients import Client
 
 
 def success_location(redirect_uri: str, *, code: str, state: str, issuer: str) -> str:
@@ -22,6 +23,16 @@ def refusal_location(refusal: RefusedByRedirect, *, issuer: str) -> str:
         ("iss", issuer),
     ]
     return with_parameters(refusal.redirect_uri, parameters)
+
+
+def home_location(client: Client, *, issuer: str) -> str:
+    """Write where a client begins anew: its own sign-in where it names one, else its page, or "".
+
+    Spec: OIDC Core 1.0 §4 (``iss`` tells the service whom to ask).
+    """
+    if client.initiate_login_uri:
+        return with_parameters(client.initiate_login_uri, [("iss", issuer)])
+    return client.client_uri
 
 
 def with_parameters(registered: str, parameters: list[tuple[str, str]]) -> str:

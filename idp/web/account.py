@@ -51,7 +51,7 @@ def show() -> Response:
             numero_end=subject.numero_dossier[-2:],
             name=f"{subject.given_names.partition(' ')[0]} "
             f"{subject.usage_name or subject.family_name}".strip(),
-            since=f"Connexion à {since:%H}\u00a0h\u00a0{since:%M}",
+            since=f"Connexion à {since.hour}\u00a0h\u00a0{since:%M}",
             logout_action="/logout",
             csrf=csrf_token(given, browser),
         )

@@ -1,10 +1,11 @@
 """What a browser carries: its own cookie, its session, its device; and where a request comes from.
 
-=====================  ======================================================================
+=====================  =====================================================================
 ``__Host-browser``     a random name of the browser; waiting requests and CSRF hang on it
 ``__Host-session``     the SSO session's token; ends with the browser
 ``__Host-device``      signed: this browser signed in before, six months
-=====================  ======================================================================
+``__Host-answered``    which waiting requests were answered here; ends with the browser
+=====================  =====================================================================
 """
 
 import hashlib
@@ -30,6 +31,8 @@ from idp.web import Services
 BROWSER_COOKIE = "__Host-browser"
 SESSION_COOKIE = "__Host-session"
 DEVICE_COOKIE = "__Host-device"
+ANSWERED_COOKIE = "__Host-answered"
+ANSWERED_KEPT = 12
 SIX_MONTHS = timedelta(days=182)
 _COOKIE_LIMIT = 256
 
@@ -113,6 +116,18 @@ def keep_device(response: Response, services: Services, device: str) -> None:
     _set(response, DEVICE_COOKIE, f"{value}.{tag}", SIX_MONTHS)
 
 
+def was_answered(request: Request, sealed: str) -> bool:
+    """Tell whether this browser was already led on with the answer to a waiting request."""
+    return _mark(sealed) in request.cookies.get(ANSWERED_COOKIE, "").split(".")
+
+
+def note_answered(request: Request, response: Response, sealed: str) -> None:
+    """Remember an answered request: the back button must not bring its service a second answer."""
+    marks = request.cookies.get(ANSWERED_COOKIE, "")[:_COOKIE_LIMIT].split(".")
+    kept = [_mark(sealed), *(mark for mark in marks if mark)][:ANSWERED_KEPT]
+    _set(response, ANSWERED_COOKIE, ".".join(kept), None)
+
+
 def csrf_token(services: Services, browser: str) -> str:
     """What a form of ours must send back from this browser."""
     return _sign(services.cookie_keys[0], "csrf", browser)
@@ -162,6 +177,11 @@ def _is_signed(keys: Sequence[bytes], purpose: str, text: str, presented: str) -
     tag = presented.encode("utf-8", "surrogatepass")
     expected = [_sign(key, purpose, text).encode() for key in keys]
     return any(hmac.compare_digest(tag, one) for one in expected)
+
+
+def _mark(sealed: str) -> str:
+    digest = hashlib.sha256(sealed.encode("utf-8", "surrogatepass")).digest()
+    return urlsafe_b64encode(digest[:12]).decode("ascii")
 
 
 def _epoch(instant: datetime) -> int:

@@ -19,6 +19,8 @@ from idp.limits import SignInDelayed
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
+from idp.oidc.clients import Client
+from idp.oidc.response import home_location
 from idp.oidc.response import refusal_location
 from idp.oidc.waiting import WaitingRequest
 from idp.oidc.waiting import WaitingRequestUnreadable
@@ -35,8 +37,10 @@ from idp.web.browser import keep_session
 from idp.web.browser import name_browser
 from idp.web.browser import network_of_request
 from idp.web.browser import new_device
+from idp.web.browser import note_answered
 from idp.web.browser import open_session
 from idp.web.browser import session_of
+from idp.web.browser import was_answered
 from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import allow_form_to
 from idp.web.headers import see_other
@@ -65,11 +69,7 @@ class Waiting:
     sealed: str = ""
     opened: WaitingRequest | None = None
     request: AuthorizationRequest | None = None
-
-    @property
-    def action(self) -> str:
-        """The page's own address."""
-        return f"/connexion?{urlencode({'demande': self.sealed})}" if self.sealed else "/connexion"
+    answered: bool = False
 
 
 @bp.get("/")
@@ -89,12 +89,16 @@ def show() -> Response:
     if found.request is None or found.opened is None:
         _, session = session_of(request, given)
         return see_other("/compte") if session else _page(given, found, browser)
+    if found.answered:
+        return see_other(_home(given, found.request.client))
     if not browser:
         # No loop through /authorize: where cookies are refused this page is where one learns it.
         return _page(given, found, browser, notice=NO_COOKIES)
     location, answered = resume(given, found.request, found.opened.requested_at)
     if answered:
-        return see_other(location)
+        response = see_other(location)
+        note_answered(request, response, found.sealed)
+        return response
     qualite, numero = hinted(given, found.request)
     return _page(given, found, browser, qualite=qualite, numero=numero)
 
@@ -108,7 +112,8 @@ def submit() -> Response:
     if isinstance(found, Response):
         return found
     qualite, numero = request.form.get("qualite", ""), request.form.get("numero", "")[:64]
-    if not is_own_form(request, given, browser):
+    sealed_here = found.opened is None or found.opened.same_browser
+    if not sealed_here or not is_own_form(request, given, browser):
         return _page(
             given, found, browser, 403, qualite=qualite, numero=numero,
             notice=STALE_FORM if browser else NO_COOKIES,
@@ -146,7 +151,7 @@ def submit() -> Response:
         return response
     return _page(
         given, found, browser, 403, qualite=qualite, numero=numero,
-        errors=(FormError("", REFUSED),), refused=True,
+        errors=(FormError("", REFUSED),),
         notice=wait_notice(outcome.wait) if outcome.wait else None,
     )  # fmt: skip
 
@@ -175,8 +180,11 @@ def _sign_in(
 
 def _signed_in(given: Services, found: Waiting, signed_in: SignedIn, device: str) -> Response:
     token, key, session = open_session(request, given, signed_in)
-    if found.request is not None:
+    if found.request is not None and found.answered:
+        response = see_other(_home(given, found.request.client))
+    elif found.request is not None:
         response = see_other(issue_code(given, found.request, key, session))
+        note_answered(request, response, found.sealed)
     else:
         response = see_other(_default_target(given))
     keep_session(response, token)
@@ -198,18 +206,25 @@ def _waiting(given: Services, browser: str) -> Waiting | Response:
     except RefusedByRedirect as refusal:
         return see_other(refusal_location(refusal, issuer=given.issuer))
     if opened.expired:
-        return _expired(asked.client.initiate_login_uri or asked.client.client_uri)
-    if not opened.same_browser and browser:
+        return _expired(home_location(asked.client, issuer=given.issuer))
+    if not opened.same_browser and browser and request.method == "GET":
         # Another tab named the browser first, or the address was copied: ask again, under its name.
         return ask_again(given, opened.params)
-    return Waiting(sealed, opened, asked)
+    return Waiting(sealed, opened, asked, was_answered(request, sealed))
+
+
+def _action_of(sealed: str) -> str:
+    """The page's own address, with the request that waits."""
+    return f"/connexion?{urlencode({'demande': sealed})}" if sealed else "/connexion"
 
 
 def _default_target(given: Services) -> str:
     client = given.clients.find(given.default_client_id) if given.default_client_id else None
-    if client is None:
-        return "/compte"
-    return client.initiate_login_uri or client.client_uri or "/compte"
+    return _home(given, client) if client is not None else "/compte"
+
+
+def _home(given: Services, client: Client) -> str:
+    return home_location(client, issuer=given.issuer) or "/compte"
 
 
 def _page(
@@ -222,24 +237,26 @@ def _page(
     numero: str = "",
     errors: tuple[FormError, ...] = (),
     switch_to: str = "",
-    refused: bool = False,
     notice: Notice | None = None,
 ) -> Response:
     response = make_response("", status)
     browser = name_browser(response, browser)
-    asked = found.request
+    asked, sealed = found.request, found.sealed
+    if found.opened is not None and not found.opened.same_browser:
+        # A form sent without the cookie it was made for: the next one is made for this browser.
+        sealed = given.waiting.seal(found.opened.params, browser)
     if asked is not None:
-        allow_form_to(asked.redirect_uri, client=asked.client)
+        home = home_location(asked.client, issuer=given.issuer) if found.answered else ""
+        allow_form_to(asked.redirect_uri, home, client=asked.client)
     else:
         target = _default_target(given)
         allow_form_to(*([target] if ":" in target else []))
     body = render_template(
         "pages/login.html",
-        form=Form(found.action, csrf_token(given, browser), qualite, numero),
+        form=Form(_action_of(sealed), csrf_token(given, browser), qualite, numero),
         errors=errors,
         notice=notice,
         switch_to=switch_to,
-        refused=refused,
         service_name=asked.client.client_name if asked else "",
         franceconnect_url="",
         reset_url="",

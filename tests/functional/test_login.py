@@ -7,6 +7,7 @@ from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from urllib.parse import parse_qs
+from urllib.parse import quote
 from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from werkzeug.test import TestResponse
 
 from idp.identity.password import parse_imported
 from tests.instance import CALLBACK
+from tests.instance import ISSUER
 from tests.instance import NOON
 from tests.instance import PASSWORD
 from tests.instance import Clock
@@ -471,10 +473,12 @@ def test_login_csrf_a_request_sealed_for_the_attackers_browser_answers_nobody_el
         },
     )
 
+    # The request is asked again under the member's own name: no code, no session.
+    assert opened.status_code == 303
+    assert opened.headers["Location"].startswith(f"{instance.settings.issuer}/authorize?")
+    assert sent.status_code == 403
+    assert form_action(sent) != form_action(attackers_page)
     for answer in (opened, sent):
-        # The request is asked again under the member's own name: no code, no session.
-        assert answer.status_code == 303
-        assert answer.headers["Location"].startswith(f"{instance.settings.issuer}/authorize?")
         assert session_of(answer) == ""
 
 
@@ -583,7 +587,10 @@ def test_opened_directly_it_leads_to_the_account_where_no_default_service_is_set
 @pytest.mark.parametrize(
     ("metadata", "expected"),
     [
-        ({"initiate_login_uri": "http://127.0.0.1:9001/login"}, "http://127.0.0.1:9001/login"),
+        (
+            {"initiate_login_uri": "http://127.0.0.1:9001/login"},
+            f"http://127.0.0.1:9001/login?iss={quote(ISSUER, safe='')}",
+        ),
         ({"client_uri": "http://127.0.0.1:9001/"}, "http://127.0.0.1:9001/"),
         ({}, "/compte"),
     ],
@@ -672,7 +679,7 @@ def test_every_cookie_is_bound_to_this_host_to_https_and_hidden_from_scripts(
     cookies = [*asked.headers.getlist("Set-Cookie"), *signed_in.headers.getlist("Set-Cookie")]
     names = {cookie.partition("=")[0] for cookie in cookies}
 
-    assert names == {"__Host-browser", "__Host-session", "__Host-device"}
+    assert names == {"__Host-browser", "__Host-session", "__Host-device", "__Host-answered"}
     for cookie in cookies:
         attributes = {part.strip() for part in cookie.split(";")[1:]}
         assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= attributes
@@ -731,3 +738,47 @@ def test_a_new_password_elsewhere_ends_what_the_former_one_opened(instance: Inst
     assert visitor.userinfo(tokens["access_token"]).status_code == 401
     assert visitor.redeem(service, code).get_json()["error"] == "invalid_grant"
     assert visitor.get("/compte").headers["Location"] == "/connexion"
+
+
+def test_a_form_sent_after_the_cookies_were_cleared_comes_back_filled_and_then_works(
+    instance: Instance,
+) -> None:
+    person = instance.add_person()
+    service = instance.add_service()
+    visitor = instance.visitor()
+    page = visitor.open_sign_in(service)
+    visitor.http = type(visitor.http)(instance.app)
+
+    first = visitor.submit_sign_in(page, person.qualite, person.numero, person.password)
+    second = visitor.submit_sign_in(first, person.qualite, person.numero, person.password)
+
+    assert first.status_code == 403
+    assert value_of(first, "numero") == person.numero
+    assert answer_of(second)["state"] == service.state
+
+
+@pytest.mark.parametrize(
+    ("metadata", "home"),
+    [
+        (
+            {"initiate_login_uri": "http://127.0.0.1:9001/login?de=idp"},
+            f"http://127.0.0.1:9001/login?de=idp&iss={quote(ISSUER, safe='')}",
+        ),
+        ({"client_uri": "http://127.0.0.1:9001/"}, "http://127.0.0.1:9001/"),
+        ({}, "/compte"),
+    ],
+)
+def test_the_back_button_leads_to_the_service_anew_and_never_answers_a_request_twice(
+    instance: Instance, metadata: dict[str, str], home: str
+) -> None:
+    person = instance.add_person()
+    service = instance.add_service(**metadata)
+    visitor = instance.visitor()
+    page = visitor.open_sign_in(service)
+    visitor.submit_sign_in(page, person.qualite, person.numero, person.password)
+
+    back = visitor.get(form_action(page))
+    sent_again = visitor.submit_sign_in(page, person.qualite, person.numero, person.password)
+
+    assert (back.status_code, back.headers["Location"]) == (303, home)
+    assert (sent_again.status_code, sent_again.headers["Location"]) == (303, home)
