@@ -137,8 +137,8 @@ def _refused_on_page(error: RefusedOnPage) -> Response:
         400,
         title="Ce service ne peut pas vous connecter",
         message="La demande que le service nous a transmise n’est pas valable. "
-        "Retournez sur le site du service et recommencez ; si cela continue, signalez-le-lui "
-        "avec les informations ci-dessous.",
+        "Retournez sur le site du service et recommencez. Si cela continue, prévenez ce service "
+        "en lui donnant les informations ci-dessous.",
         code=f"{error.error}: {error.description}",
         incident=g.request_id,
         link="",
