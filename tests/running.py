@@ -213,6 +213,14 @@ class Running:
         """Send one request without a browser."""
         return ask(self.port, method, target, **kwargs)
 
+    def send_raw(self, request: bytes) -> bytes:
+        """Send what no client library would, and read until the server hangs up."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            connection.shutdown(socket.SHUT_WR)
+            with connection.makefile("rb") as received:
+                return received.read()
+
     def ready(self) -> tuple[int, dict[str, str]]:
         """What ``/readyz`` says."""
         answer = self.ask("GET", "/readyz")
@@ -266,43 +274,52 @@ def own_valkey(servers_folder: Path) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="session")
-def shared_running(
+def make_shared_running(
     tmp_path_factory: pytest.TempPathFactory, own_valkey: ValkeyServer
-) -> Iterator[Running]:
-    """One gunicorn for every test that leaves it as it was."""
-    folder = tmp_path_factory.mktemp("running")
-    running = Running(
-        folder, sql_url=f"sqlite:///{folder / 'idp.sqlite'}", redis_url=own_valkey.url
-    )
-    _ = running.instance
-    running.start()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def running(shared_running: Running) -> Running:
-    """gunicorn with two workers, on SQLite and a Valkey of its own. Leave it running."""
-    return shared_running
-
-
-@pytest.fixture
-def make_running(tmp_path: Path, own_valkey: ValkeyServer) -> Iterator[Callable[..., Running]]:
-    """Start a gunicorn of the test's own, with settings of its own."""
+) -> Iterator[Callable[..., Running]]:
+    """Make a gunicorn with settings of its own, for as long as the run lasts."""
     made: list[Running] = []
 
     def make(*, sql_url: str = "", redis_url: str = "", **settings: Any) -> Running:
-        folder = tmp_path / f"running-{len(made)}"
-        folder.mkdir()
+        folder = tmp_path_factory.mktemp("running")
         running = Running(
             folder,
             sql_url=sql_url or f"sqlite:///{folder / 'idp.sqlite'}",
             redis_url=redis_url or own_valkey.url,
             **settings,
         )
+        _ = running.instance  # its schema, its keys and its secrets
         made.append(running)
         return running
 
     yield make
     for running in made:
         running.close()
+
+
+@pytest.fixture
+def make_running(make_shared_running: Callable[..., Running]) -> Iterator[Callable[..., Running]]:
+    """Make a gunicorn with settings of its own, for one test."""
+    made: list[Running] = []
+
+    def make(**settings: Any) -> Running:
+        made.append(make_shared_running(**settings))
+        return made[-1]
+
+    yield make
+    for running in made:
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def shared_running(make_shared_running: Callable[..., Running]) -> Running:
+    """One gunicorn for every test that leaves it as it was."""
+    running = make_shared_running()
+    running.start()
+    return running
+
+
+@pytest.fixture
+def running(shared_running: Running) -> Running:
+    """gunicorn with two workers, on SQLite and a Valkey of its own. Leave it running."""
+    return shared_running

@@ -55,8 +55,11 @@ def register(app: Flask, services: Services) -> None:
         services.begin_request(g.request_id)
         if isinstance(request.routing_exception, RequestRedirect):
             abort(404)  # werkzeug writes the address of its redirects from the Host header
-        fields = request.args if request.method != "POST" else request.form
-        if sum(map(len, fields.listvalues())) > PARAMETER_LIMIT:
+        try:
+            parsed = [request.args, request.form] if request.method == "POST" else [request.args]
+        except UnicodeDecodeError:  # bytes in an address that are neither escaped nor UTF-8
+            abort(400)
+        if any(sum(map(len, fields.listvalues())) > PARAMETER_LIMIT for fields in parsed):
             abort(400)
 
     @app.context_processor

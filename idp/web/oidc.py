@@ -192,7 +192,7 @@ def _bearer_refusal(status: int, error: str, description: str) -> Response:
     challenge = 'Bearer realm="userinfo"'
     if error:
         challenge += f', error="{error}", error_description="{description}"'
-    response = jsonify(error=error, error_description=description) if error else jsonify()
+    response = jsonify(error=error, error_description=description) if error else jsonify({})
     response.status_code = status
     response.headers["WWW-Authenticate"] = challenge
     return response
