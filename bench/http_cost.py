@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 
 from demo.valkey import FORGETFUL
 from demo.valkey import ValkeyServer
-from idp.app import utc_now
+from idp.parts import utc_now
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.instance import Service
@@ -198,7 +198,7 @@ def signed_in(instance: Instance, service: Service) -> tuple[str, str, str]:
 
 def hash_cost(instance: Instance, rounds: int) -> float:
     """CPU milliseconds of one verification in this process, median."""
-    passwords = instance.parts.services.sign_in.passwords
+    passwords = instance.services.sign_in.passwords
     stored = passwords.hash("x" * 20)
     costs = []
     for _ in range(rounds * 20):

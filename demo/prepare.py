@@ -6,7 +6,6 @@ from pathlib import Path
 from demo.configuration import DemoClient
 from demo.configuration import DemoConfiguration
 from idp import IdpError
-from idp.app import Parts
 from idp.audit import Actor
 from idp.audit import Event
 from idp.identity.dossier import NumeroPatterns
@@ -19,6 +18,7 @@ from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import Client
 from idp.oidc.registration import parse
 from idp.oidc.registration import to_metadata
+from idp.parts import Parts
 from idp.settings import read_settings
 
 DEFAULT_CLIENT_ID = "demo-cotisations"

@@ -1,165 +1,19 @@
-"""Where everything is built: ``create_app()`` for gunicorn, ``Parts`` for commands and tests.
-
-Each part is built when first asked for, so that a command opens only the stores it needs.
-"""
-
-from __future__ import annotations
+"""The web application: ``gunicorn "idp.app:create_app()"``."""
 
 import logging
 from collections.abc import Callable
-from datetime import UTC
 from datetime import datetime
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from idp import StoreUnavailable
 from idp import logs
+from idp.parts import Parts
+from idp.parts import utc_now
 from idp.settings import Settings
 from idp.settings import read_settings
-
-if TYPE_CHECKING:
-    from idp.infra.accounts import SqlAccounts
-    from idp.infra.attempts import RedisAttempts
-    from idp.infra.audit import SqlAuditLog
-    from idp.infra.client_failures import RedisClientFailures
-    from idp.infra.clients import SqlClients
-    from idp.infra.codes import RedisCodes
-    from idp.infra.key_files import KeyFiles
-    from idp.infra.redis_store import RedisStore
-    from idp.infra.secret_files import Secrets
-    from idp.infra.sessions import RedisSessions
-    from idp.infra.sql import Database
-    from idp.web import Services
-
-PACKAGE = Path(__file__).parent
-
-
-def templates_dir() -> Path:
-    """Wheel: ``idp/templates``. Checkout or editable install: ``templates`` beside the package."""
-    shipped = PACKAGE / "templates"
-    return shipped if shipped.is_dir() else PACKAGE.parent / "templates"
-
-
-def utc_now() -> datetime:
-    """The clock of a real process."""
-    return datetime.now(UTC)
-
-
-class Parts:
-    """The parts of one process, each built once, on first use."""
-
-    def __init__(self, settings: Settings, now: Callable[[], datetime] = utc_now) -> None:
-        self.settings = settings
-        self.now = now
-
-    @cached_property
-    def flask(self) -> Flask:
-        """The bare application: no page yet, but what the SQL store needs."""
-        return Flask(
-            "idp", static_folder=str(PACKAGE / "static"), template_folder=str(templates_dir())
-        )
-
-    @cached_property
-    def database(self) -> Database:
-        """The SQL store."""
-        from idp.infra.sql import Database
-
-        return Database(self.flask, self.settings.sql_url)
-
-    @cached_property
-    def redis(self) -> RedisStore:
-        """The Redis or Valkey store."""
-        from idp.infra.redis_store import RedisStore
-
-        return RedisStore(self.settings.redis_url)
-
-    @cached_property
-    def secrets(self) -> Secrets:
-        """The pepper, the pairwise salt, the decoy key and the cookie key."""
-        from idp.infra.secret_files import read_secrets
-
-        return read_secrets(self.settings.secrets_path)
-
-    @cached_property
-    def key_files(self) -> KeyFiles:
-        """The signing keys."""
-        from idp.infra.key_files import KeyFiles
-
-        settings = self.settings
-        return KeyFiles(
-            settings.keys_path,
-            longest_token=max(settings.id_token_lifetime, settings.access_token_lifetime),
-            longest_session=settings.session_absolute,
-        )
-
-    @cached_property
-    def accounts(self) -> SqlAccounts:
-        """Accounts and the subjects that tokens speak of."""
-        from idp.infra.accounts import SqlAccounts
-
-        return SqlAccounts(self.database)
-
-    @cached_property
-    def clients(self) -> SqlClients:
-        """The relying services."""
-        from idp.infra.clients import SqlClients
-
-        return SqlClients(self.database, now=self.now)
-
-    @cached_property
-    def audit(self) -> SqlAuditLog:
-        """The audit log."""
-        from idp.infra.audit import SqlAuditLog
-
-        return SqlAuditLog(self.database, now=self.now)
-
-    @cached_property
-    def sessions(self) -> RedisSessions:
-        """The SSO sessions."""
-        from idp.infra.sessions import RedisSessions
-
-        return RedisSessions(self.redis, idle=self.settings.session_idle, now=self.now)
-
-    @cached_property
-    def codes(self) -> RedisCodes:
-        """Authorization codes and the grants they became."""
-        from idp.infra.codes import RedisCodes
-
-        return RedisCodes(self.redis)
-
-    @cached_property
-    def attempts(self) -> RedisAttempts:
-        """The counters of failures."""
-        from idp.infra.attempts import RedisAttempts
-        from idp.limits import AttemptPolicy
-
-        policy = AttemptPolicy(
-            day_limit=self.settings.account_day_limit,
-            network_limit=self.settings.network_limit,
-            network_window=self.settings.network_window,
-        )
-        return RedisAttempts(self.redis, policy, now=self.now)
-
-    @cached_property
-    def client_failures(self) -> RedisClientFailures:
-        """The counters of wrong client credentials."""
-        from idp.infra.client_failures import RedisClientFailures
-
-        return RedisClientFailures(
-            self.redis,
-            limit=self.settings.client_secret_limit,
-            window=self.settings.client_secret_window,
-        )
-
-    @cached_property
-    def services(self) -> Services:
-        """Everything that pages and endpoints need."""
-        from idp.wiring import build_services
-
-        return build_services(self)
+from idp.web import register
+from idp.wiring import build_services
 
 
 def create_app(settings: Settings | None = None, now: Callable[[], datetime] = utc_now) -> Flask:
@@ -170,8 +24,6 @@ def create_app(settings: Settings | None = None, now: Callable[[], datetime] = u
         UnsafeStore: the Redis store may evict.
         IdpError: a secret or a key is missing or unreadable.
     """
-    from idp.web import register
-
     parts = Parts(settings or read_settings(), now=now)
     logs.configure(parts.settings.log_level)
     try:
@@ -179,6 +31,6 @@ def create_app(settings: Settings | None = None, now: Callable[[], datetime] = u
     except StoreUnavailable as away:
         # It may come back before the first request; /readyz says so meanwhile, and looks again.
         logging.getLogger("idp").warning("started without it: %s", away)
-    register(parts.flask, parts.services)
+    register(parts.flask, build_services(parts))
     parts.flask.extensions["idp"] = parts
     return parts.flask

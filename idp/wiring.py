@@ -27,7 +27,7 @@ from idp.web import Services
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from idp.app import Parts
+    from idp.parts import Parts
 
 
 def build_services(parts: Parts) -> Services:

@@ -11,7 +11,7 @@ import threading
 from datetime import timedelta
 
 from idp import StoreUnavailable
-from idp.app import Parts
+from idp.parts import Parts
 
 ROUND = timedelta(hours=1)
 AFTER_FAILURE = timedelta(minutes=1)

@@ -29,7 +29,6 @@ from sqlalchemy import update
 from werkzeug.test import Client as WerkzeugClient
 from werkzeug.test import TestResponse
 
-from idp.app import Parts
 from idp.app import create_app
 from idp.identity.password import PasswordHash
 from idp.infra.migrations import upgrade
@@ -42,8 +41,11 @@ from idp.infra.tables import DossierRow
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import Client
 from idp.oidc.keys import generate
+from idp.parts import Parts
 from idp.settings import Settings
 from idp.settings import read_settings
+from idp.web import EXTENSION
+from idp.web import Services
 
 ISSUER = "http://localhost:8000"
 CALLBACK = "http://127.0.0.1:9001/callback"
@@ -268,6 +270,7 @@ class Instance:
         upgrade(self.settings.sql_url)
         self.app = create_app(self.settings, now=clock)
         self.parts: Parts = self.app.extensions["idp"]
+        self.services: Services = self.app.extensions[EXTENSION]
 
     def visitor(self, network: str = "192.0.2.10") -> Visitor:
         """A new browser."""
@@ -295,7 +298,7 @@ class Instance:
             **dossier,
         }
         if stored is None and password is not None:
-            stored = self.parts.services.sign_in.passwords.hash(password)
+            stored = self.services.sign_in.passwords.hash(password)
         account_id = secrets.token_urlsafe(16)
         with self.app.app_context(), self.parts.database.transaction():
             made = self.parts.database.execute(insert(DossierRow).values(**values))

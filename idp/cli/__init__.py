@@ -11,7 +11,7 @@ import os
 import click
 
 from idp import IdpError
-from idp.app import Parts
+from idp.parts import Parts
 from idp.settings import read_settings
 
 COMMANDS = {

@@ -6,7 +6,6 @@ from typing import BinaryIO
 
 import click
 
-from idp.app import Parts
 from idp.audit import Actor
 from idp.audit import Event
 from idp.cli import parts
@@ -17,6 +16,7 @@ from idp.oidc.registration import InvalidClientMetadata
 from idp.oidc.registration import decode
 from idp.oidc.registration import parse
 from idp.oidc.registration import to_metadata
+from idp.parts import Parts
 
 ES256_ADVICE = (
     'Advice: without "id_token_signed_response_alg", id_tokens are signed with RS256, the default'

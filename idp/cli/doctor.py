@@ -17,7 +17,6 @@ from sqlalchemy import text
 
 from idp import IdpError
 from idp import StoreUnavailable
-from idp.app import Parts
 from idp.cli import parts
 from idp.infra import migrations
 from idp.infra.redis_health import faults_of
@@ -26,6 +25,7 @@ from idp.infra.secret_files import NAMES
 from idp.infra.sql import sql_failures_told
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import NoSigningKey
+from idp.parts import Parts
 from idp.settings import InvalidSettings
 
 CLOCK_TOLERANCE = timedelta(seconds=2)

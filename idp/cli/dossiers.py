@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from idp.app import Parts
 from idp.audit import Actor
 from idp.audit import Event
 from idp.cli import parts
@@ -24,6 +23,7 @@ from idp.infra.directory import ImportSummary
 from idp.infra.directory import KnownDossier
 from idp.infra.directory import find_dossier
 from idp.infra.directory_read import read
+from idp.parts import Parts
 
 _ERASE_LINE = "\r\033[K"
 

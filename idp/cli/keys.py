@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from idp import IdpError
 from idp import StoreUnavailable
-from idp.app import Parts
 from idp.audit import Actor
 from idp.audit import Event
 from idp.cli import parts
@@ -24,6 +23,7 @@ from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import NoSigningKey
 from idp.oidc.keys import SigningKey
+from idp.parts import Parts
 
 ANNOUNCED = timedelta(hours=24)
 _SPAN = re.compile(r"\+([0-9]{1,5})([smhd])", re.ASCII)

@@ -28,6 +28,9 @@ from argon2.exceptions import VerificationError
 from idp import Busy
 from idp import IdpError
 
+OURS = "ours:"
+"""How every scheme of ours begins: peppered, and never read by an import again."""
+
 PASSWORD_LIMIT = 256
 """Characters; more is refused before hashing, so that no one buys CPU with a long field."""
 
@@ -75,7 +78,7 @@ class PasswordHash:
     @property
     def imported(self) -> bool:
         """True for a hash of the old system: no pepper in it."""
-        return not self.scheme.startswith("ours:")
+        return not self.scheme.startswith(OURS)
 
     def __repr__(self) -> str:
         return f"PasswordHash({self.scheme})"
@@ -124,7 +127,7 @@ class Argon2Cost:
     @property
     def scheme(self) -> str:
         """The scheme of hashes made at this cost."""
-        return f"ours:m={self.memory_kib},t={self.passes},p=1"
+        return f"{OURS}m={self.memory_kib},t={self.passes},p=1"
 
 
 class Passwords:

@@ -33,6 +33,7 @@ from sqlalchemy import update
 
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import Qualite
+from idp.identity.password import OURS
 from idp.infra.directory_stage import DOSSIER_COLUMNS
 from idp.infra.directory_stage import DOSSIERS
 from idp.infra.directory_stage import STAGED
@@ -66,7 +67,7 @@ _SAME_NUMERO = and_(
 )
 _ACCOUNT_OF_DOSSIER = ACCOUNTS.c.dossier_id == DOSSIERS.c.id
 _OF_OLD_SYSTEM = or_(
-    ACCOUNTS.c.password_hash.is_(None), not_(ACCOUNTS.c.password_scheme.startswith("ours:"))
+    ACCOUNTS.c.password_hash.is_(None), not_(ACCOUNTS.c.password_scheme.startswith(OURS))
 )
 """The account has no password of ours, so that the export may still speak of it."""
 

@@ -16,7 +16,6 @@ from sqlalchemy import create_engine
 from sqlalchemy import text
 
 from idp import StoreUnavailable
-from idp.app import Parts
 from idp.audit import Actor
 from idp.cli import main
 from idp.identity.directory import COLUMNS
@@ -26,6 +25,7 @@ from idp.infra.directory import DirectoryImport
 from idp.infra.directory import ImportRunning
 from idp.infra.directory import SessionsLeftOpen
 from idp.infra.directory_read import read
+from idp.parts import Parts
 from idp.session import Session
 from idp.session import SignedIn
 from idp.settings import read_settings
