@@ -384,6 +384,18 @@ def test_a_delayed_try_is_told_and_neither_looked_up_nor_hashed(scene, numero):
     assert (event.event, event.detail["held_by"]) == (Event.SIGN_IN_DELAYED, HeldBy.ACCOUNT)
 
 
+def test_hammering_on_a_wait_is_one_event(scene):
+    for _ in range(5):
+        scene.refused(WRONG)
+    scene.audit.events.clear()
+
+    for _ in range(20):
+        with pytest.raises(SignInDelayed):
+            scene.try_password()
+
+    assert [event.event for event in scene.audit.events] == [Event.SIGN_IN_DELAYED]
+
+
 def test_a_wait_holds_for_the_right_password_too_and_then_it_signs_in(scene):
     for _ in range(5):
         scene.refused(WRONG)

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.response import home_location
 from idp.oidc.response import refusal_location
 from idp.oidc.response import success_location
+from tests.fakes import client
 
 ISSUER = "https://idp.example"
 CALLBACK = "https://cotisations.example/callback"
@@ -65,3 +67,20 @@ def test_any_state_comes_back_as_it_was_sent_and_breaks_nothing(state):
     assert location.isascii()
     assert location.isprintable()
     assert parse_qs(urlsplit(location).query).get("state", [""]) == [state]
+
+
+def test_a_service_begins_anew_at_its_own_sign_in_and_learns_whom_to_ask():
+    named = client(
+        initiate_login_uri="https://c.example/login?a=1", client_uri="https://c.example/"
+    )
+
+    assert home_location(named, issuer=ISSUER) == (
+        "https://c.example/login?a=1&iss=https%3A%2F%2Fidp.example"
+    )
+
+
+def test_a_service_without_a_sign_in_of_its_own_begins_at_its_page_or_nowhere():
+    assert home_location(client(client_uri="https://c.example/"), issuer=ISSUER) == (
+        "https://c.example/"
+    )
+    assert home_location(client(), issuer=ISSUER) == ""

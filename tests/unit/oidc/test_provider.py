@@ -1,0 +1,409 @@
+"""The token endpoint without HTTP: the order of its checks and what each refusal tells."""
+
+import hashlib
+import json
+from base64 import b64encode
+from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64encode
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from authlib.oauth2.rfc6749.errors import InvalidGrantError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from idp import StoreUnavailable
+from idp.audit import Actor
+from idp.audit import Event
+from idp.identity.account import Account
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.oidc.authenticate import ClientAuthenticator
+from idp.oidc.authorization import grant_id_of
+from idp.oidc.grants import CODE_LIMIT
+from idp.oidc.grants import AuthorizationCodeGrant
+from idp.oidc.keys import KeyRing
+from idp.oidc.keys import read_key
+from idp.oidc.params import Params
+from idp.oidc.provider import Provider
+from idp.oidc.provider import TokenRequest
+from idp.oidc.tokens import ACCESS_TOKEN_TYPE
+from idp.oidc.tokens import ID_TOKEN_TYPE
+from idp.oidc.tokens import Tokens
+from idp.oidc.userinfo import InvalidAccessToken
+from idp.oidc.userinfo import Userinfo
+from idp.session import Session
+from tests.fakes import DirectoryEntry
+from tests.fakes import MemoryAccounts
+from tests.fakes import MemoryAuditLog
+from tests.fakes import MemoryClientFailures
+from tests.fakes import MemoryClients
+from tests.fakes import MemoryCodes
+from tests.fakes import MemoryKeyRings
+from tests.fakes import MemorySessions
+from tests.fakes import authorization
+from tests.fakes import client
+from tests.fakes import signing_key
+from tests.fakes import subject
+from tests.instance import NOON
+from tests.instance import Clock
+
+ISSUER = "https://idp.example"
+VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+CHALLENGE = urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+CALLBACK = "https://cotisations.example/callback"
+OTHER = client(client_id="retraite", redirect_uris=("https://retraite.example/cb",))
+LEGACY = client(client_id="ancien", require_pkce=False)
+HERE = "192.0.2.1"
+CODE = "c" * 43
+
+
+class Scene:
+    """A provider over stores in memory, a live session, and a code that waits."""
+
+    def __init__(self):
+        self.clock = Clock()
+        self.sessions = MemorySessions(idle=timedelta(minutes=30), now=self.clock)
+        self.codes = MemoryCodes(self.sessions, tombstone=timedelta(hours=1), now=self.clock)
+        self.accounts = MemoryAccounts()
+        self.audit = MemoryAuditLog()
+        self.failures = MemoryClientFailures(limit=60, window=timedelta(minutes=10), now=self.clock)
+        key = read_key(signing_key("ES256"), alg="ES256", signs_from=NOON - timedelta(days=1))
+        self.tokens = Tokens(
+            issuer=ISSUER,
+            rings=MemoryKeyRings(KeyRing([key], longest_token=timedelta(minutes=10))),
+            pairwise_salt=b"s" * 32,
+            access_token_lifetime=timedelta(minutes=5),
+            id_token_lifetime=timedelta(minutes=10),
+            now=self.clock,
+        )
+        without_code = client(client_id="autre", grant_types=("client_credentials",))
+        self.provider = Provider(
+            token_endpoint=f"{ISSUER}/token",
+            authenticator=ClientAuthenticator(
+                MemoryClients(client(), OTHER, LEGACY, without_code), self.failures
+            ),
+            codes=self.codes,
+            subjects=self.accounts,
+            tokens=self.tokens,
+            audit=self.audit,
+        )
+        self.userinfo = Userinfo(self.tokens, self.codes, self.accounts)
+        self.accounts.add(
+            DirectoryEntry(
+                Account("account", DossierStatus.ACTIVE, None, 3, None),
+                Qualite.AFFILIE,
+                NumeroDossier("1234567"),
+                subject(),
+            )
+        )
+        self.session = Session(
+            "account", 3, ("pwd",), "urn:example:acr", NOON, NOON + timedelta(hours=8)
+        )
+        self.sessions.put("session", self.session)
+        self.issue()
+
+    def issue(self, code=CODE, **changes):
+        given = authorization(**{"code_challenge": CHALLENGE, "nonce": "n", **changes})
+        self.codes.put(code, given, lifetime=timedelta(seconds=60))
+
+    def ask(self, name="cotisations", clear="the+secret", also=(), **changes):
+        form = {
+            "grant_type": "authorization_code",
+            "code": CODE,
+            "redirect_uri": CALLBACK,
+            "code_verifier": VERIFIER,
+        } | changes
+        pairs = [(key, value) for key, value in form.items() if value is not None]
+        return self.provider.answer_token_request(
+            [*pairs, *also],
+            authorization=f"Basic {b64encode(f'{name}:{clear}'.encode()).decode()}",
+            network=HERE,
+            actor=Actor(network=HERE, request_id="r1"),
+        )
+
+    def refused(self, *args, **kwargs):
+        answer = self.ask(*args, **kwargs)
+        assert answer.status in (400, 401, 429)
+        assert {"access_token", "id_token"}.isdisjoint(answer.body)
+        return answer.body["error"]
+
+    def granted(self, code=CODE):
+        return self.codes.grant(grant_id_of(code)) is not None
+
+
+@pytest.fixture
+def scene():
+    return Scene()
+
+
+def test_a_code_is_redeemed_for_two_tokens_that_nobody_may_store(scene):
+    answer = scene.ask()
+
+    assert answer.status == 200
+    assert set(answer.body) == {"access_token", "token_type", "expires_in", "scope", "id_token"}
+    assert (answer.body["token_type"], answer.body["expires_in"]) == ("Bearer", 300)
+    assert answer.body["scope"] == "openid dossier"
+    assert dict(answer.headers) == {
+        "Content-Type": "application/json",
+        "Cache-Control": "no-store",
+        "Pragma": "no-cache",
+    }
+    id_token = scene.tokens.read(answer.body["id_token"], typ=ID_TOKEN_TYPE)
+    assert (id_token["nonce"], id_token["qualite"]) == ("n", "affilie")
+
+
+def test_authlib_trap_11_no_refresh_token_and_no_ten_days(scene):
+    answer = scene.ask()
+
+    access_token = scene.tokens.read(answer.body["access_token"], typ=ACCESS_TOKEN_TYPE)
+    assert "refresh_token" not in answer.body
+    assert access_token["exp"] - access_token["iat"] == 300
+
+
+def test_authlib_trap_03_a_replay_is_refused_revokes_and_is_audited(scene):
+    scene.ask()
+    assert scene.granted()
+
+    assert scene.refused() == "invalid_grant"
+
+    assert not scene.granted()
+    (event,) = scene.audit.events
+    assert (event.event, event.client_id) == (Event.CODE_REPLAYED, "cotisations")
+    assert CODE not in repr(event)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"grant_type": None}, "invalid_request"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({"grant_type": 'é"'}, "unsupported_grant_type"),
+        ({"grant_type": "refresh_token"}, "unsupported_grant_type"),
+        ({"code": None}, "invalid_request"),
+        ({"code": "unknown"}, "invalid_grant"),
+        ({"code": "c" * (CODE_LIMIT + 1)}, "invalid_grant"),
+        ({"code": "\ud800"}, "invalid_grant"),
+        ({"redirect_uri": None}, "invalid_grant"),
+        ({"redirect_uri": CALLBACK + "/"}, "invalid_grant"),
+        ({"code_verifier": None}, "invalid_grant"),
+        ({"code_verifier": VERIFIER[:-1]}, "invalid_grant"),
+        ({"code_verifier": VERIFIER[:-1] + "l"}, "invalid_grant"),
+        ({"code_verifier": "é" * 43}, "invalid_grant"),
+        ({"code_verifier": CHALLENGE}, "invalid_grant"),
+        ({"client_id": "retraite"}, "invalid_request"),
+        ({"client_secret": "x"}, "invalid_request"),
+    ],
+)
+def test_each_fault_has_its_error_and_gives_nothing(scene, changes, error):
+    assert scene.refused(**changes) == error
+
+
+def test_authlib_trap_06_a_wrong_verifier_spends_the_code(scene):
+    assert scene.refused(code_verifier="x" * 43) == "invalid_grant"
+
+    assert scene.refused() == "invalid_grant"
+
+
+def test_a_verifier_where_the_request_had_no_challenge_is_a_downgrade(scene):
+    scene.issue("downgraded", client_id="ancien", code_challenge="")
+
+    assert scene.refused("ancien", code="downgraded") == "invalid_grant"
+
+
+def test_a_client_registered_without_pkce_redeems_without_a_verifier(scene):
+    scene.issue("plain", client_id="ancien", code_challenge="")
+
+    assert scene.ask("ancien", code="plain", code_verifier=None).status == 200
+
+
+def test_a_code_of_another_client_is_refused_and_spent(scene):
+    assert scene.refused("retraite", redirect_uri=OTHER.redirect_uris[0]) == "invalid_grant"
+
+    assert scene.refused() == "invalid_grant"
+
+
+def test_a_client_that_is_not_registered_for_the_grant_is_told_so(scene):
+    assert scene.refused("autre") == "unauthorized_client"
+
+
+def test_a_parameter_sent_twice_or_a_hundred_and_one_are_refused_unread(scene):
+    assert scene.refused(also=[("code", CODE)]) == "invalid_request"
+    assert scene.refused(also=[(f"x{n}", "1") for n in range(97)]) == "invalid_request"
+    assert scene.ask(also=[(f"x{n}", "1") for n in range(96)]).status == 200
+
+
+def test_who_is_nobody_learns_nothing_of_what_is_served_and_is_audited(scene):
+    for grant_type in ("authorization_code", "password"):
+        assert scene.refused(clear="wrong", grant_type=grant_type) == "invalid_client"
+
+    assert [event.event for event in scene.audit.events] == [Event.CLIENT_REFUSED] * 2
+    assert scene.ask().status == 200
+
+
+def test_after_sixty_wrong_secrets_the_network_is_told_how_long_to_wait(scene):
+    for _ in range(60):
+        scene.refused(clear="wrong")
+
+    answer = scene.ask()
+
+    assert (answer.status, answer.body["error"]) == (429, "temporarily_unavailable")
+    assert dict(answer.headers)["Retry-After"] == "600"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dossier_status": DossierStatus.CLOSED},
+        {"dossier_status": DossierStatus.DECEASED},
+        {"credential_version": 4},
+    ],
+)
+def test_a_code_dies_with_the_sign_in_behind_it(scene, changes):
+    scene.accounts.change("account", **changes)
+
+    assert scene.refused() == "invalid_grant"
+
+
+def test_a_code_of_an_account_that_is_gone_is_refused(scene):
+    scene.accounts.entries.clear()
+
+    assert scene.refused() == "invalid_grant"
+
+
+@pytest.mark.parametrize("store", ["codes", "accounts", "failures"])
+def test_a_store_that_is_away_is_no_refusal(scene, store):
+    getattr(scene, store).away = True
+
+    with pytest.raises(StoreUnavailable):
+        scene.ask()
+
+
+def test_a_grant_that_nobody_validated_mints_nothing(scene):
+    request = TokenRequest(
+        f"{ISSUER}/token", Params.of([]), authorization="", network=HERE, actor=Actor()
+    )
+
+    with pytest.raises(InvalidGrantError):
+        AuthorizationCodeGrant(request, scene.provider).create_token_response()
+
+
+def test_authlibs_signals_reach_nobody(scene):
+    assert scene.provider.send_signal("after_authenticate_client", client=client()) is None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["grant_type", "code", "redirect_uri", "code_verifier", "client_id"])
+            | st.text(max_size=4),
+            st.text(st.characters(), max_size=20)
+            | st.sampled_from(["authorization_code", CALLBACK, VERIFIER, "cotisations", '"']),
+        ),
+        max_size=6,
+    )
+)
+def test_authlib_trap_05_whatever_is_sent_the_answer_is_an_error_in_json(pairs):
+    answer = Scene().provider.answer_token_request(
+        pairs,
+        authorization=f"Basic {b64encode(b'cotisations:the+secret').decode()}",
+        network=HERE,
+        actor=Actor(),
+    )
+
+    assert answer.status == 400
+    told = json.loads(json.dumps(answer.body))
+    assert set(told) <= {"error", "error_description"}
+    assert all(" " <= c <= "~" and c not in '"\\' for c in told.get("error_description", ""))
+
+
+class TestUserinfo:
+    @pytest.fixture
+    def token(self, scene):
+        return scene.ask().body["access_token"]
+
+    def refused(self, scene, token):
+        with pytest.raises(InvalidAccessToken) as refusal:
+            scene.userinfo.claims(token)
+        return str(refusal.value)
+
+    def test_a_token_opens_the_claims_of_its_scope_under_its_own_sub(self, scene, token):
+        claims = scene.userinfo.claims(token)
+
+        assert claims.pop("sub") == scene.tokens.read(token, typ=ACCESS_TOKEN_TYPE)["sub"]
+        assert claims == {
+            "qualite": "affilie",
+            "numero_dossier": "1234567",
+            "situations": ["cotisant"],
+        }
+
+    def test_it_tells_what_the_directory_says_now(self, scene, token):
+        entry = scene.accounts.entries["account"]
+        entry.subject = replace(entry.subject, situations=("retraite_personnelle",))
+
+        assert scene.userinfo.claims(token)["situations"] == ["retraite_personnelle"]
+
+    def test_a_token_is_good_up_to_its_last_second(self, scene, token):
+        scene.clock.advance(timedelta(seconds=299))
+        assert scene.userinfo.claims(token)
+        scene.clock.advance(timedelta(seconds=1))
+        assert self.refused(scene, token) == "expired"
+
+    def test_authlib_trap_13_an_id_token_opens_nothing(self, scene):
+        assert self.refused(scene, scene.ask().body["id_token"]) == "typ is not at+jwt"
+
+    def test_a_token_whose_code_was_replayed_is_dead(self, scene, token):
+        scene.ask()
+
+        assert self.refused(scene, token) == "revoked, or its session has ended"
+
+    def test_a_token_dies_with_its_session(self, scene, token):
+        scene.sessions.end("session")
+
+        assert self.refused(scene, token) == "revoked, or its session has ended"
+
+    @pytest.mark.parametrize(
+        "changes", [{"dossier_status": DossierStatus.CLOSED}, {"credential_version": 4}]
+    )
+    def test_a_token_dies_with_password_and_dossier(self, scene, token, changes):
+        scene.accounts.change("account", **changes)
+
+        assert self.refused(scene, token) == "its sign-in has ended"
+
+    def test_a_token_dies_with_the_account(self, scene, token):
+        scene.accounts.entries.clear()
+
+        assert self.refused(scene, token) == "its sign-in has ended"
+
+    @pytest.mark.parametrize(
+        ("claims", "why"),
+        [
+            ({"aud": "somebody else"}, "for another audience"),
+            ({"aud": [ISSUER]}, "for another audience"),
+            ({"exp": "soon"}, "expired"),
+            ({"exp": None}, "expired"),
+            ({"jti": 7}, "claims"),
+            ({"sub": None}, "claims"),
+        ],
+    )
+    def test_a_token_that_we_would_not_write_opens_nothing(self, scene, token, claims, why):
+        # Signed by us all the same: what another endpoint might mint one day.
+        class Signing(Tokens):
+            def _sign(self, typ, written, registered):
+                return super()._sign(typ, {**written, **claims}, registered)
+
+        names = ("issuer", "rings", "pairwise_salt", "access_token_lifetime", "id_token_lifetime")
+        signing = Signing(**{n: getattr(scene.tokens, n) for n in names}, now=scene.clock)
+        grant_id = scene.tokens.read(token, typ=ACCESS_TOKEN_TYPE)["jti"].partition(".")[0]
+        made = signing.access_token(authorization(), subject(), client(), grant_id)
+
+        assert self.refused(scene, made.jwt) == why
+
+
+def test_a_token_tells_no_more_of_its_grant_than_its_name(scene):
+    token = scene.ask().body["access_token"]
+    body = token.split(".")[1]
+
+    assert CODE.encode() not in urlsafe_b64decode(body + "=" * (-len(body) % 4))
