@@ -117,11 +117,12 @@ class Running:
             **{name: str(value) for name, value in settings.items()},
         }
         self._child: Child | None = None
+        self._instance: Instance | None = None
 
     @property
     def instance(self) -> Instance:
         """The same provider in this process; built at first need."""
-        if not hasattr(self, "_instance"):
+        if self._instance is None:
             given = {
                 k: v for k, v in self._settings.items() if k not in ("database_url", "data_dir")
             }
@@ -146,18 +147,26 @@ class Running:
         assert self._child is not None, "launch() comes first"
         return self._child
 
-    def launch(self) -> Child:
-        """Start gunicorn without waiting for it."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes, and an operator's commands beside them, find in the environment."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("IDP_")}
         settings = {f"IDP_{name.upper()}": value for name, value in self._settings.items()}
+        return {**inherited, **settings}
+
+    def change_settings(self, **settings: object) -> None:
+        """Change settings for the next start."""
+        self._settings |= {name: str(value) for name, value in settings.items()}
+
+    def launch(self) -> Child:
+        """Start gunicorn without waiting for it."""
         self._child = Child(
             "gunicorn",
             [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py",
              "idp.app:create_app()"],
             log=self.log,
             env={
-                **inherited,
-                **settings,
+                **self.environment,
                 "IDP_BIND": f"fd://{self._socket.fileno()}",
                 "IDP_WORKERS": str(self._workers),
                 "IDP_GRACEFUL_SECONDS": "2",
@@ -172,9 +181,13 @@ class Running:
         child = self.launch()
         eventually(self._answers, unless=lambda: child.exit_status is not None, told=child.said)
         eventually(lambda: len(self.workers()) == self._workers, told=child.said)
+        self.wait_for_workers()
+
+    def wait_for_workers(self) -> None:
+        """Wait until every worker there is has answered."""
         for worker in self.workers():
             with self.only(worker):
-                eventually(self._answers, told=child.said)
+                eventually(self._answers, told=self.child.said)
 
     @contextmanager
     def only(self, worker: int) -> Iterator[None]:
@@ -195,9 +208,12 @@ class Running:
             self._child = None
 
     def close(self) -> None:
-        """Stop it and give the port back."""
+        """Stop it, and give back the port and what this process opened for it."""
         self.stop()
         self._socket.close()
+        if self._instance is not None:
+            self._instance.parts.database.engine.dispose()
+            self._instance.parts.redis.client.close()
 
     def workers(self) -> list[int]:
         """The process ids of the workers, as the kernel lists them."""
