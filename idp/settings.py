@@ -15,6 +15,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
+from dotenv import dotenv_values
 from pydantic import Field
 from pydantic import ValidationError
 from pydantic import field_validator
@@ -151,6 +152,27 @@ class Settings(BaseSettings):
     def is_loopback(self) -> bool:
         """True when only this machine can be a browser: the embedded start."""
         return urlsplit(self.issuer).hostname in LOOPBACK
+
+
+ELSEWHERE = frozenset(
+    {
+        "IDP_ENV_FILE",
+        "IDP_OPERATOR",
+        "IDP_BIND",
+        "IDP_WORKERS",
+        "IDP_THREADS",
+        "IDP_GRACEFUL_SECONDS",
+    }
+)
+"""Read by the commands and by ``deploy/gunicorn.conf.py``, not by ``Settings``."""
+
+
+def misspelt_settings() -> list[str]:
+    """Name the ``IDP_…`` variables that nothing reads: a setting written wrong is not in force."""
+    known = {f"IDP_{name.upper()}" for name in Settings.model_fields} | ELSEWHERE
+    env_file = os.environ.get("IDP_ENV_FILE")
+    given = {*os.environ, *(dotenv_values(env_file) if env_file else ())}
+    return sorted(name for name in given if name.startswith("IDP_") and name not in known)
 
 
 def read_settings(**given: object) -> Settings:

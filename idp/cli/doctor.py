@@ -27,6 +27,7 @@ from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import NoSigningKey
 from idp.parts import Parts
 from idp.settings import InvalidSettings
+from idp.settings import misspelt_settings
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
 OLDEST_POSTGRES = 15
@@ -75,6 +76,8 @@ def examine(build: Callable[[], Parts]) -> Iterator[Finding]:
             yield Finding(Level.FAIL, "settings", fault)
         return
     yield Finding(Level.OK, "settings", f"complete; issuer {built.settings.issuer}")
+    for name in misspelt_settings():
+        yield Finding(Level.WARN, "settings", f"{name} is no setting; see docs/settings.md")
     checks: tuple[tuple[str, Callable[[Parts], Iterable[Finding]]], ...] = (
         ("issuer", _issuer),
         ("proxies", _proxies),

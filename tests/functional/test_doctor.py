@@ -260,3 +260,11 @@ def test_the_time_that_the_question_took_is_not_held_against_a_clock(clock, apar
     after = NOON + timedelta(seconds=1)
 
     assert _apart(clock, NOON, after) == timedelta(seconds=apart)
+
+
+def test_a_setting_written_wrong_is_named(data, monkeypatch):
+    monkeypatch.setenv("IDP_SESION_IDLE", "60")
+
+    said = examined().output
+
+    assert "IDP_SESION_IDLE is no setting" in said
