@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator
 from dotenv import dotenv_values
+from pydantic import BeforeValidator
 from pydantic import Field
 from pydantic import ValidationError
 from pydantic import field_validator

@@ -241,8 +241,9 @@ def test_a_public_service_needs_no_secret_and_cannot_do_without_pkce(instance: I
     ],
 )
 def test_b3_every_token_is_signed_with_the_registered_algorithm_by_a_published_key(
-    instance: Instance, metadata: dict[str, str], alg: str
+    make_instance: MakeInstance, metadata: dict[str, str], alg: str
 ) -> None:
+    instance = make_instance()
     service = instance.add_service(**metadata)
     visitor = instance.visitor()
     tokens = visitor.tokens(instance.add_person(), service)

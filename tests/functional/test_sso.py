@@ -188,12 +188,12 @@ def test_a_session_ends_after_eight_hours_however_busy(here: SignedInHere, clock
 
 
 def test_a_session_ends_when_it_rests_and_each_use_renews_it(make_instance: MakeInstance) -> None:
-    here = SignedInHere(make_instance(session_idle=timedelta(seconds=2)))
+    here = SignedInHere(make_instance(session_idle=timedelta(seconds=1)))
 
     for _ in range(3):
-        time.sleep(0.9)
+        time.sleep(0.45)
         assert "code" in here.ask()
-    time.sleep(2.1)
+    time.sleep(1.1)
 
     assert here.is_asked_to_sign_in()
 
