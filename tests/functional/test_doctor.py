@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -19,6 +20,8 @@ from idp.cli import main
 from idp.cli.doctor import _apart
 from idp.infra import migrations
 from idp.infra.key_files import KeyFiles
+from idp.infra.redis_health import StoreFacts
+from idp.infra.redis_health import faults_of
 from idp.infra.secret_files import generate_missing_secrets
 from idp.oidc.clients import SIGNING_ALGS
 
@@ -268,3 +271,47 @@ def test_a_setting_written_wrong_is_named(data, monkeypatch):
     said = examined().output
 
     assert "IDP_SESION_IDLE is no setting" in said
+
+
+def test_a_folder_that_nothing_needs_may_be_missing_and_sqlite_needs_one(
+    data, monkeypatch, tmp_path, postgres_url
+):
+    monkeypatch.setenv("IDP_DATA_DIR", str(tmp_path / "none"))
+    monkeypatch.setenv("IDP_KEYS_DIR", str(data / "keys"))
+    monkeypatch.setenv("IDP_SECRETS_DIR", str(data / "secrets"))
+    monkeypatch.setenv("IDP_DATABASE_URL", "")
+    needed = examined()
+    monkeypatch.setenv("IDP_DATABASE_URL", postgres_url)
+    unneeded = examined()
+
+    assert f"{tmp_path / 'none'} does not exist; run idp migrate" in faults(needed)
+    assert "does not exist" not in faults(unneeded)
+    assert "does not exist, and nothing needs it" in unneeded.output
+
+
+FACTS = StoreFacts(
+    product="Redis 7.0.0",
+    compatible_with=(7, 0, 0),
+    eviction_policy="noeviction",
+    append_only=True,
+    last_write_failed=False,
+    now=NOON,
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"compatible_with": (6, 2, 14)}, "too old"),
+        ({"eviction_policy": "volatile-ttl"}, "maxmemory-policy noeviction"),
+        ({"eviction_policy": "unknown"}, "maxmemory-policy noeviction"),
+        ({"append_only": False}, "appendonly yes"),
+        ({"last_write_failed": True}, "the server's disk"),
+    ],
+)
+def test_a_store_that_would_lose_a_promise_is_told_what_to_set(changed, told):
+    assert faults_of(FACTS) == []
+
+    (fault,) = faults_of(replace(FACTS, **changed))
+
+    assert told in fault
