@@ -1,15 +1,32 @@
 """Fixtures that every suite shares; the real stores come from ``real_stores``."""
 
+import logging
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from idp import logs
 from tests.instance import Clock
 from tests.instance import Instance
 
 pytest_plugins = ["tests.real_stores", "tests.running"]
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Take back what building an application does to the loggers of this process."""
+    root, authlib = logging.getLogger(), logging.getLogger("authlib")
+    handlers, levels = list(root.handlers), (root.level, authlib.level)
+    token = logs.request_id.set("")
+    yield
+    logs.request_id.reset(token)
+    for handler in [handler for handler in root.handlers if handler not in handlers]:
+        root.removeHandler(handler)
+    root.setLevel(levels[0])
+    authlib.setLevel(levels[1])
 
 
 @pytest.fixture

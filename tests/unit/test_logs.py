@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -12,17 +11,6 @@ from idp import logs
 
 ACCESS_TOKEN = "eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
 RANDOM = "Vx3n0bQpGkq1l5xJ8yq0m2mU7Zc9sT4wR6fHdEaB1oI"
-
-
-@pytest.fixture(autouse=True)
-def _root_logger_given_back() -> Iterator[None]:
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    authlib_level = logging.getLogger("authlib").level
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-    logging.getLogger("authlib").setLevel(authlib_level)
 
 
 def lines(written: str) -> list[dict[str, object]]:
