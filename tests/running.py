@@ -29,8 +29,10 @@ import pytest
 from demo.children import Child
 from demo.valkey import FORGETFUL
 from demo.valkey import ValkeyServer
+from idp.infra.clients import LOOK_FOR_UNKNOWN_EVERY_SECONDS
 from tests.instance import Clock
 from tests.instance import Instance
+from tests.instance import Service
 from tests.instance import Visitor
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ class Running:
     def instance(self) -> Instance:
         """The same provider in this process; built at first need."""
         if self._instance is None:
-            given = {
+            given: dict[str, Any] = {
                 k: v for k, v in self._settings.items() if k not in ("database_url", "data_dir")
             }
             redis_url = given.pop("redis_url")
@@ -135,6 +137,12 @@ class Running:
                 **given,
             )
         return self._instance
+
+    def add_service(self, client_id: str = "cotisations", **metadata: Any) -> Service:
+        """Register a service and wait until a worker that looked a moment ago would look again."""
+        service = self.instance.add_service(client_id, **metadata)
+        time.sleep(LOOK_FOR_UNKNOWN_EVERY_SECONDS)
+        return service
 
     @property
     def log(self) -> Path:

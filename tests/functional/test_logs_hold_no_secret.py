@@ -28,7 +28,7 @@ class Journey:
         self.request_ids: list[str] = []
         instance = running.instance
         person = instance.add_person("ayant_droit", "735192468", email="anne@example.org")
-        service = instance.add_service()
+        service = running.add_service()
         visitor = running.visitor()
 
         page = self._keep(visitor.open_sign_in(service, login_hint=f"ayant_droit:{person.numero}"))

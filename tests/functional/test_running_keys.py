@@ -46,7 +46,7 @@ def test_keys_added_on_disk_are_published_by_both_workers_without_a_restart(
 
 def test_a_key_signs_in_both_workers_from_its_instant_on(running: Running) -> None:
     person = running.instance.add_person(numero="1000007")
-    service = running.instance.add_service("rotation")
+    service = running.add_service("rotation")
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
     write_private_file(name_for(running, soon, "ES256"), generate("ES256"))
 
@@ -73,7 +73,7 @@ def test_a_broken_key_file_keeps_the_old_ring_and_readiness_says_so(
     person = running.instance.add_person(
         numero=f"20000{['garbage', 'exposed', 'misnamed', 'gone'].index(fault):02}"
     )
-    service = running.instance.add_service(f"keys-{fault}")
+    service = running.add_service(f"keys-{fault}")
     path = name_for(running, datetime.now(UTC) + timedelta(days=9), "ES256")
     moved = keys.with_name("moved")
     if fault == "garbage":

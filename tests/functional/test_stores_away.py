@@ -34,7 +34,7 @@ class Stores:
         self.running = make(redis_url=self.valkey.url)
         self.running.start()
         self.person = self.running.instance.add_person()
-        self.service = self.running.instance.add_service()
+        self.service = self.running.add_service()
 
     def away(self) -> None:
         self.valkey.stop()
@@ -157,7 +157,7 @@ def test_sql_away_nobody_signs_in_pages_say_so_and_all_is_well_when_it_is_back(
 ) -> None:
     running = make_running(sql_url=own_postgres.url(own_postgres.new_database()))
     running.start()
-    person, service = running.instance.add_person(), running.instance.add_service()
+    person, service = running.instance.add_person(), running.add_service()
     visitor = running.visitor()
     tokens = visitor.tokens(person, service)
     code = answer_of(visitor.get("/authorize", service.request()))["code"]

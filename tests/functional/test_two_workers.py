@@ -20,7 +20,7 @@ def test_twenty_redemptions_at_once_of_one_code_give_exactly_one_success(
     running: Running,
 ) -> None:
     person = running.instance.add_person(numero="1000001")
-    service = running.instance.add_service("twenty")
+    service = running.add_service("twenty")
 
     for _ in range(3):
         code = running.visitor().code(person, service)
@@ -36,7 +36,7 @@ def test_twenty_redemptions_at_once_of_one_code_give_exactly_one_success(
 
 def test_each_step_of_a_journey_may_be_answered_by_another_worker(running: Running) -> None:
     person = running.instance.add_person(numero="1000002")
-    service = running.instance.add_service("steps")
+    service = running.add_service("steps")
     visitor = running.visitor()
     one, two = running.workers()
 
@@ -76,7 +76,7 @@ def test_a_service_added_or_given_a_secret_is_known_to_both_within_a_second(
     running: Running,
 ) -> None:
     person = running.instance.add_person(numero="1000004")
-    first = running.instance.add_service("changing")
+    first = running.add_service("changing")
     for worker in running.workers():
         with running.only(worker):
             assert running.visitor().tokens(person, first)
@@ -91,7 +91,7 @@ def test_a_service_added_or_given_a_secret_is_known_to_both_within_a_second(
 
 def test_a_killed_worker_costs_a_reload_at_most(running: Running) -> None:
     person = running.instance.add_person(numero="1000005")
-    service = running.instance.add_service("survivor")
+    service = running.add_service("survivor")
     visitor = running.visitor()
     page = visitor.open_sign_in(service)
     before = running.workers()
@@ -142,7 +142,7 @@ def test_an_import_that_closes_a_dossier_ends_its_sessions_in_every_worker(
     running: Running, tmp_path: Path
 ) -> None:
     person = running.instance.add_person(numero="1000008")
-    service = running.instance.add_service("closing")
+    service = running.add_service("closing")
     visitor = running.visitor()
     tokens = visitor.tokens(person, service)
     export = tmp_path / "export.csv"
