@@ -109,7 +109,7 @@ class Attempts(Protocol):
 def network_of(address: str) -> str:
     """Name the network that shares a limit: the IPv4 address, or the /64 of an IPv6 address."""
     try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(_bare(address).partition("%")[0])
     except ValueError:
         return "unknown"
     if isinstance(parsed, ipaddress.IPv6Address):
@@ -117,6 +117,13 @@ def network_of(address: str) -> str:
             return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)
+
+
+def _bare(address: str) -> str:
+    """Take away the port that some proxies write behind an address."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
 
 
 def audited_network(network: str) -> str:
