@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,15 @@ pytest_plugins = ["tests.real_stores", "tests.running"]
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Take back what building an application does to the loggers of this process."""
-    root, authlib = logging.getLogger(), logging.getLogger("authlib")
-    handlers, levels = list(root.handlers), (root.level, authlib.level)
-    token = logs.request_id.set("")
-    yield
-    logs.request_id.reset(token)
-    for handler in [handler for handler in root.handlers if handler not in handlers]:
-        root.removeHandler(handler)
-    root.setLevel(levels[0])
-    authlib.setLevel(levels[1])
+def _logging_as_python_has_it() -> None:
+    """Take back what an application built before, by this run or a fixture, did to the loggers."""
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler.formatter, logs.JsonLines):
+            root.removeHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("authlib").setLevel(logging.NOTSET)
+    logs.request_id.set("")
 
 
 @pytest.fixture
