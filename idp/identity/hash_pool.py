@@ -1,36 +1,55 @@
 """The bounded pool in which every password is hashed.
 
 Only its threads ever hash: each keeps the memory of one hash (19 MiB and more), so their number
-bounds the memory of the process, and the queue bounds how long anyone waits. Beyond that the answer
-is Busy, at once.
+bounds the memory of the process. The queue bounds how many web threads wait here instead of
+serving others, and ``patience`` how long one does. Beyond either the answer is Busy.
 """
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotInTime
+from datetime import timedelta
 from typing import TypeVar
 
 from idp import Busy
 
 T = TypeVar("T")
 
+PATIENCE = timedelta(seconds=2)
+
 
 class HashPool:
-    """At most ``threads`` hashes at once and ``queue`` waiting."""
+    """At most ``threads`` hashes at once, ``queue`` waiting, none longer than ``patience``."""
 
-    def __init__(self, *, threads: int, queue: int) -> None:
+    def __init__(self, *, threads: int, queue: int, patience: timedelta = PATIENCE) -> None:
         self._places = threading.BoundedSemaphore(threads + queue)
         self._executor = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="hash")
+        self._patience = patience.total_seconds()
 
     def run(self, work: Callable[[], T]) -> T:
         """Do ``work`` in the pool and give back its result or its error.
 
         Raises:
-            Busy: every thread is taken and the queue is full; nothing was done.
+            Busy: every thread is taken and the queue is full, or its turn did not come in time; no
+                verdict was reached.
         """
         if not self._places.acquire(blocking=False):
-            raise Busy("password hashing")
+            raise Busy("password hashing: the queue is full")
+
+        def work_and_leave() -> T:
+            # A place is free when its work has ended, not when its caller gave up.
+            try:
+                return work()
+            finally:
+                self._places.release()
+
+        future = self._executor.submit(work_and_leave)
         try:
-            return self._executor.submit(work).result()
-        finally:
-            self._places.release()
+            return future.result(self._patience)
+        except NotInTime:
+            if future.done():
+                raise
+            if future.cancel():
+                self._places.release()
+            raise Busy("password hashing: no turn in time") from None

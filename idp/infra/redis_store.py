@@ -1,7 +1,7 @@
 """The Redis or Valkey connection: scripts, pipelines, failures told as StoreUnavailable.
 
-Keys are ``kind:{name}``: the braces keep what one script touches in one slot. A store that may
-evict would forget a promise or a counter in silence, so it is refused (``refuse_unsafe_store``).
+Keys are ``kind:{name}``. Scripts touch keys of several slots: Redis Cluster is not served. A store
+that may evict would forget a promise or a counter in silence, so it is refused.
 """
 
 import threading
@@ -65,10 +65,10 @@ class RedisStore:
             decode_responses=True,
             socket_timeout=REDIS_TIMEOUT_SECONDS,
             socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-            # One silent reconnect, for connections that a restarted server has closed. Every
-            # command of ours may run twice without harm: what is taken once is then refused, never
-            # given twice.
-            retry=Retry(NoBackoff(), 1),
+            # One silent reconnect, for connections that a restarted server has closed. Never after
+            # a time-out: what is slow and not lost would run twice, and an honest code that is
+            # taken twice is told as stolen.
+            retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
             retry_on_error=[RedisConnectionError],
         )
         self._open = threading.local()

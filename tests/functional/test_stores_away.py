@@ -197,3 +197,21 @@ def test_sql_away_nobody_signs_in_pages_say_so_and_all_is_well_when_it_is_back(
             assert running.visitor().tokens(person, service)
     # The tries that nobody could judge did not count.
     assert other.post(form_action(page), form).status_code == 303
+
+
+def test_a_code_that_meets_a_slow_redis_is_not_told_as_stolen(stores: Stores) -> None:
+    running, service = stores.running, stores.service
+    visitor = running.visitor()
+    code = visitor.code(stores.person, service)
+    server = stores.valkey.child
+    assert server is not None
+
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        answer = visitor.redeem(service, code)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+    assert answer.status_code == 503
+    eventually(running.ready)
+    assert "code.replayed" not in [event for event, _, _ in running.instance.audit()]

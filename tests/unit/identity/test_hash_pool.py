@@ -1,5 +1,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -59,3 +60,26 @@ def test_beyond_threads_and_queue_the_answer_is_busy_at_once():
 
     assert max(most) == 2
     assert pool.run(lambda: "free") == "free"
+
+
+def test_whoever_waits_too_long_is_told_so_and_leaves_no_place_taken():
+    pool = HashPool(threads=1, queue=1, patience=timedelta(milliseconds=50))
+    go_on = threading.Event()
+
+    with ThreadPoolExecutor(2) as callers:
+        impatient = [callers.submit(pool.run, lambda: go_on.wait(10)) for _ in range(2)]
+        outcomes = [type(one.exception(10)) for one in impatient]
+        go_on.set()
+
+    assert outcomes == [Busy, Busy]
+    while pool._places._value < 2:
+        pass
+    assert pool.run(lambda: "free") == "free"
+
+
+def test_an_error_of_the_work_that_is_a_time_out_is_its_own():
+    def fail():
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        HashPool(threads=1, queue=0).run(fail)
