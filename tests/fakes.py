@@ -249,7 +249,7 @@ class MemoryCodes(_Store):
         self._tombstone = tombstone
         self._now = now
         self._codes: dict[str, tuple[Authorization, datetime]] = {}
-        self._used: dict[str, datetime] = {}
+        self._used: dict[str, tuple[str, datetime]] = {}
         self._grants: dict[str, tuple[Authorization, datetime]] = {}
 
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
@@ -257,21 +257,25 @@ class MemoryCodes(_Store):
         self._look()
         self._codes[grant_id_of(code)] = (authorization, self._now() + lifetime)
 
-    def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
-        """Take a code once; a second time revokes its grant."""
+    def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
+        """Take a code of this client once; a second time revokes its grant."""
         self._look()
         name = grant_id_of(code)
         with self._lock:
-            authorization, expires_at = self._codes.pop(name, (None, None))
+            authorization, expires_at = self._codes.get(name, (None, None))
             if authorization is not None and expires_at is not None and self._now() < expires_at:
-                self._used[name] = self._now() + self._tombstone
+                if authorization.client_id != client_id:
+                    return None
+                del self._codes[name]
+                self._used[name] = (client_id, self._now() + self._tombstone)
                 if self._sessions.living(authorization.session_key) is None:
                     return None
                 self._grants[name] = (authorization, self._now() + grant_lifetime)
                 return authorization
-            if self._now() < self._used.get(name, self._now()):
-                self._grants.pop(name, None)
-                raise CodeReplayed("authorization code used twice")
+            used_by, until = self._used.get(name, ("", self._now()))
+            if used_by == client_id and self._now() < until:
+                _, expires_at = self._grants.pop(name, (None, self._now()))
+                raise CodeReplayed(revoked=self._now() < expires_at)
             return None
 
     def grant(self, grant_id: str) -> Authorization | None:
@@ -314,13 +318,13 @@ class MemoryAttempts(_Store):
         self._look()
         with self._lock:
             now, policy = self._now(), self._policy
-            network = self._networks.setdefault(origin.network, {})
-            _forget(network, before=now - policy.network_window)
-            if len(network) >= policy.network_limit:
-                left = min(network.values()) + policy.network_window - now
-                raise self._delay(HeldBy.NETWORK, origin.network, left)
             known_at = self._devices.get(subject, {}).get(origin.device)
             known = known_at is not None and known_at + policy.device_lifetime > now
+            network = self._networks.setdefault(origin.network, {})
+            _forget(network, before=now - policy.network_window)
+            if not known and len(network) >= policy.network_limit:
+                left = min(network.values()) + policy.network_window - now
+                raise self._delay(HeldBy.NETWORK, origin.network, left)
             counters = self._counters_of(subject, origin.device if known else "")
             row, day = counters.in_a_row, counters.of_the_day
             if row and max(row.values()) + DAY <= now:
@@ -329,7 +333,9 @@ class MemoryAttempts(_Store):
             if (left := self._held(row, day)) > timedelta(0):
                 raise self._delay(HeldBy.ACCOUNT, subject, left)
             try_id = secrets.token_hex(8)
-            network[try_id] = row[try_id] = day[try_id] = now
+            row[try_id] = day[try_id] = now
+            if not known:
+                network[try_id] = now
             return Reservation(subject, origin, try_id, len(row), self._held(row, day), known)
 
     def _delay(self, held_by: HeldBy, whose: str, left: timedelta) -> SignInDelayed:

@@ -15,7 +15,9 @@ from idp.limits import Reservation
 from idp.limits import SignInDelayed
 
 # Every failure is one member, the try, of three sorted sets by instant: so a try that is taken back
-# leaves each of them as if it had never been, whatever happened since.
+# leaves each of them as if it had never been, whatever happened since. A device that the account
+# knows is held by its own row and day alone: a stranger behind the same address, which a whole
+# operator's customers may share, must not shut the member out.
 #
 # KEYS  1 network's failures   2 known devices   3 account's row   4 account's day
 #       5, 6 the same of the device
@@ -40,14 +42,16 @@ local function held_by_day(key)
   if redis.call('ZCARD', key) < tonumber(ARGV[8]) then return 0 end
   return instant(key, 0) + day - now
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - window)
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[6]) then
-  return {0, 'network', instant(KEYS[1], 0) + window - now}
-end
 local row, of_day, known = KEYS[3], KEYS[4], 0
 local seen = device ~= '' and redis.call('ZSCORE', KEYS[2], device)
 if seen and tonumber(seen) + tonumber(ARGV[4]) > now then
   row, of_day, known = KEYS[5], KEYS[6], 1
+end
+if known == 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - window)
+  if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[6]) then
+    return {0, 'network', instant(KEYS[1], 0) + window - now}
+  end
 end
 redis.call('ZREMRANGEBYSCORE', of_day, 0, now - day)
 local newest = instant(row, -1)
@@ -57,8 +61,10 @@ left = math.max(left, held_by_day(of_day))
 if left > 0 then
   return {0, 'account', left}
 end
-redis.call('ZADD', KEYS[1], now, try)
-redis.call('PEXPIRE', KEYS[1], window + margin)
+if known == 0 then
+  redis.call('ZADD', KEYS[1], now, try)
+  redis.call('PEXPIRE', KEYS[1], window + margin)
+end
 redis.call('ZADD', row, now, try)
 redis.call('ZREMRANGEBYRANK', row, 0, -101)
 redis.call('PEXPIRE', row, day + margin)

@@ -11,27 +11,31 @@ from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
 
-# A value begins with the session's key, so that one look tells whether the session still lives.
+# A value begins with the session's key and the client, so that one look tells whether the session
+# still lives and whose the code is; neither ever holds a space.
 _ALIVE = """
 local function alive(kept)
-  local session = string.sub(kept, 1, string.find(kept, ' ', 1, true) - 1)
-  return redis.call('EXISTS', 'session:' .. session) == 1
+  return redis.call('EXISTS', 'session:' .. string.match(kept, '^%S+')) == 1
 end
 """
 
+# KEYS  1 code   2 tombstone, which names the client   3 grant
+# ARGV  1 client   2 grant lifetime (s)   3 tombstone lifetime (s)
 _TAKE = (
     _ALIVE
     + """
-local kept = redis.call('GETDEL', KEYS[1])
+local client = ARGV[1]
+local kept = redis.call('GET', KEYS[1])
 if kept then
-  redis.call('SET', KEYS[2], '1', 'EX', ARGV[2])
+  if string.match(kept, '^%S+ (%S+) ') ~= client then return false end
+  redis.call('DEL', KEYS[1])
+  redis.call('SET', KEYS[2], client, 'EX', ARGV[3])
   if not alive(kept) then return false end
-  redis.call('SET', KEYS[3], kept, 'EX', ARGV[1])
+  redis.call('SET', KEYS[3], kept, 'EX', ARGV[2])
   return kept
 end
-if redis.call('EXISTS', KEYS[2]) == 1 then
-  redis.call('DEL', KEYS[3])
-  return 'replayed'
+if redis.call('GET', KEYS[2]) == client then
+  return redis.call('DEL', KEYS[3]) == 1 and 'revoked' or 'replayed'
 end
 return false
 """
@@ -63,19 +67,19 @@ class RedisCodes:
         with self._store.pipeline() as pipeline:
             pipeline.set(name, _write(authorization), ex=int(lifetime.total_seconds()))
 
-    def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
-        """Take a code once, while its session lives; a second time revokes its grant.
+    def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
+        """Take a code of this client once, while its session lives; a replay revokes its grant.
 
         Raises:
-            CodeReplayed: it was taken before.
+            CodeReplayed: this client took it before.
         """
         tag = f"{{{grant_id_of(code)}}}"
         kept = self._take(
             [f"code:{tag}", f"used-code:{tag}", f"grant:{tag}"],
-            [int(grant_lifetime.total_seconds()), int(TOMBSTONE.total_seconds())],
+            [client_id, int(grant_lifetime.total_seconds()), int(TOMBSTONE.total_seconds())],
         )
-        if kept == "replayed":
-            raise CodeReplayed("authorization code used twice")
+        if kept in ("revoked", "replayed"):
+            raise CodeReplayed(revoked=kept == "revoked")
         return _read(kept) if kept else None
 
     def grant(self, grant_id: str) -> Authorization | None:
@@ -92,7 +96,6 @@ class RedisCodes:
 def _write(authorization: Authorization) -> str:
     body = json.dumps(
         [
-            authorization.client_id,
             authorization.redirect_uri,
             list(authorization.scope),
             authorization.account_id,
@@ -106,12 +109,12 @@ def _write(authorization: Authorization) -> str:
         ],
         separators=(",", ":"),
     )
-    return f"{authorization.session_key} {body}"
+    return f"{authorization.session_key} {authorization.client_id} {body}"
 
 
 def _read(kept: str) -> Authorization:
-    session_key, _, body = kept.partition(" ")
-    (client_id, redirect_uri, scope, account_id, version, ends_at, auth_time, acr, amr, nonce,
+    session_key, client_id, body = kept.split(" ", 2)
+    (redirect_uri, scope, account_id, version, ends_at, auth_time, acr, amr, nonce,
      code_challenge) = json.loads(body)  # fmt: skip
     return Authorization(
         client_id=client_id,

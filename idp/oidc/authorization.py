@@ -2,7 +2,8 @@
 
 A code is taken once. Taking it makes its *grant*, atomically: the record that every token of this
 code needs to be alive. A second use of the code deletes the grant, so the first one's tokens die
-with it (RFC 6749 §4.1.2).
+with it (RFC 6749 §4.1.2). Only the client it was issued to can do either: for everybody else the
+code does not exist, so that one service cannot end what a member does at another.
 """
 
 import hashlib
@@ -41,9 +42,16 @@ class Authorization:
 
 
 class CodeReplayed(IdpError):
-    """A code came a second time; what its first use gave is revoked."""
+    """A code came a second time from its client; what its first use gave is revoked.
+
+    ``revoked`` tells the replay that ended a grant from those after it, which change nothing.
+    """
 
     code = "code_replayed"
+
+    def __init__(self, *, revoked: bool) -> None:
+        super().__init__("authorization code used twice")
+        self.revoked = revoked
 
 
 class Codes(Protocol):
@@ -52,11 +60,13 @@ class Codes(Protocol):
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
         """Keep a fresh code."""
 
-    def take(self, code: str, *, grant_lifetime: timedelta) -> Authorization | None:
+    def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code, once in its life and while its session lives, and make its grant.
 
+        A code of another client than ``client_id`` is None and stays as it was, used or not.
+
         Raises:
-            CodeReplayed: it was taken before.
+            CodeReplayed: this client took it before.
         """
 
     def grant(self, grant_id: str) -> Authorization | None:

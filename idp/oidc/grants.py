@@ -62,8 +62,6 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
         if not code:
             raise InvalidRequestError("code is required.")
         authorization = self._take(code, client)
-        if authorization.client_id != client.client_id:
-            raise InvalidGrantError("The code was issued to another client.")
         if params.get("redirect_uri") != authorization.redirect_uri:
             raise InvalidGrantError("redirect_uri differs from that of the authorization request.")
         _check_verifier(params.get("code_verifier"), authorization.code_challenge)
@@ -83,14 +81,15 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
         lifetime = self.server.tokens.access_token_lifetime
         try:
             authorization = (
-                self.server.codes.take(code, grant_lifetime=lifetime)
+                self.server.codes.take(code, client_id=client.client_id, grant_lifetime=lifetime)
                 if len(code) <= CODE_LIMIT
                 else None
             )
-        except CodeReplayed:
-            self.server.audit.record(
-                Event.CODE_REPLAYED, client_id=client.client_id, actor=self.request.actor
-            )
+        except CodeReplayed as replay:
+            if replay.revoked:  # once a code: who sends it again for ever fills no log
+                self.server.audit.record(
+                    Event.CODE_REPLAYED, client_id=client.client_id, actor=self.request.actor
+                )
             raise InvalidGrantError("The code was used before; what it gave is revoked.") from None
         if authorization is None:
             raise InvalidGrantError("The code is unknown or expired.")

@@ -265,6 +265,29 @@ def test_a_strangers_failures_do_not_hold_a_known_device_back(world, attempts):
     assert held(attempts, origin=Origin("192.0.2.1", "laptop"))[0] == HeldBy.ACCOUNT
 
 
+def test_a_stranger_who_fills_the_shared_network_does_not_shut_a_known_device_out(attempts):
+    sign_in(attempts, device="phone")
+    for n in range(30):
+        fail(attempts, subject=f"subject-{n}")
+
+    assert held(attempts)[0] == HeldBy.NETWORK
+    assert held(attempts, subject="another", origin=Origin(HERE.network, "phone"))[0] == (
+        HeldBy.NETWORK
+    )
+    assert fail(attempts, origin=Origin(HERE.network, "phone")).known_device is True
+
+
+def test_a_known_devices_failures_do_not_count_for_the_network(world):
+    attempts = world.attempts(AttemptPolicy(network_limit=3))
+    sign_in(attempts, device="phone")
+
+    slow = fail(attempts, 4, origin=Origin(HERE.network, "phone"))
+    attempts.release(slow)
+
+    fail(attempts, 3, subject="another")
+    assert held(attempts, subject="another")[0] == HeldBy.NETWORK
+
+
 def test_a_known_device_has_the_same_limits_of_its_own(world, attempts):
     sign_in(attempts, device="phone")
     phone = Origin("192.0.2.1", "phone")

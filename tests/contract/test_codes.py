@@ -52,8 +52,8 @@ def issue(world, authorization=None):
     return code
 
 
-def take(world, code):
-    return world.codes.take(code, grant_lifetime=FIVE_MINUTES)
+def take(world, code, client_id="cotisations"):
+    return world.codes.take(code, client_id=client_id, grant_lifetime=FIVE_MINUTES)
 
 
 def grant(world, code):
@@ -79,12 +79,44 @@ def test_authlib_trap_03_a_second_use_is_told_as_such_and_revokes_what_the_first
     code = issue(world)
     take(world, code)
 
-    with pytest.raises(CodeReplayed):
+    with pytest.raises(CodeReplayed) as first:
         take(world, code)
 
     assert grant(world, code) is None
-    with pytest.raises(CodeReplayed):
+    with pytest.raises(CodeReplayed) as second:
         take(world, code)
+    assert (first.value.revoked, second.value.revoked) == (True, False)
+
+
+def test_a_stolen_used_code_lets_another_client_revoke_nothing(world):
+    authorization = authorize(world)
+    code = issue(world, authorization)
+    take(world, code)
+
+    assert take(world, code, client_id="thief") is None
+
+    assert grant(world, code) == authorization
+
+
+def test_a_stolen_fresh_code_is_not_burnt_by_another_client(world):
+    authorization = authorize(world)
+    code = issue(world, authorization)
+
+    assert take(world, code, client_id="thief") is None
+
+    assert grant(world, code) is None
+    assert take(world, code) == authorization
+
+
+def test_a_replay_after_the_grant_has_expired_ended_nothing(world):
+    code = issue(world)
+    take(world, code)
+    world.pass_time(FIVE_MINUTES)
+
+    with pytest.raises(CodeReplayed) as replay:
+        take(world, code)
+
+    assert replay.value.revoked is False
 
 
 def test_a_replay_leaves_the_other_codes_of_the_session_alone(world):
@@ -108,7 +140,8 @@ def test_authlib_trap_03_of_twenty_threads_one_gets_the_code_and_the_others_revo
     outcomes = at_once(lambda: take(real_world, code), 20)
 
     assert outcomes.count(authorization) == 1
-    assert sum(isinstance(outcome, CodeReplayed) for outcome in outcomes) == 19
+    replays = [outcome for outcome in outcomes if isinstance(outcome, CodeReplayed)]
+    assert sorted(replay.revoked for replay in replays) == [False] * 18 + [True]
     assert grant(real_world, code) is None
 
 
@@ -243,7 +276,7 @@ def test_without_the_store_there_is_no_verdict():
     codes = RedisCodes(RedisStore("redis://127.0.0.1:1/0"))
 
     with pytest.raises(StoreUnavailable):
-        codes.take("code", grant_lifetime=MINUTE)
+        codes.take("code", client_id="cotisations", grant_lifetime=MINUTE)
     with pytest.raises(StoreUnavailable):
         codes.grant("grant")
     with pytest.raises(StoreUnavailable):
