@@ -72,7 +72,7 @@ def build_services(parts: Parts) -> Services:
             tokens=tokens,
             audit=parts.audit,
         ),
-        userinfo=Userinfo(tokens, parts.codes, parts.accounts),
+        userinfo=Userinfo(tokens, parts.codes, parts.accounts, parts.clients),
         logout=Logout(tokens, parts.clients),
         audit=parts.audit,
         metadata=document(

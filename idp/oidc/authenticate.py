@@ -36,12 +36,14 @@ class Presented:
 class WrongClientCredentials(InvalidClientError):
     """One answer for an unknown client, a wrong secret, another method than the registered."""
 
-    def __init__(self) -> None:
+    def __init__(self, client_id: str = "") -> None:
+        """Refuse; ``client_id`` is for the audit log and names a registered client or nobody."""
         super().__init__(
             description="Client authentication failed: unknown client, wrong credentials, "
             "or another method than the registered one.",
             status_code=401,
         )
+        self.client_id = client_id
 
     def get_headers(self) -> list[tuple[str, str]]:
         """Name the scheme, with its realm (RFC 7617 §2 asks for one; Authlib sends none)."""
@@ -79,7 +81,7 @@ class ClientAuthenticator:
         if client is None or not _fits(client, presented):
             self._failures.check(network)
             self._failures.count(network)
-            raise WrongClientCredentials
+            raise WrongClientCredentials(client.client_id if client else "")
         return client
 
 

@@ -61,6 +61,10 @@ class Subject:
     address: tuple[str, ...]
     updated_at: datetime
 
+    def stands_behind(self, credential_version: int) -> bool:
+        """Tell whether a sign-in still holds: dossier open, password not changed since."""
+        return self.signs_in and self.credential_version == credential_version
+
 
 class Subjects(Protocol):
     """Where subjects are read."""

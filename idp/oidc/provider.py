@@ -11,7 +11,6 @@ from typing import cast
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AuthorizationServer
 from authlib.oauth2.rfc6749 import OAuth2Request
-from authlib.oauth2.rfc6749.errors import InvalidClientError
 from authlib.oauth2.rfc6749.errors import InvalidGrantError
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from authlib.oauth2.rfc6749.errors import UnsupportedGrantTypeError
@@ -22,6 +21,7 @@ from idp.audit import AuditLog
 from idp.audit import Event
 from idp.limits import TooManyClientFailures
 from idp.oidc.authenticate import ClientAuthenticator
+from idp.oidc.authenticate import WrongClientCredentials
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import Codes
 from idp.oidc.claims import Subject
@@ -151,8 +151,10 @@ class Provider(AuthorizationServer):
             )
         except TooManyClientFailures as held:
             raise TemporarilyUnavailable(int(held.retry_after.total_seconds())) from None
-        except InvalidClientError:
-            self.audit.record(Event.CLIENT_REFUSED, actor=request.actor)
+        except WrongClientCredentials as refusal:
+            self.audit.record(
+                Event.CLIENT_REFUSED, client_id=refusal.client_id or None, actor=request.actor
+            )
             raise
 
     def subject_of(self, authorization: Authorization) -> Subject:
@@ -162,11 +164,7 @@ class Provider(AuthorizationServer):
             InvalidGrantError: the dossier was closed, or the password changed, since the sign-in.
         """
         subject = self._subjects.get(authorization.account_id)
-        if (
-            subject is None
-            or not subject.signs_in
-            or subject.credential_version != authorization.credential_version
-        ):
+        if subject is None or not subject.stands_behind(authorization.credential_version):
             raise InvalidGrantError("The sign-in behind this code has ended.")
         return subject
 

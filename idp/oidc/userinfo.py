@@ -7,6 +7,7 @@ from idp.oidc.authorization import Codes
 from idp.oidc.claims import ClaimValue
 from idp.oidc.claims import Subjects
 from idp.oidc.claims import userinfo_claims
+from idp.oidc.clients import Clients
 from idp.oidc.tokens import ACCESS_TOKEN_TYPE
 from idp.oidc.tokens import Tokens
 from idp.oidc.tokens import UnreadableToken
@@ -25,13 +26,14 @@ class Userinfo:
     tokens: Tokens
     codes: Codes
     subjects: Subjects
+    clients: Clients
 
     def claims(self, access_token: str) -> dict[str, ClaimValue]:
         """Give the claims that an access token opens.
 
         A token is good while its signature and expiry are, its grant is not revoked, its session is
-        alive, and neither password nor dossier changed since: each is looked up, none is
-        remembered.
+        alive, its client is registered, and neither password nor dossier changed since: each is
+        looked up, none is remembered.
 
         Raises:
             InvalidAccessToken: one of these does not hold.
@@ -52,11 +54,9 @@ class Userinfo:
         grant = self.codes.grant(jti.partition(".")[0])
         if grant is None:
             raise InvalidAccessToken("revoked, or its session has ended")
+        if self.clients.find(grant.client_id) is None:
+            raise InvalidAccessToken("its client is gone")
         subject = self.subjects.get(grant.account_id)
-        if (
-            subject is None
-            or not subject.signs_in
-            or subject.credential_version != grant.credential_version
-        ):
+        if subject is None or not subject.stands_behind(grant.credential_version):
             raise InvalidAccessToken("its sign-in has ended")
         return {**userinfo_claims(subject, grant.scope), "sub": sub}

@@ -32,11 +32,7 @@ def show() -> Response:
         return see_other("/connexion")
     with given.transaction():
         subject = given.subjects.get(session.account_id)
-    if (
-        subject is None
-        or not subject.signs_in
-        or subject.credential_version != session.credential_version
-    ):
+    if subject is None or not subject.stands_behind(session.credential_version):
         given.sessions.end(key)
         response = see_other("/connexion")
         drop_session(response)

@@ -80,17 +80,16 @@ class Scene:
             now=self.clock,
         )
         without_code = client(client_id="autre", grant_types=("client_credentials",))
+        self.clients = MemoryClients(client(), OTHER, LEGACY, without_code)
         self.provider = Provider(
             token_endpoint=f"{ISSUER}/token",
-            authenticator=ClientAuthenticator(
-                MemoryClients(client(), OTHER, LEGACY, without_code), self.failures
-            ),
+            authenticator=ClientAuthenticator(self.clients, self.failures),
             codes=self.codes,
             subjects=self.accounts,
             tokens=self.tokens,
             audit=self.audit,
         )
-        self.userinfo = Userinfo(self.tokens, self.codes, self.accounts)
+        self.userinfo = Userinfo(self.tokens, self.codes, self.accounts, self.clients)
         self.accounts.add(
             DirectoryEntry(
                 Account("account", DossierStatus.ACTIVE, None, 3, None),
@@ -247,8 +246,16 @@ def test_who_is_nobody_learns_nothing_of_what_is_served_and_is_audited(scene):
     for grant_type in ("authorization_code", "password"):
         assert scene.refused(clear="wrong", grant_type=grant_type) == "invalid_client"
 
-    assert [event.event for event in scene.audit.events] == [Event.CLIENT_REFUSED] * 2
+    told = [(event.event, event.client_id) for event in scene.audit.events]
+    assert told == [(Event.CLIENT_REFUSED, "cotisations")] * 2
     assert scene.ask().status == 200
+
+
+def test_what_a_stranger_sends_as_client_name_never_reaches_the_audit_log(scene):
+    assert scene.refused("1234567 my dossier") == "invalid_client"
+
+    (event,) = scene.audit.events
+    assert (event.event, event.client_id) == (Event.CLIENT_REFUSED, None)
 
 
 def test_after_sixty_wrong_secrets_the_network_is_told_how_long_to_wait(scene):
@@ -366,6 +373,12 @@ class TestUserinfo:
         scene.ask()
 
         assert self.refused(scene, token) == "revoked, or its session has ended"
+
+    def test_a_removed_client_that_kept_its_token_reads_nobody(self, scene, token):
+        userinfo = replace(scene.userinfo, clients=MemoryClients(OTHER))
+
+        with pytest.raises(InvalidAccessToken, match="its client is gone"):
+            userinfo.claims(token)
 
     def test_a_token_dies_with_its_session(self, scene, token):
         scene.sessions.end("session")
