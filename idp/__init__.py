@@ -10,7 +10,7 @@ OpenID Connect    ``oidc/*``                     ``web/oidc``        ``infra/cod
 services          ``oidc/clients``               ``cli/clients``     ``infra/clients``
 keys              ``oidc/keys``                  ``cli/keys``        ``infra/key_files``
 directory         ``identity/directory``         ``cli/dossiers``    ``infra/directory``
-sessions          ``session``, ``oidc/logout``   ``web/security``    ``infra/sessions``
+sessions          ``session``, ``oidc/logout``   ``web/browser``     ``infra/sessions``
 limits            ``limits``                     ``web/login``       ``infra/attempts``
 audit             ``audit``                      everywhere          ``infra/audit``
 ================  =============================  ==================  =========================

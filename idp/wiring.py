@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from idp.identity.login import SignIn
 from idp.identity.password import Argon2Cost
 from idp.identity.password import Passwords
 from idp.oidc.authenticate import ClientAuthenticator
+from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.discovery import PublishedKeys
 from idp.oidc.discovery import document
 from idp.oidc.discovery import metadata
@@ -23,11 +25,14 @@ from idp.oidc.tokens import Tokens
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
 from idp.web import Services
+from idp.web.health import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from idp.parts import Parts
+
+log = logging.getLogger("idp")
 
 
 def build_services(parts: Parts) -> Services:
@@ -38,6 +43,10 @@ def build_services(parts: Parts) -> Services:
     """
     settings, secrets = parts.settings, parts.secrets
     parts.key_files.ring()  # a broken key refuses the start, not the first sign-in
+    sql = sql_probe(parts)
+    if fault := sql():
+        # It may be mended before the first request; /readyz says so meanwhile, and looks again.
+        log.warning("started all the same: SQL: %s", fault)
     tokens = Tokens(
         issuer=settings.issuer,
         rings=parts.key_files,
@@ -83,8 +92,8 @@ def build_services(parts: Parts) -> Services:
         together=parts.redis.together,
         probes={
             "redis": _probe(parts.redis.refuse_unsafe_store),
-            "sql": _probe(parts.database.ping),
-            "keys": lambda: parts.key_files.trouble,
+            "sql": sql,
+            "keys": keys_probe(parts),
         },
         begin_request=logs.request_id.set,
         now=parts.now,
@@ -116,6 +125,51 @@ def _sign_in(parts: Parts) -> SignIn:
         redesign_at=settings.redesign_at,
         now=parts.now,
     )
+
+
+def sql_probe(parts: Parts) -> Callable[[], str]:
+    """Whether SQL answers, with our schema; a schema once found right is not looked at again."""
+    from idp.infra import migrations
+
+    is_schema_known = False
+
+    def probe() -> str:
+        nonlocal is_schema_known
+        try:
+            if is_schema_known:
+                parts.database.ping()
+            elif migrations.pending(parts.settings.sql_url):
+                return "schema is behind; run idp migrate"
+        except migrations.UnknownSchema as newer:
+            # During an update a newer version migrates first, and this one goes on meanwhile.
+            return f"{WARNING}{newer}"
+        except IdpError as error:
+            return str(error)
+        is_schema_known = True
+        return ""
+
+    return probe
+
+
+def keys_probe(parts: Parts) -> Callable[[], str]:
+    """Whether both algorithms have a key that signs; a fault that keeps the ring is a warning."""
+    folder = parts.key_files.folder
+
+    def probe() -> str:
+        try:
+            ring = parts.key_files.ring()
+            for alg in SIGNING_ALGS:
+                ring.signing_key(alg, now=parts.now())
+        except IdpError as error:
+            return shown(str(error))
+        trouble = parts.key_files.trouble
+        return f"{WARNING}{shown(trouble)}" if trouble else ""
+
+    def shown(fault: str) -> str:
+        # Whoever asks for readiness has no business with where things stand on this machine.
+        return fault.replace(f"{folder}/", "").replace(str(folder), folder.name)
+
+    return probe
 
 
 def _probe(look: Callable[[], None]) -> Callable[[], str]:

@@ -43,7 +43,7 @@ EXTENSION = "idp-services"
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What pages and endpoints need, built by ``idp.app``; nothing is built here.
+    """What pages and endpoints need, built by ``idp.wiring``; nothing is built here.
 
     Attributes:
         default_client_id: the service that a sign-in without one leads to, or "" for ``/compte``.
@@ -51,7 +51,7 @@ class Services:
         trusted_proxies: how many proxies of ours stand in front, exactly.
         transaction: one SQL transaction, committed at its end.
         together: the Redis writes of a block as one step, sent at its end.
-        probes: by name, what tells "" when well, or what is wrong.
+        probes: by name, what tells "" when well, or what is wrong (see ``health.WARNING``).
         begin_request: told the id of each request, for the logs.
     """
 

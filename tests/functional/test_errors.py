@@ -1,5 +1,7 @@
 """Errors as their reader needs them: a French page for a person, JSON for a machine."""
 
+from collections.abc import Callable
+
 import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]
 
@@ -100,9 +102,9 @@ def test_an_address_of_more_than_a_hundred_parameters_is_refused(
 
 
 def test_health_says_that_the_process_lives_and_readiness_names_each_part(
-    instance: Instance,
+    make_instance: Callable[..., Instance],
 ) -> None:
-    visitor = instance.visitor()
+    visitor = make_instance().visitor()
 
     assert visitor.get("/healthz").get_json() == {"status": "ok"}
     ready = visitor.get("/readyz")
