@@ -185,12 +185,12 @@ class MemoryAccounts(_Store):
             signs_in=entry.account.dossier_status is DossierStatus.ACTIVE,
         )
 
-    def scheme_counts(self) -> Mapping[str, int]:
-        """Count accounts by password scheme."""
+    def scheme_counts(self, qualite: Qualite) -> Mapping[str, int]:
+        """Count the accounts of a qualité by password scheme."""
         self._look()
         counts: dict[str, int] = {}
         for entry in self.entries.values():
-            if entry.account.password is not None:
+            if entry.qualite is qualite and entry.account.password is not None:
                 scheme = entry.account.password.scheme
                 counts[scheme] = counts.get(scheme, 0) + 1
         return counts

@@ -123,7 +123,7 @@ class SignIn:
             raise
         try:
             account = self.accounts.find(qualite, numero)
-            cause, replacement = self._judge(account, subject, clear)
+            cause, replacement = self._judge(account, subject, qualite, clear)
             if account is not None and cause is None:
                 cause = self._note(account, replacement)
         except (Busy, StoreUnavailable):
@@ -137,12 +137,12 @@ class SignIn:
         return SignedIn(account.id, account.credential_version, AMR_PASSWORD, ACR_PASSWORD)
 
     def _judge(
-        self, account: Account | None, subject: str, clear: str
+        self, account: Account | None, subject: str, qualite: Qualite, clear: str
     ) -> tuple[Cause | None, PasswordHash | None]:
         """Verify once; give the cause of a refusal, or the hash to put for an outdated one."""
         usable = account is not None and account.dossier_status is DossierStatus.ACTIVE
         own = account.password if account is not None and usable else None
-        decoy = self.passwords.decoy(subject)  # made for everyone: its time tells nothing
+        decoy = self.passwords.decoy(subject, qualite)  # made for everyone: its time tells nothing
         stored = own or decoy
         # An outdated hash is replaced in the same turn of the pool, and only for who signs in: a
         # refusal that took longer would tell that the password was right.

@@ -27,6 +27,7 @@ from argon2.exceptions import VerificationError
 
 from idp import Busy
 from idp import IdpError
+from idp.identity.dossier import Qualite
 
 OURS = "ours:"
 """How every scheme of ours begins: peppered, and never read by an import again."""
@@ -113,8 +114,8 @@ def parse_imported(text: str) -> PasswordHash:
 class SchemeMix(Protocol):
     """How many accounts use each scheme, for decoys that follow the directory."""
 
-    def scheme_counts(self) -> Mapping[str, int]:
-        """Count accounts by scheme; may be an hour old."""
+    def scheme_counts(self, qualite: Qualite) -> Mapping[str, int]:
+        """Count the accounts of one qualité by scheme; up to an hour old, an import aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,23 +181,38 @@ class Passwords:
         """Tell whether a verified hash should be replaced by one of today's cost."""
         return stored.scheme != self._cost.scheme
 
-    def decoy(self, subject: str) -> PasswordHash:
+    def decoy(self, subject: str, qualite: Qualite) -> PasswordHash:
         """Make the hash that an account of this name would have; no password matches it.
 
         Args:
             subject: the keyed hash of qualité and number.
+            qualite: whose mix of schemes it follows.
         """
-        counts = {scheme: n for scheme, n in sorted(self._mix.scheme_counts().items()) if n > 0}
-        counts = counts or {self._cost.scheme: 1}
+        imported: dict[str, int] = {}
+        ours: dict[str, int] = {}
+        for scheme, count in sorted(self._mix.scheme_counts(qualite).items()):
+            if count > 0:
+                (ours if scheme.startswith(OURS) else imported)[scheme] = count
         seed = hmac.digest(self._decoy_key, b"decoy:" + subject.encode(), "sha256")
-        ends = list(accumulate(counts.values()))
-        place = int.from_bytes(seed[:8], "big") * ends[-1] >> 64
-        scheme = list(counts)[bisect_right(ends, place)]
+        # Two draws: as sign-ins replace imported hashes, a known number only ever moves from
+        # imported to ours, and so must an unknown one.
+        share = {"imported": sum(imported.values()), "ours": sum(ours.values())}
+        side = imported if _draw(seed[:8], share) == "imported" else ours
+        scheme = _draw(seed[8:16], side) or self._cost.scheme
         return PasswordHash(scheme, _unmatchable(scheme))
 
     def _peppered(self, clear: str) -> bytes:
         normal = unicodedata.normalize("NFC", clear).encode("utf-8", "surrogatepass")
         return b64encode(hmac.digest(self._pepper, normal, hashlib.sha256))
+
+
+def _draw(seed: bytes, counts: Mapping[str, int]) -> str:
+    """Draw a name in proportion to its count; empty when there is nothing to draw from."""
+    ends = list(accumulate(counts.values()))
+    if not ends or not ends[-1]:
+        return ""
+    place = int.from_bytes(seed, "big") * ends[-1] >> 8 * len(seed)
+    return list(counts)[bisect_right(ends, place)]
 
 
 def _decodes(*parts: str) -> bool:

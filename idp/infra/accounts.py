@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
@@ -17,6 +18,8 @@ from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.password import PasswordHash
+from idp.infra.registry import LOOK_EVERY_SECONDS
+from idp.infra.registry import VERSION
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
@@ -79,14 +82,26 @@ _REPLACED = (
     .values(password_hash=bindparam("new_hash"), password_scheme=bindparam("new_scheme"))
 )
 
+_SCHEME_COUNTS = (
+    select(_DOSSIERS.c.qualite, _ACCOUNTS.c.password_scheme, func.count().label("accounts"))
+    .join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+    .where(_ACCOUNTS.c.password_scheme.is_not(None))
+    .group_by(_DOSSIERS.c.qualite, _ACCOUNTS.c.password_scheme)
+)
+
 
 class SqlAccounts:
     """The ports ``Accounts``, ``Subjects`` and ``SchemeMix``."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
-        self._scheme_counts: Mapping[str, int] = {}
+        self._monotonic = monotonic
+        self._scheme_counts: Mapping[Qualite, Mapping[str, int]] = {}
+        self._looked_at = float("-inf")
         self._counted_at = float("-inf")
+        self._counted_version = 0
         self._counting = threading.Lock()
 
     def find(self, qualite: Qualite, numero: NumeroDossier) -> Account | None:
@@ -151,15 +166,25 @@ class SqlAccounts:
             updated_at=row.updated_at,
         )
 
-    def scheme_counts(self) -> Mapping[str, int]:
-        """Count accounts by password scheme, at most once an hour in a process."""
+    def scheme_counts(self, qualite: Qualite) -> Mapping[str, int]:
+        """Count the accounts of a qualité by scheme: again each hour, and after an import.
+
+        A process asks for ``registry_version``, which an import raises, once a second at most.
+        """
         with self._counting:
-            if time.monotonic() - self._counted_at > SCHEME_COUNTS_AGE_SECONDS:
-                rows = self._database.execute(
-                    select(_ACCOUNTS.c.password_scheme, func.count().label("accounts"))
-                    .where(_ACCOUNTS.c.password_scheme.is_not(None))
-                    .group_by(_ACCOUNTS.c.password_scheme)
-                )
-                self._scheme_counts = {row.password_scheme: row.accounts for row in rows}
-                self._counted_at = time.monotonic()
-            return self._scheme_counts
+            now = self._monotonic()
+            if now - self._looked_at >= LOOK_EVERY_SECONDS:
+                # The number before the rows: a change in between is seen at the next look.
+                version = self._database.execute(VERSION).scalar() or 0
+                aged = now - self._counted_at > SCHEME_COUNTS_AGE_SECONDS
+                if aged or version != self._counted_version:
+                    self._scheme_counts = self._count_schemes()
+                    self._counted_at, self._counted_version = now, version
+                self._looked_at = now
+            return self._scheme_counts.get(qualite, {})
+
+    def _count_schemes(self) -> Mapping[Qualite, Mapping[str, int]]:
+        counts: dict[Qualite, dict[str, int]] = {}
+        for row in self._database.execute(_SCHEME_COUNTS):
+            counts.setdefault(Qualite(row.qualite), {})[row.password_scheme] = row.accounts
+        return counts

@@ -23,17 +23,18 @@ from sqlalchemy.exc import IntegrityError
 
 from idp import IdpError
 from idp import StoreUnavailable
+from idp.infra.registry import LOOK_EVERY_SECONDS
+from idp.infra.registry import VERSION
+from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.infra.sql import sql_failures_told
 from idp.infra.tables import ClientRow
 from idp.infra.tables import ClientSecretRow
-from idp.infra.tables import RegistryVersionRow
 from idp.oidc.clients import Client
 from idp.oidc.clients import hash_client_secret
 from idp.oidc.registration import from_stored
 from idp.oidc.registration import to_metadata
 
-LOOK_EVERY_SECONDS = 1.0
 LOOK_FOR_UNKNOWN_EVERY_SECONDS = 0.1
 """A service just added is found at once; made-up identifiers cost ten looks a second at most."""
 
@@ -41,8 +42,6 @@ SERVE_FROM_MEMORY_SECONDS = 60.0
 """For how long the copy is used while SQL is away: nobody can change the registry meanwhile."""
 
 LIVE_SECRETS = 2
-REGISTRY = 1
-_VERSION = select(RegistryVersionRow.version).where(RegistryVersionRow.id == REGISTRY)
 
 
 class UnknownClient(IdpError):
@@ -231,7 +230,7 @@ class SqlClients:
         try:
             with sql_failures_told(), self._database.engine.connect() as connection:
                 # The number before the rows: a change in between is then seen at the next look.
-                version = connection.scalar(_VERSION) or 0
+                version = connection.scalar(VERSION) or 0
                 if copy is None or version != copy.version:
                     copy = self._copy = _Copy(version, _read_all(connection))
         except StoreUnavailable:
@@ -245,13 +244,7 @@ class SqlClients:
 
     def _touch(self) -> None:
         # First of each write: the lock of this row makes writers take turns: two secrets stay two.
-        touched: Any = self._database.execute(  # Any: as above
-            update(RegistryVersionRow)
-            .where(RegistryVersionRow.id == REGISTRY)
-            .values(version=RegistryVersionRow.version + 1)
-        )
-        if not touched.rowcount:
-            self._database.execute(insert(RegistryVersionRow), {"id": REGISTRY, "version": 1})
+        raise_version(self._database)
         self._looked_at = float("-inf")
 
     def _keep_secret(self, client_id: str, clear: str) -> None:

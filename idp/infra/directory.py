@@ -43,6 +43,7 @@ from idp.identity.dossier import Situation
 from idp.infra import directory_apply as apply
 from idp.infra import directory_stage as stage
 from idp.infra.directory_read import Line
+from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.session import Sessions
 
@@ -155,6 +156,8 @@ class DirectoryImport:
             ended = self._end_sessions(ending)
             for statement in apply.writes(now):
                 self.database.execute(statement)
+            if summary.new or summary.changed:
+                raise_version(self.database)  # every process counts password schemes again
             summary = replace(summary, written=True, sessions_ended=ended)
             counts = {name: n for name, n in asdict(summary).items() if name != "written"}
             self.audit.record(Event.DIRECTORY_IMPORTED, actor=actor, detail=counts)

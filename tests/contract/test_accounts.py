@@ -21,6 +21,7 @@ from idp.identity.dossier import Qualite
 from idp.identity.password import PasswordHash
 from idp.infra.accounts import SqlAccounts
 from idp.infra.migrations import upgrade
+from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
@@ -269,9 +270,9 @@ class TestSubject:
 
 
 class TestSchemeCounts:
-    def counts(self, directory):
+    def counts(self, directory, qualite=Qualite.AFFILIE):
         with directory.transaction():
-            return dict(directory.accounts.scheme_counts())
+            return dict(directory.accounts.scheme_counts(qualite))
 
     def test_accounts_are_counted_by_scheme_and_those_without_a_password_are_not(self, directory):
         for n, password in enumerate([OURS, OURS, IMPORTED, None]):
@@ -279,21 +280,40 @@ class TestSchemeCounts:
 
         assert self.counts(directory) == {OURS.scheme: 2, IMPORTED.scheme: 1}
 
+    def test_each_qualite_has_its_own_counts(self, directory):
+        directory.add("one", password=OURS)
+        directory.add("two", qualite=Qualite.AYANT_DROIT, password=IMPORTED)
+
+        assert self.counts(directory) == {OURS.scheme: 1}
+        assert self.counts(directory, Qualite.AYANT_DROIT) == {IMPORTED.scheme: 1}
+
     def test_an_empty_directory_has_no_scheme(self, directory):
         assert self.counts(directory) == {}
 
 
-def test_the_mix_is_counted_once_an_hour_and_not_at_every_sign_in(sqlite_url):
+def test_the_mix_is_counted_each_hour_and_when_an_import_raised_the_version(sqlite_url):
     upgrade(sqlite_url)
     with Flask("accounts").app_context() as context:
         database = Database(context.app, sqlite_url)
         directory = in_sql(database)
+        at = [0.0]
+        accounts = SqlAccounts(database, monotonic=lambda: at[0])
+
+        def counted(seconds):
+            at[0] += seconds
+            with database.transaction():
+                return accounts.scheme_counts(Qualite.AFFILIE)
+
         directory.add(password=IMPORTED)
-        with database.transaction():
-            first = directory.accounts.scheme_counts()
+        first = counted(0)
         directory.add("another", NumeroDossier("7654321"), password=OURS)
+        assert counted(3599) == first == {IMPORTED.scheme: 1}
+        assert counted(2) == {IMPORTED.scheme: 1, OURS.scheme: 1}
+        directory.add("third", NumeroDossier("7654322"), password=OURS)
         with database.transaction():
-            assert directory.accounts.scheme_counts() == first == {IMPORTED.scheme: 1}
+            raise_version(database)
+        assert counted(0.9) == {IMPORTED.scheme: 1, OURS.scheme: 1}
+        assert counted(0.2) == {IMPORTED.scheme: 1, OURS.scheme: 2}
         database.engine.dispose()
 
 
@@ -307,5 +327,5 @@ def test_a_store_that_is_not_ready_is_not_an_unknown_number(tmp_path):
         with pytest.raises(StoreUnavailable):
             accounts.get("account")
         with pytest.raises(StoreUnavailable):
-            accounts.scheme_counts()
+            accounts.scheme_counts(Qualite.AFFILIE)
         database.engine.dispose()

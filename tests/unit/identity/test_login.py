@@ -68,9 +68,9 @@ class CountingPasswords(Passwords):
         self.hashed += 1
         return super().hash(clear)
 
-    def decoy(self, subject):
+    def decoy(self, subject, qualite):
         self.decoys += 1
-        return super().decoy(subject)
+        return super().decoy(subject, qualite)
 
 
 class Scene:

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp import Busy
+from idp.identity.dossier import Qualite
 from idp.identity.password import PASSWORD_LIMIT
 from idp.identity.password import Argon2Cost
 from idp.identity.password import PasswordHash
@@ -56,8 +57,8 @@ class Mix:
     def __init__(self, counts=()):
         self.counts = dict(counts)
 
-    def scheme_counts(self):
-        return self.counts
+    def scheme_counts(self, qualite):
+        return self.counts if qualite is Qualite.AFFILIE else {}
 
 
 def passwords(cost=CHEAP, *, pepper=b"p" * 32, decoy_key=b"d" * 32, mix=()):
@@ -306,15 +307,15 @@ class TestDecoys:
     def test_a_number_has_a_decoy_of_the_same_scheme_for_ever(self):
         ours = passwords(mix=MIX)
 
-        schemes = {ours.decoy("subject").scheme for _ in range(20)}
+        schemes = {ours.decoy("subject", Qualite.AFFILIE).scheme for _ in range(20)}
 
         assert len(schemes) == 1
-        assert schemes == {passwords(mix=MIX).decoy("subject").scheme}
+        assert schemes == {passwords(mix=MIX).decoy("subject", Qualite.AFFILIE).scheme}
 
     def test_decoys_follow_the_directorys_mix(self):
         ours = passwords(mix=MIX)
 
-        drawn = Counter(ours.decoy(f"subject-{n}").scheme for n in range(10_000))
+        drawn = Counter(ours.decoy(f"subject-{n}", Qualite.AFFILIE).scheme for n in range(10_000))
 
         for scheme, count in MIX.items():
             share = count / 1000
@@ -326,7 +327,10 @@ class TestDecoys:
         one = passwords(mix=MIX, decoy_key=b"1" * 32)
         other = passwords(mix=MIX, decoy_key=b"2" * 32)
 
-        agree = sum(one.decoy(str(n)).scheme == other.decoy(str(n)).scheme for n in range(2000))
+        agree = sum(
+            one.decoy(str(n), Qualite.AFFILIE).scheme == other.decoy(str(n), Qualite.AFFILIE).scheme
+            for n in range(2000)
+        )
 
         assert agree < 2000 * 0.45  # 0.38 is what chance gives: 0.5² + 0.3² + 0.2²
 
@@ -334,24 +338,50 @@ class TestDecoys:
         before = passwords(mix=MIX)
         after = passwords(mix=MIX | {"bcrypt:10": 301})
 
-        moved = sum(before.decoy(str(n)).scheme != after.decoy(str(n)).scheme for n in range(5000))
+        moved = sum(
+            before.decoy(str(n), Qualite.AFFILIE).scheme
+            != after.decoy(str(n), Qualite.AFFILIE).scheme
+            for n in range(5000)
+        )
 
         assert moved < 25
 
+    def test_decoys_follow_the_mix_of_their_qualite(self):
+        ours = passwords(mix={"bcrypt:10": 1})
+
+        assert ours.decoy("subject", Qualite.AFFILIE).scheme == "bcrypt:10"
+        assert ours.decoy("subject", Qualite.AYANT_DROIT).scheme == CHEAP.scheme
+
+    def test_while_imported_hashes_are_replaced_no_decoy_moves_back_from_ours(self):
+        steps = ((500, 500, 0), (300, 450, 250), (400, 0, 600), (10, 40, 950), (0, 0, 1000))
+        was_ours: set[str] = set()
+
+        for bcrypt_count, argon2_count, our_count in steps:
+            mix = {"bcrypt:10": bcrypt_count, "argon2id:m=8,t=1,p=1": argon2_count}
+            ours = passwords(mix=mix | {CHEAP.scheme: our_count})
+            is_ours = {
+                str(n) for n in range(500) if not ours.decoy(str(n), Qualite.AFFILIE).imported
+            }
+            assert was_ours <= is_ours
+            was_ours = is_ours
+        assert len(was_ours) == 500
+
     def test_an_empty_directory_has_decoys_of_todays_cost(self):
-        assert passwords(mix={}).decoy("subject").scheme == CHEAP.scheme
-        assert passwords(mix={"bcrypt:10": 0}).decoy("subject").scheme == CHEAP.scheme
+        assert passwords(mix={}).decoy("subject", Qualite.AFFILIE).scheme == CHEAP.scheme
+        assert (
+            passwords(mix={"bcrypt:10": 0}).decoy("subject", Qualite.AFFILIE).scheme == CHEAP.scheme
+        )
 
     @pytest.mark.parametrize(
         "scheme", ["argon2id:m=65536,t=3,p=4", "argon2id:m=8,t=1,p=1", "bcrypt:4", "bcrypt:12"]
     )
     def test_a_decoy_is_a_good_hash_of_its_scheme(self, scheme):
         for n in range(200):
-            decoy = passwords(mix={scheme: 1}).decoy(str(n))
+            decoy = passwords(mix={scheme: 1}).decoy(str(n), Qualite.AFFILIE)
             assert parse_imported(decoy.phc) == PasswordHash(scheme, decoy.phc)
 
     def test_a_decoy_of_ours_has_todays_parameters_and_a_16_byte_salt(self):
-        decoy = passwords(Argon2Cost()).decoy("subject")
+        decoy = passwords(Argon2Cost()).decoy("subject", Qualite.AFFILIE)
 
         parameters = argon2.extract_parameters(decoy.phc)
         assert (parameters.memory_cost, parameters.time_cost, parameters.parallelism) == (
@@ -364,7 +394,7 @@ class TestDecoys:
     @pytest.mark.parametrize("scheme", ["argon2id:m=8,t=1,p=1", "bcrypt:4", CHEAP.scheme])
     def test_verifying_a_decoy_does_the_work_and_says_no(self, scheme):
         ours = passwords(mix={scheme: 1})
-        decoy = ours.decoy("subject")
+        decoy = ours.decoy("subject", Qualite.AFFILIE)
 
         for clear in ("", "subject", "\0", "x" * 256):
             assert ours.verify(decoy, clear) is False
