@@ -2,7 +2,7 @@
 
 A missing or dangerous value refuses the start with a sentence that names it. Secrets are files, not
 values: an environment is shown by too many tools. docs/settings.md explains each; a test compares
-    the two.
+the two.
 """
 
 import os
@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from annotated_types import Ge
+from annotated_types import Le
 from dotenv import dotenv_values
 from pydantic import BeforeValidator
 from pydantic import Field
 from pydantic import ValidationError
 from pydantic import field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsConfigDict
 
@@ -29,6 +32,10 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
+
+
+_PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::[0-9]{0,5})?")
+_EXPECTED = {"greater_than_equal": "{} or more", "less_than_equal": "{} at most"}
 
 
 class InvalidSettings(IdpError):
@@ -42,6 +49,11 @@ def _seconds(value: object) -> object:
     if isinstance(value, str) and value.strip().isdigit():
         return timedelta(seconds=int(value))
     return value
+
+
+def _has_good_port(rest: str) -> bool:
+    """Look at the host and port of what follows ``scheme://``."""
+    return _PORT.fullmatch(re.split("[/?]", rest.rpartition("@")[2])[0]) is not None
 
 
 Span = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(seconds=1))]
@@ -107,6 +119,33 @@ class Settings(BaseSettings):
         url = urlsplit(value)
         if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
             message = "https (http is for a loopback address only)"
+            raise ValueError(message)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url(cls, value: str) -> str:
+        scheme, _, rest = value.partition("://")
+        if scheme in ("postgres", "postgresql"):
+            message = "name the driver too: write postgresql+psycopg://…"
+            raise ValueError(message)
+        if value and not (
+            (scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"))
+            or (scheme == "postgresql+psycopg" and _has_good_port(rest))
+        ):
+            message = "postgresql+psycopg://user:password@host:port/database, or sqlite:///file"
+            raise ValueError(message)
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: str) -> str:
+        scheme, _, rest = value.partition("://")
+        if value and not (
+            (scheme == "unix" and rest)
+            or (scheme in ("redis", "rediss") and rest and _has_good_port(rest))
+        ):
+            message = "redis://host:port/0, rediss://host:port/0 (TLS) or unix:///path"
             raise ValueError(message)
         return value
 
@@ -181,12 +220,41 @@ def read_settings(**given: object) -> Settings:
     Raises:
         InvalidSettings: names every value that is missing or wrong.
     """
+    env_file = os.environ.get("IDP_ENV_FILE")
+    if env_file and not Path(env_file).exists():
+        message = f"IDP_ENV_FILE: no such file: {env_file}"
+        raise InvalidSettings(message)
     try:
         # mypy cannot know that the environment fills what is not given.
-        return Settings(_env_file=os.environ.get("IDP_ENV_FILE"), **given)  # type: ignore[arg-type, call-arg]
+        return Settings(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
     except ValidationError as error:
         faults = [
-            f"IDP_{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+            f"IDP_{'.'.join(str(part) for part in fault['loc']).upper()}: {_told(fault)}"
             for fault in error.errors(include_input=False, include_url=False)
         ]
         raise InvalidSettings("\n".join(faults)) from None
+
+
+def _told(fault: ErrorDetails) -> str:
+    """Say what is expected, in the words of docs/settings.md and not in those of the library."""
+    if fault["type"].startswith("time_delta"):
+        return "a whole number of seconds"
+    name = str(fault["loc"][0])
+    if fault["type"] in _EXPECTED and name in Settings.model_fields:
+        (bound,) = fault["ctx"].values()
+        if Settings.model_fields[name].annotation is timedelta:
+            bound = _in_seconds(name, fault["type"])
+        return _EXPECTED[fault["type"]].format(bound)
+    return fault["msg"].removeprefix("Value error, ")
+
+
+def _in_seconds(name: str, kind: str) -> str:
+    # The library tells its own text of a bound, and not the bound.
+    bounds = Settings.model_fields[name].metadata
+    if kind == "greater_than_equal":
+        seconds = max(bound.ge for bound in bounds if isinstance(bound, Ge))
+    else:
+        seconds = min(bound.le for bound in bounds if isinstance(bound, Le))
+    return (
+        "1 second" if seconds == timedelta(seconds=1) else f"{seconds.total_seconds():.0f} seconds"
+    )

@@ -145,6 +145,72 @@ def test_a_weak_or_dangerous_value_is_refused_and_its_neighbour_is_not(name, las
     assert refusal(**{name: beyond}).startswith(f"IDP_{name.upper()}: ")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("session_idle", "0", "IDP_SESSION_IDLE: 1 second or more"),
+        ("session_idle", "soon", "IDP_SESSION_IDLE: a whole number of seconds"),
+        ("code_lifetime", "61", "IDP_CODE_LIFETIME: 60 seconds at most"),
+        ("audit_retention", "1", "IDP_AUDIT_RETENTION: 15811200 seconds or more"),
+        ("trusted_proxies", "9", "IDP_TRUSTED_PROXIES: 8 at most"),
+        ("issuer", "http://a.example", "IDP_ISSUER: https (http is for a loopback address only)"),
+    ],
+)
+def test_a_refusal_is_told_in_plain_words(name, value, told):
+    assert refusal(**{name: value}) == told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "sqlite:////srv/idp.sqlite",
+        "postgresql+psycopg://idp:p:a@sql.example:5432/idp",
+        "postgresql+psycopg://idp@[::1]:5432/idp",
+        "postgresql+psycopg:///idp?host=/run/postgresql",
+    ],
+)
+def test_a_database_url_names_a_store_we_serve(url):
+    assert read_settings(issuer=ISSUER, database_url=url).database_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["foo", "mysql://x", "sqlite://", "sqlite:///", "postgresql+psycopg://a:hunter2@b:port/c"],
+)
+def test_another_database_url_is_refused_without_being_shown(url):
+    told = refusal(database_url=url)
+
+    assert told.startswith("IDP_DATABASE_URL: postgresql+psycopg://user")
+    assert "hunter2" not in told
+
+
+@pytest.mark.parametrize("url", ["postgresql://sql/idp", "postgres://sql/idp"])
+def test_a_database_url_without_its_driver_is_told_what_to_write(url):
+    assert "write postgresql+psycopg://" in refusal(database_url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "redis://redis:6379/0", "rediss://:p@redis.example:6379", "unix:///run/valkey.sock"],
+)
+def test_a_redis_url_names_a_store_we_serve(url):
+    assert read_settings(issuer=ISSUER, redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["foo", "http://redis", "redis://", "redis://redis:port", "unix://"]
+)
+def test_another_redis_url_is_refused(url):
+    assert refusal(redis_url=url).startswith("IDP_REDIS_URL: redis://")
+
+
+def test_a_file_of_settings_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setenv("IDP_ENV_FILE", "nowhere/idp.env")
+
+    assert refusal() == "IDP_ENV_FILE: no such file: nowhere/idp.env"
+
+
 @pytest.mark.parametrize("name", ["affilie_pattern", "ayant_droit_pattern"])
 def test_a_pattern_that_is_no_regular_expression_is_refused(name):
     assert "not a regular expression" in refusal(**{name: "[0-9"})
