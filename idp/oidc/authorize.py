@@ -37,7 +37,14 @@ UNDERSTOOD = (
 )  # fmt: skip
 """What a waiting request keeps; every other parameter is ignored (OIDC Core 1.0 §3.1.2.1)."""
 
-PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+PROMPTS = ("none", "login", "select_account")
+IGNORED_PROMPTS = ("consent",)
+"""Accepted without effect, and so not advertised: first-party services ask no consent, but a client
+that wants ``offline_access`` sends it (OIDC Core 1.0 §11) and must not fail for it."""
+
+ECHO_LIMIT = 1024
+"""Characters of ``state`` and ``nonce``: they go into an address, a store and a token."""
+
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*")
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
@@ -105,7 +112,10 @@ def check_parameters_come_once(params: Params, _client: Client) -> None:
 
 
 def check_values_are_writable(params: Params, _client: Client) -> None:
-    """Refuse control characters in what goes back to the client or into a token."""
+    """Refuse what cannot go back to the client or into a token: too long, control characters."""
+    for name in ("state", "nonce"):
+        if len(params.get(name)) > ECHO_LIMIT:
+            raise InvalidRequestError(f"{name} is longer than {ECHO_LIMIT} characters.")
     for name in ("state", "nonce", "login_hint"):
         if _UNWRITABLE.search(params.get(name)):
             raise InvalidRequestError(f"Control characters in {name}.")
@@ -171,7 +181,7 @@ def check_pkce_is_s256(params: Params, client: Client) -> None:
 def check_prompt(params: Params, _client: Client) -> None:
     """Know every word of ``prompt``, and let ``none`` stand alone. Spec: OIDC Core 1.0 §3.1.2.1."""
     words = set(params.words("prompt"))
-    if words - PROMPTS:
+    if words.difference(PROMPTS, IGNORED_PROMPTS):
         raise InvalidRequestError(f"prompt takes {', '.join(sorted(PROMPTS))}.")
     if "none" in words and len(words) > 1:
         raise InvalidRequestError("prompt none stands alone.")
@@ -213,7 +223,7 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
         for run in CHECKS:
             run(params, client)
     except OAuth2Error as refusal:
-        if _UNWRITABLE.search(state):
+        if _UNWRITABLE.search(state) or len(state) > ECHO_LIMIT:
             state = ""
         raise RefusedByRedirect(redirect_uri, state, refusal) from None
     max_age = params.get("max_age")

@@ -59,7 +59,7 @@ def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "code_challenge_methods_supported": ["S256"],
-        "prompt_values_supported": sorted(PROMPTS),
+        "prompt_values_supported": list(PROMPTS),
         "acr_values_supported": list(acr_values),
         "claims_supported": list(CLAIMS),
         "claim_types_supported": ["normal"],

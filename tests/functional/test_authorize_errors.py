@@ -58,6 +58,7 @@ def refused_on_page(answer: TestResponse) -> str:
         ({"max_age": "-1"}, "invalid_request", "max_age"),
         ({"max_age": "9" * 30}, "invalid_request", "max_age"),
         ({"nonce": "a\nb"}, "invalid_request", "nonce"),
+        ({"nonce": "n" * 1025}, "invalid_request", "nonce"),
         ({"code_challenge": None}, "invalid_request", "code_challenge"),
         ({"code_challenge_method": "plain"}, "invalid_request", "S256"),
         ({"request": "e30.e30."}, "request_not_supported", "parameters"),
@@ -227,6 +228,16 @@ def test_authlib_trap_19_a_parameter_sent_twice_is_refused(instance: Instance, n
     assert ("state" in received) == (name != "state")  # of two, none is the right one
 
 
+def test_a_flooding_state_is_refused_and_not_echoed(instance: Instance) -> None:
+    service = instance.add_service()
+
+    answer = instance.visitor().get("/authorize", service.request(state="s" * 1025))
+
+    received = refused_by_redirect(answer, service, instance.settings.issuer)
+    assert received["error"] == "invalid_request"
+    assert "state" not in received
+
+
 def test_an_unknown_parameter_sent_twice_is_ignored_like_any_other(instance: Instance) -> None:
     service = instance.add_service()
     query = urlencode([*service.request().items(), ("utm", "1"), ("utm", "2")])
@@ -269,7 +280,7 @@ def test_authlib_trap_20_a_request_uri_is_never_fetched(instance: Instance) -> N
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-@pytest.mark.parametrize("name", ["state", "nonce", "login_hint", "claims", "utm"])
+@pytest.mark.parametrize("name", ["id_token_hint", "login_hint", "claims", "utm"])
 def test_a_request_too_long_for_an_address_is_told_on_a_page_unless_nobody_needs_its_length(
     instance: Instance, method: str, name: str
 ) -> None:

@@ -153,6 +153,8 @@ class TestChecks:
         [
             ({"state": "a\nb"}, "invalid_request", "Control characters in state."),
             ({"nonce": "a\x00b"}, "invalid_request", "Control characters in nonce."),
+            ({"nonce": "n" * 1025}, "invalid_request", "nonce is longer than 1024 characters."),
+            ({"state": "s" * 1025}, "invalid_request", "state is longer than 1024 characters."),
             ({"login_hint": "a\x7fb"}, "invalid_request", "Control characters in login_hint."),
             ({"state": "\ud800"}, "invalid_request", "Control characters in state."),
             ({"request": "e30."}, "request_not_supported", "Send the parameters themselves."),
@@ -224,7 +226,7 @@ class TestChecks:
             (
                 {"prompt": "create"},
                 "invalid_request",
-                "prompt takes consent, login, none, select_account.",
+                "prompt takes login, none, select_account.",
             ),
             ({"prompt": "none login"}, "invalid_request", "prompt none stands alone."),
             ({"max_age": "-1"}, "invalid_request", "max_age must be a number of seconds."),
@@ -304,6 +306,17 @@ class TestProofKeys:
         refusal = refused(RELAXED, code_challenge=None)
 
         assert refusal.description == "code_challenge_method without code_challenge."
+
+
+class TestLengths:
+    def test_a_flooding_state_is_not_echoed_where_it_came_from(self):
+        assert refused(state="s" * 1025).state == ""
+        assert refused(nonce="n" * 1025).state == "af0ifjsldkj"
+
+    def test_a_thousand_and_twenty_four_characters_are_taken_whole(self):
+        request = run(state="s" * 1024, nonce="n" * 1024)
+
+        assert (len(request.state), len(request.nonce)) == (1024, 1024)
 
 
 class TestMaxAge:

@@ -44,6 +44,11 @@ class TestDocument:
 
 
 class TestMetadata:
+    def test_no_consent_is_advertised_for_nobody_is_asked_any(self):
+        described = metadata(ISSUER, acr_values=("a",))
+
+        assert described["prompt_values_supported"] == ["none", "login", "select_account"]
+
     def test_every_address_is_built_from_the_issuer(self):
         described = metadata(ISSUER, acr_values=("a",))
 
