@@ -71,3 +71,18 @@ def parts() -> Parts:
         InvalidSettings: shown by ``main`` as one sentence a setting.
     """
     return Parts(read_settings())
+
+
+def migrated_parts() -> Parts:
+    """Build the parts of a command that reads or writes SQL.
+
+    Raises:
+        ClickException: the schema is behind.
+        IdpError: as ``parts``; or SQL is away, or its schema of a newer version.
+    """
+    from idp.infra import migrations
+
+    built = parts()
+    if migrations.pending(built.settings.sql_url):
+        raise click.ClickException("the SQL schema is behind this version: run idp migrate")
+    return built

@@ -8,7 +8,7 @@ import click
 
 from idp.audit import Actor
 from idp.audit import Event
-from idp.cli import parts
+from idp.cli import migrated_parts
 from idp.infra.clients import UnknownClient
 from idp.infra.clients import new_client_secret
 from idp.oidc.clients import Client
@@ -34,7 +34,7 @@ def clients() -> None:
 @click.pass_obj
 def add(operator: str, file: BinaryIO) -> None:
     """Register the service that FILE describes (- is stdin); show its secret, this once."""
-    built = parts()
+    built = migrated_parts()
     metadata = decode(file.read())
     client = parse(metadata)
     secret = None if client.is_public else new_client_secret()
@@ -53,7 +53,7 @@ def add(operator: str, file: BinaryIO) -> None:
 @clients.command("list")
 def list_() -> None:
     """List the services, one line each."""
-    registered = parts().clients.list()
+    registered = migrated_parts().clients.list()
     for client in registered:
         live = "public" if client.is_public else f"{len(client.secret_hashes)} secret(s)"
         alg, subjects = client.id_token_signed_response_alg, client.subject_type
@@ -66,7 +66,7 @@ def list_() -> None:
 @click.argument("client_id")
 def show(client_id: str) -> None:
     """Show a service's metadata as JSON that ``update`` takes back."""
-    client = _registered(parts(), client_id)
+    client = _registered(migrated_parts(), client_id)
     print(json.dumps(to_metadata(client), indent=2, ensure_ascii=False))
     click.echo(f"live secrets: {len(client.secret_hashes)}", err=True)
 
@@ -82,7 +82,7 @@ def show(client_id: str) -> None:
 @click.pass_obj
 def update(operator: str, client_id: str, file: BinaryIO, change_subjects: bool) -> None:
     """Replace a service's metadata, whole, by FILE (- is stdin); its secrets stay."""
-    built = parts()
+    built = migrated_parts()
     before = _registered(built, client_id)
     client = parse({"client_id": client_id} | decode(file.read()))
     if client.client_id != client_id:
@@ -108,7 +108,7 @@ def update(operator: str, client_id: str, file: BinaryIO, change_subjects: bool)
 @click.pass_obj
 def remove(operator: str, client_id: str, yes: bool) -> None:
     """Remove a service: within a second nobody can sign in to it any more."""
-    built = parts()
+    built = migrated_parts()
     client = _registered(built, client_id)
     if not yes:
         click.confirm(f"Remove {client.client_name!r} ({client_id})?", abort=True)
@@ -127,7 +127,7 @@ def new_secret(operator: str, client_id: str) -> None:
     Two secrets live at most: give the new one to the service, and run this again when it uses it.
     After a leak, run this twice at once: both former secrets are dead.
     """
-    built = parts()
+    built = migrated_parts()
     with built.flask.app_context(), built.database.transaction():
         secret = built.clients.add_secret(client_id)
         _audit(built, Event.CLIENT_SECRET_ADDED, operator, client_id)

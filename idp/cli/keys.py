@@ -18,6 +18,7 @@ from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import Event
 from idp.cli import parts
+from idp.infra.key_files import BrokenKeyFile
 from idp.infra.key_files import KeyFiles
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import KeyRing
@@ -74,18 +75,20 @@ def add(operator: str, alg: str, sign_from: str | None, emergency: bool) -> None
 
 @keys.command("list")
 def list_() -> None:
-    """List every key with its times and what it does now."""
+    """List every key with its times and what it does now, then each file that is none; exit 1."""
     built = parts()
     now = built.now()
     files = built.key_files
-    ring = files.ring()
-    if not len(ring):
+    ring, faults = files.usable()
+    if not len(ring) and not faults:
         print(f"{files.folder} holds no key yet; run `idp keys add --alg ES256`")
     for key in ring:
         ends, leaves = ring.signs_until(key), ring.published_until(key)
         print(f"{key.kid} {key.alg}: {_state(files, ring, key, now)}")
         print(f"    published {_shown(files.published_since(key))} until {_shown(leaves)}")
         print(f"    signs     {_shown(key.signs_from)} until {_shown(ends)}")
+    if faults:
+        raise BrokenKeyFile("\n".join(faults))
 
 
 @keys.command()
@@ -146,7 +149,11 @@ def _check_announced(instant: datetime, now: datetime, cached: timedelta, *, fir
 
 
 def _state(files: KeyFiles, ring: KeyRing, key: SigningKey, now: datetime) -> str:
-    ends, leaves, kept = ring.signs_until(key), ring.published_until(key), files.kept_until(key)
+    ends, leaves, kept = (
+        ring.signs_until(key),
+        ring.published_until(key),
+        files.kept_until(key, ring),
+    )
     if now < key.signs_from:
         return "announced: published, does not sign yet"
     if ends is None or now < ends:

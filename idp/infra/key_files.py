@@ -142,6 +142,26 @@ class KeyFiles:
                 self._look_again_at = 0.0
                 return path
 
+    def usable(self) -> tuple[KeyRing, list[str]]:
+        """The ring that the good files would make, and what is wrong with each of the others.
+
+        For people who look: no process signs with it.
+
+        Raises:
+            BrokenKeyFile: the folder cannot be read, or two good files contradict each other.
+        """
+        keys, faults = [], []
+        for name in sorted(self._list()):
+            try:
+                keys.append(self._read(name))
+            except BrokenKeyFile as error:
+                faults.append(str(error))
+        try:
+            return KeyRing(keys, longest_token=self._longest_token), faults
+        except UnusableKey as error:
+            message = f"{self.folder}: {error}"
+            raise BrokenKeyFile(message) from None
+
     def path_of(self, key: SigningKey) -> Path:
         """Where the file of a key stands."""
         return self.folder / _name(key.signs_from, key.alg)
@@ -150,9 +170,14 @@ class KeyFiles:
         """When the file of a key appeared: it has been in the JWKS since."""
         return datetime.fromtimestamp(self.path_of(key).stat().st_mtime, UTC)
 
-    def kept_until(self, key: SigningKey) -> datetime | None:
-        """When the file of a key serves nothing any more, not even a hint that comes back."""
-        until = self.ring().published_until(key)
+    def kept_until(self, key: SigningKey, ring: KeyRing | None = None) -> datetime | None:
+        """When the file of a key serves nothing any more, not even a hint that comes back.
+
+        Args:
+            key: one of the ring.
+            ring: another ring than the one in force, as of ``usable``.
+        """
+        until = (self.ring() if ring is None else ring).published_until(key)
         return None if until is None else until + self._longest_session
 
     def prunable(self, now: datetime) -> list[Path]:
@@ -256,7 +281,8 @@ class KeyFiles:
         path = self.folder / name
         signs_from, alg = _facts_of_name(path)
         try:
-            with path.open("rb") as file:
+            # Links are followed, as mounted secrets need; a FIFO must not hold up a rotation.
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
                 check_private(path, os.fstat(file.fileno()))
                 pem = file.read(LARGEST_FILE)
         except OSError as error:

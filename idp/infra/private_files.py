@@ -12,7 +12,7 @@ ABANDONED_SUFFIX = ".writing"
 
 
 class ExposedFile(IdpError):
-    """Others on this machine can read a secret; the text names the file and what mends it."""
+    """Others on this machine may touch a secret; the text names the file and what mends it."""
 
     code = "exposed_file"
 
@@ -20,6 +20,12 @@ class ExposedFile(IdpError):
 def make_private_folder(folder: Path) -> None:
     """Make a folder for its owner alone; leave one that exists as it is."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def make_private_file(path: Path) -> None:
+    """Make an empty file and its folder for their owner alone; leave what exists as it is."""
+    make_private_folder(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
 def write_private_file(path: Path, content: bytes) -> None:
@@ -53,11 +59,17 @@ def sync_folder(folder: Path) -> None:
 
 
 def check_private(path: Path, status: os.stat_result) -> None:
-    """Refuse a file that its group or others can touch.
+    """Refuse what is no file, is somebody else's, or can be touched by its group or others.
 
     Raises:
         ExposedFile: names the file and what to do.
     """
+    if not stat.S_ISREG(status.st_mode):
+        message = f"{path} is not a regular file; take it away"
+        raise ExposedFile(message)
+    if status.st_uid not in (os.geteuid(), 0):
+        message = f"{path} belongs to user {status.st_uid}: neither to us ({os.geteuid()}) nor root"
+        raise ExposedFile(message)
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         message = f"{path} has mode {mode:04o}: group or others can touch it; run chmod 600 {path}"

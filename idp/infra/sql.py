@@ -6,6 +6,8 @@ differs between the two stands here and nowhere else.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
+from pathlib import Path
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
@@ -22,9 +24,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from idp import StoreUnavailable
+from idp.infra.private_files import make_private_file
 from idp.infra.tables import Base
 
 SQL_TIMEOUT_SECONDS = 2
+_READ_ONLY = "25006"  # SQLSTATE: the server has become a standby
 
 
 @contextmanager
@@ -36,7 +40,7 @@ def sql_failures_told() -> Iterator[None]:
         # The statement and its parameters stay out of the message: they hold personal data.
         raise StoreUnavailable(f"SQL: {type(error).__name__}") from None
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _READ_ONLY:
             raise StoreUnavailable(f"SQL: {type(error).__name__}") from None
         raise
 
@@ -68,7 +72,13 @@ class Database:
         with app.app_context():
             self.engine: Engine = self._db.engine
         if self.is_sqlite:
+            event.listen(self.engine, "do_connect", self._make_file)
             event.listen(self.engine, "connect", _prepare_sqlite)
+
+    def _make_file(self, *_: object) -> None:
+        # SQLite would let everybody read what it makes: it holds password hashes.
+        with suppress(OSError):  # it will say itself that it cannot
+            make_private_file(Path(self.url.database or ""))
 
     @property
     def is_sqlite(self) -> bool:

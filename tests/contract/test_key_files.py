@@ -239,6 +239,11 @@ def _link_to_nothing(folder, pem):
     return "2026-12-02T00-00Z.RS256.pem: No such file"
 
 
+def _fifo(folder, pem):
+    os.mkfifo(folder / "2026-12-02T00-00Z.RS256.pem", 0o600)
+    return "is not a regular file"
+
+
 def _one_key_in_two_files(folder, pem):
     put(folder / "2026-12-02T00-00Z.RS256.pem", pem)
     put(folder / "2026-12-03T00-00Z.RS256.pem", pem)
@@ -248,7 +253,7 @@ def _one_key_in_two_files(folder, pem):
 FAULTS = [
     _cut, _empty, _wrong_algorithm, _unknown_algorithm, _no_instant, _impossible_instant,
     _second_name_of_an_instant, _copy_left_beside, _readable_by_the_group, _readable_by_others,
-    _link_to_nothing, _one_key_in_two_files,
+    _link_to_nothing, _fifo, _one_key_in_two_files,
 ]  # fmt: skip
 
 

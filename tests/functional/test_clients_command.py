@@ -252,3 +252,14 @@ def test_every_act_is_audited_with_its_operator_and_without_a_secret(idp, url):
     assert "scope" in events[2][3]
     assert not any(secret in str(events) for secret in secrets)
     assert not any(hash_client_secret(secret) in str(events) for secret in secrets)
+
+
+def test_a_database_that_was_never_migrated_is_told_what_to_run_and_is_not_made(tmp_path):
+    env = {"IDP_ISSUER": "http://localhost:8000", "IDP_DATA_DIR": str(tmp_path)}
+
+    for words in (["clients", "list"], ["worker", "--once"]):
+        result = CliRunner(env={**env, "IDP_ENV_FILE": None}).invoke(main, words)
+
+        assert result.exit_code == 1
+        assert "run idp migrate" in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -178,7 +178,7 @@ def test_a_new_key_is_audited_with_its_operator_and_never_with_what_it_holds(idp
 
 
 @pytest.mark.parametrize(
-    "database", ["postgresql+psycopg://idp@127.0.0.1:1/idp", "sqlite:////nowhere/idp.sqlite", "odd"]
+    "database", ["postgresql+psycopg://idp@127.0.0.1:1/idp", "sqlite:////dev/null/idp.sqlite"]
 )
 def test_a_key_is_added_without_sql_and_stderr_says_that_it_was_not_audited(data, files, database):
     env = {
@@ -234,3 +234,15 @@ def test_a_secret_that_others_can_read_is_named(idp, data):
 
     assert result.exit_code == 1
     assert "pepper has mode 0644" in result.stderr
+
+
+def test_the_list_shows_the_good_keys_before_the_broken_file(idp, files):
+    files.add("ES256", datetime.now(UTC))
+    (key,) = files.ring()
+    (files.folder / "current.pem").touch(mode=0o600)
+
+    result = idp("keys", "list")
+
+    assert f"{key.kid} ES256: signs" in result.stdout
+    assert "current.pem: not named like" in result.stderr
+    assert result.exit_code == 1

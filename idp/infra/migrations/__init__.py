@@ -4,7 +4,6 @@ Alembic without its ini file: the wheel carries all that is needed, and the URL 
 settings. ``tables`` is the schema that the head must equal; a test compares them on both stores.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from idp import IdpError
-from idp.infra.private_files import make_private_folder
+from idp.infra.private_files import make_private_file
 from idp.infra.sql import sql_failures_told
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -167,6 +166,4 @@ def _make_private_database(database: str | None) -> None:
     """Make the file for its owner alone: it will hold password hashes, and umasks are lax."""
     if not database or database == ":memory:":
         return
-    path = Path(database)
-    make_private_folder(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    make_private_file(Path(database))
