@@ -1,6 +1,5 @@
 """``idp dossiers``: take in the business system's export, look at one dossier."""
 
-import re
 import sys
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from idp.cli import parts
 from idp.identity.directory import Fault
 from idp.identity.dossier import InvalidNumeroDossier
 from idp.identity.dossier import NumeroDossier
-from idp.identity.dossier import NumeroPatterns
 from idp.identity.dossier import Qualite
 from idp.infra import migrations
 from idp.infra.directory import DirectoryImport
@@ -24,6 +22,7 @@ from idp.infra.directory import KnownDossier
 from idp.infra.directory import find_dossier
 from idp.infra.directory_read import read
 from idp.parts import Parts
+from idp.wiring import numero_patterns
 
 _ERASE_LINE = "\r\033[K"
 
@@ -65,7 +64,7 @@ def import_(operator: str, file: Path, dry_run: bool, keep_going: bool) -> None:
             database=built.database,
             sessions=built.sessions,
             audit=built.audit,
-            patterns=_patterns(built),
+            patterns=numero_patterns(built),
             now=built.now,
         )
         summary = directory.run(
@@ -88,7 +87,7 @@ def show(operator: str, qualite: str, numero: str) -> None:
     """Show one dossier and the state of its account, as in: idp dossiers show affilie 1234567."""
     with _current_parts() as built, built.database.transaction():
         try:
-            wanted = NumeroDossier.parse(numero, Qualite(qualite), _patterns(built))
+            wanted = NumeroDossier.parse(numero, Qualite(qualite), numero_patterns(built))
         except InvalidNumeroDossier:
             raise click.ClickException(f"not a dossier number of the qualité {qualite}") from None
         known = find_dossier(built.database, Qualite(qualite), wanted)
@@ -113,13 +112,6 @@ def _current_parts() -> Iterator[Parts]:
             built.database.engine.dispose()
 
 
-def _patterns(built: Parts) -> NumeroPatterns:
-    settings = built.settings
-    return NumeroPatterns(
-        re.compile(settings.affilie_pattern), re.compile(settings.ayant_droit_pattern)
-    )
-
-
 @contextmanager
 def _progress(file: Path) -> Iterator[Callable[[int], None] | None]:
     size = file.stat().st_size if file.is_file() else 0
@@ -131,7 +123,9 @@ def _progress(file: Path) -> Iterator[Callable[[int], None] | None]:
 
 
 def _print_summary(summary: ImportSummary, *, dry_run: bool) -> None:
-    if summary.written:
+    if summary.written and summary.refused == summary.rows:
+        print(f"nothing to import: none of {summary.rows} rows is good:")
+    elif summary.written:
         print(f"imported, from {summary.rows} rows:")
     elif dry_run:
         print(f"dry run, nothing was written; {summary.rows} rows:")

@@ -288,7 +288,7 @@ def _email(value: str, faults: list[Fault]) -> None:
 def _situations(
     value: str, qualite: Qualite | None
 ) -> tuple[tuple[Situation, ...], tuple[Fault, ...]]:
-    of_qualite = ", ".join(s for s in Situation if qualite in (None, s.qualite))
+    of_qualite = " | ".join(s for s in Situation if qualite in (None, s.qualite))
     situations: list[Situation] = []
     faults: list[Fault] = []
     for word in value.split("|"):

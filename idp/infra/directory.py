@@ -154,6 +154,7 @@ class DirectoryImport:
             )
             # Before the first write: if Redis is away, the file is refused whole.
             ended = self._end_sessions(ending)
+            self._record_ended(actor)
             for statement in apply.writes(now):
                 self.database.execute(statement)
             if summary.new or summary.changed:
@@ -221,6 +222,18 @@ class DirectoryImport:
             qualite_changed=moved.scalar_one(),
             emails_kept=found.emails_kept,
         )
+
+    def _record_ended(self, actor: Actor) -> None:
+        # Read before the writes, which change what a moved account is told by.
+        # A page at a time: a file may close most of the directory.
+        rows = self.database.execute(apply.causes().execution_options(yield_per=1000))
+        for row in rows:
+            self.audit.record(
+                Event.SESSIONS_ENDED,
+                account_id=row.account_id,
+                actor=actor,
+                detail={"cause": row.cause},
+            )
 
     def _end_sessions(self, account_ids: list[str]) -> int:
         return sum(self.sessions.end_all(account_id) for account_id in account_ids)

@@ -29,6 +29,7 @@ from sqlalchemy import not_
 from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import union
+from sqlalchemy import union_all
 from sqlalchemy import update
 
 from idp.identity.dossier import DossierStatus
@@ -155,6 +156,18 @@ def moved() -> Select[Any]:
         .select_from(STAGED.join(DOSSIERS, former).join(ACCOUNTS, _ACCOUNT_OF_DOSSIER))
         .where(_NEW, not_(still_there))
     )
+
+
+def causes() -> CompoundSelect[Any]:
+    """Select each account whose dossier the file closes, or moves, with the cause."""
+    status = STAGED.c.status.label("cause")
+    closed = (
+        select(MATCHED.c.account_id, status)
+        .join_from(MATCHED, STAGED, MATCHED.c.line == STAGED.c.line)
+        .where(MATCHED.c.closes, MATCHED.c.account_id.is_not(None))
+    )
+    left_behind = moved().subquery()
+    return union_all(closed, select(left_behind.c.id, literal("qualite_changed")))
 
 
 def accounts_to_end(signed_in_since: datetime) -> CompoundSelect[Any]:

@@ -225,6 +225,15 @@ def test_one_bad_row_refuses_the_good_ones_unless_told_to_keep_going(directory):
     assert directory.dossiers() == [("affilie", "1000017")]
 
 
+def test_a_file_of_refused_rows_alone_is_not_told_as_imported(directory):
+    export = directory.export(PAUL | {"gender": "m"})
+
+    result = directory.command("import", export, "--keep-going")
+
+    assert result.exit_code == 1
+    assert result.stdout.startswith("nothing to import: none of 1 rows is good:\n")
+
+
 def test_a_dry_run_counts_and_writes_nothing(directory):
     assert directory.take_in(ANNE, options=["--dry-run"]) == {"new": 1}
 
@@ -447,6 +456,42 @@ def test_an_import_is_one_audit_event_with_its_operator_and_counts(directory):
     assert (event, operator) == ("directory.imported", "jeanne")
     assert '"new": 2' in str(detail).replace("'", '"')
     assert "1000017" not in str(detail)
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"status": "closed"}, "closed"),
+        ({"status": "deceased"}, "deceased"),
+        (AS_AYANT_DROIT, "qualite_changed"),
+    ],
+    ids=["closed", "deceased", "moved"],
+)
+def test_each_account_whose_sessions_an_import_ends_is_audited_with_the_cause(
+    directory, change, cause
+):
+    directory.take_in(ANNE, PAUL)
+    account_id = directory.account()[0]
+
+    directory.take_in(ANNE | change, PAUL)
+    directory.take_in(ANNE | change, PAUL)
+
+    ((operator, told, detail),) = directory.rows(
+        "SELECT operator, account_id, detail FROM audit_events WHERE event = 'sessions.ended'"
+    )
+    assert (operator, told) == ("jeanne", account_id)
+    assert f'"cause": "{cause}"' in str(detail).replace("'", '"')
+
+
+def test_an_import_raises_the_version_when_it_wrote_and_not_otherwise(directory):
+    version = "SELECT version FROM registry_version"
+    before = directory.one(version)
+
+    directory.take_in(ANNE)
+    written = directory.one(version)
+    directory.take_in(ANNE)
+
+    assert (written, directory.one(version)) == (before + 1, before + 1)
 
 
 class Interrupted:
