@@ -199,6 +199,12 @@ def _redis(built: Parts) -> Iterator[Finding]:
     faults = faults_of(facts)
     for fault in faults:
         yield Finding(Level.FAIL, "redis", fault)
+    if not facts.memory_limit:
+        yield Finding(
+            Level.WARN,
+            "redis",
+            "maxmemory is 0, no limit: set maxmemory so that strangers cannot fill it",
+        )
     if not faults:
         yield Finding(
             Level.OK, "redis", f"{facts.product}, append-only file on, nothing is evicted"

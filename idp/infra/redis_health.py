@@ -21,6 +21,7 @@ class StoreFacts:
     Attributes:
         product: name and version, for people; Valkey also tells the Redis version it stands for.
         compatible_with: the Redis version that it implements.
+        memory_limit: bytes, 0 for none.
     """
 
     product: str
@@ -28,6 +29,7 @@ class StoreFacts:
     eviction_policy: str
     append_only: bool
     last_write_failed: bool
+    memory_limit: int
     now: datetime
 
 
@@ -51,6 +53,7 @@ def read_facts(client: redis.Redis) -> StoreFacts:
         eviction_policy=str(facts.get("maxmemory_policy", "unknown")),
         append_only=bool(facts.get("aof_enabled")),
         last_write_failed=facts.get("aof_last_write_status", "ok") != "ok",
+        memory_limit=int(facts.get("maxmemory", 0)),
         now=datetime.fromtimestamp(int(seconds) + int(microseconds) / 1_000_000, UTC),
     )
 

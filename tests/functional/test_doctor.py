@@ -42,10 +42,12 @@ def durable(url: str) -> Iterator[redis.Redis]:
     """A store with its append-only file on, as production has it."""
     with redis.Redis.from_url(url) as client:
         client.config_set("appendonly", "yes")
+        client.config_set("maxmemory", "256mb")
         try:
             yield client
         finally:
             client.config_set("appendonly", "no")
+            client.config_set("maxmemory", "0")
             client.config_set("maxmemory-policy", "noeviction")
 
 
@@ -233,6 +235,15 @@ def test_a_store_without_its_append_only_file_is_a_fault(data, store):
     assert "set appendonly yes" in faults(examined())
 
 
+def test_a_store_without_a_memory_limit_is_a_warning_and_no_fault(data, store):
+    store.config_set("maxmemory", "0")
+
+    result = examined()
+
+    assert "warn  redis           maxmemory is 0" in result.output
+    assert result.exit_code == 0
+
+
 def test_a_default_client_that_nobody_registered_is_a_fault(data, monkeypatch):
     monkeypatch.setenv("IDP_DEFAULT_CLIENT_ID", "nobody")
 
@@ -295,6 +306,7 @@ FACTS = StoreFacts(
     eviction_policy="noeviction",
     append_only=True,
     last_write_failed=False,
+    memory_limit=256 * 1024 * 1024,
     now=NOON,
 )
 
