@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from annotated_types import Ge
-from annotated_types import Le
 from dotenv import dotenv_values
 from pydantic import BeforeValidator
 from pydantic import Field
@@ -250,11 +248,10 @@ def _told(fault: ErrorDetails) -> str:
 
 def _in_seconds(name: str, kind: str) -> str:
     # The library tells its own text of a bound, and not the bound.
-    bounds = Settings.model_fields[name].metadata
-    if kind == "greater_than_equal":
-        seconds = max(bound.ge for bound in bounds if isinstance(bound, Ge))
-    else:
-        seconds = min(bound.le for bound in bounds if isinstance(bound, Le))
-    return (
-        "1 second" if seconds == timedelta(seconds=1) else f"{seconds.total_seconds():.0f} seconds"
+    bound, name_of_bound = (max, "ge") if kind == "greater_than_equal" else (min, "le")
+    seconds = bound(
+        int(getattr(limit, name_of_bound).total_seconds())
+        for limit in Settings.model_fields[name].metadata
+        if hasattr(limit, name_of_bound)
     )
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
