@@ -1,5 +1,6 @@
 """The one screen that a start prints."""
 
+import shlex
 from pathlib import Path
 
 COLUMNS = ("Sign in as", "Vous êtes un", "Numéro", "Mot de passe")
@@ -11,8 +12,13 @@ PEOPLE = (
 )
 
 
-def screen(*, issuer: str, demo_origin: str, data: Path, seconds: float) -> str:
-    """Say where to click, as whom, where everything is and how it stops."""
+def screen(*, issuer: str, demo_origin: str, data: Path, seconds: float, is_usual: bool) -> str:
+    """Say where to click, as whom, where everything is and how it stops.
+
+    ``is_usual``: ``data`` is the folder that ``bin/idp`` and ``.gitignore`` know of.
+    """
+    command = "bin/idp" if is_usual else f"IDP_ENV_FILE={shlex.quote(str(data / 'env'))} bin/idp"
+    ignored = "git ignores it; " if is_usual else ""
     header, *people = (
         f"{who:<31}{qualite:<15}{number:<11}{password}"
         for who, qualite, number, password in (COLUMNS, *PEOPLE)
@@ -30,9 +36,11 @@ def screen(*, issuer: str, demo_origin: str, data: Path, seconds: float) -> str:
     {header}
 {rows}
 
-  Data, keys, secrets  {data}   (git ignores it; erase it to begin anew)
+  Data, keys, secrets  {data}   ({ignored}erase it to begin anew)
   Logs                 {data / "logs"}
-  Operate              bin/idp doctor, bin/idp dossiers show affilie 1204816, bin/idp --help
+  Operate              {command} doctor
+                       {command} dossiers show affilie 1204816
+                       {command} --help
 
   Ctrl-C stops everything; the data stays for the next start.
 """

@@ -31,6 +31,7 @@ from demo.valkey import ValkeyServer
 from idp import IdpError
 
 ROOT = Path(__file__).resolve().parents[1]
+USUAL_DATA = ROOT / "data"
 GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
 WORKERS = 2
 READY_WITHIN_SECONDS = 40
@@ -87,7 +88,7 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="bin/start", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--port", type=_port, default=8000, help="of the provider (8000)")
     parser.add_argument("--demo-port", type=_port, default=8001, help="of the services (8001)")
-    parser.add_argument("--data", type=Path, default=ROOT / "data", help="data folder (data)")
+    parser.add_argument("--data", type=Path, default=USUAL_DATA, help="data folder (data)")
     options = Options(**vars(parser.parse_args(arguments)))
     if options.port == options.demo_port:
         parser.error("--port and --demo-port must differ")
@@ -152,7 +153,15 @@ def _run(options: Options, started: float) -> int:
             )
             stack.callback(worker.end)
             seconds = time.monotonic() - started
-            print(screen(issuer=issuer, demo_origin=demo_origin, data=folder.path, seconds=seconds))
+            print(
+                screen(
+                    issuer=issuer,
+                    demo_origin=demo_origin,
+                    data=folder.path,
+                    seconds=seconds,
+                    is_usual=folder.path == USUAL_DATA.resolve(),
+                )
+            )
             sys.stdout.flush()
             _watch([worker, demo, web, valkey.child])
         except StopAsked:
@@ -176,6 +185,7 @@ def _prepare(
             "IDP_DATA_DIR": str(folder.path),
             "IDP_REDIS_URL": valkey.url,
             "IDP_DEFAULT_CLIENT_ID": DEFAULT_CLIENT_ID,
+            "IDP_SUPPORT_PHONE": "01 23 45 67 89",
         }
     )
     os.environ["IDP_ENV_FILE"] = str(folder.env_file)

@@ -19,7 +19,7 @@ from demo.children import Child
 SOCKET_PATH_LIMIT = 107
 """Bytes of a unix socket's path on Linux (``sun_path`` less its final zero)."""
 
-DURABLE = {"appendonly": "yes", "appendfsync": "everysec"}
+DURABLE = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory": "256mb"}
 FORGETFUL = {"appendonly": "no"}
 _ALWAYS = {
     "port": "0",

@@ -357,3 +357,8 @@ def test_a_folder_with_a_path_too_long_for_a_socket_will_do(start, tmp_path):
     assert len(address[1]) <= 107
     assert shown.stop() == 0
     assert not Path(address[1]).parent.exists()
+
+
+def test_the_screen_gives_a_command_that_works_on_this_very_folder(ready):
+    assert f"IDP_ENV_FILE={ready.data / 'env'} bin/idp doctor" in ready.said
+    assert "git ignores" not in ready.said
