@@ -103,6 +103,7 @@ class AuthorizationRequest:
     prompt: frozenset[str]
     max_age: int | None
     login_hint: str
+    id_token_hint: str = ""
 
 
 def check_parameters_come_once(params: Params, _client: Client) -> None:
@@ -237,6 +238,7 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
         prompt=frozenset(params.words("prompt")),
         max_age=int(max_age) if max_age else client.default_max_age,
         login_hint=params.get("login_hint"),
+        id_token_hint=params.get("id_token_hint"),
     )
 
 
@@ -280,22 +282,38 @@ def next_step(
     *,
     requested_at: datetime,
     now: datetime,
+    another_is_hinted: bool = False,
 ) -> NextStep:
     """Decide from the request and the browser's session what comes next.
 
-    ``requested_at`` is when the request came in: a sign-in after it satisfies ``prompt=login``.
+    Args:
+        request: as checked.
+        session: the browser's, if it has one.
+        requested_at: when the request came in: a sign-in after it satisfies ``prompt=login``.
+        now: the instant.
+        another_is_hinted: ``id_token_hint`` names somebody else than the session does.
 
     Raises:
-        RefusedByRedirect: ``login_required``, where the client allowed no page.
+        RefusedByRedirect: ``login_required``, where the client allowed no page, or where not the
+            person it hinted at signed in for it.
 
     Spec: OIDC Core 1.0 §3.1.2.3, §3.1.2.6.
     """
-    if session is not None and _recent_enough(request, session, requested_at, now):
+    accepted = session is not None and _recent_enough(request, session, requested_at, now)
+    if accepted and not another_is_hinted:
         return NextStep.ISSUE_CODE
+    if session is not None and another_is_hinted and session.auth_time > requested_at:
+        raise another_person(request)
     if "none" in request.prompt:
         refusal = LoginRequiredError("No session that this request accepts.")
         raise RefusedByRedirect(request.redirect_uri, request.state, refusal)
     return NextStep.SIGN_IN
+
+
+def another_person(request: AuthorizationRequest) -> RefusedByRedirect:
+    """Refuse the sign-in of somebody else than ``id_token_hint`` names."""
+    refusal = LoginRequiredError("Another person signed in than id_token_hint names.")
+    return RefusedByRedirect(request.redirect_uri, request.state, refusal)
 
 
 def _recent_enough(

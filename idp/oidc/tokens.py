@@ -117,6 +117,22 @@ class Tokens:
             raise UnreadableToken("iss")
         return claims
 
+    def hint_names_another(self, hint: str, client: Client, account_id: str) -> bool:
+        """Tell whether an ``id_token_hint`` of this client speaks of somebody else.
+
+        An expired hint is good. One that we cannot read, or wrote for another client, says nothing.
+
+        Spec: OIDC Core 1.0 §3.1.2.1.
+        """
+        if not hint:
+            return False
+        try:
+            claims = self.read(hint, typ=ID_TOKEN_TYPE)
+        except UnreadableToken:
+            return False
+        sub = sub_of(account_id, client, self.pairwise_salt)
+        return claims.get("aud") == client.client_id and claims.get("sub") != sub
+
     def _common(
         self, authorization: Authorization, client: Client, lifetime: timedelta
     ) -> dict[str, ClaimValue]:

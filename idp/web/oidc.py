@@ -14,6 +14,7 @@ from idp.oidc.authorize import UNDERSTOOD
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import NextStep
 from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.authorize import another_person
 from idp.oidc.authorize import check
 from idp.oidc.authorize import next_step
 from idp.oidc.params import Params
@@ -51,7 +52,7 @@ def authorize() -> Response:
     try:
         asked = check(params, given.clients)
         key, session = session_of(request, given)
-        step = next_step(asked, session, requested_at=now, now=now)
+        step = _next_step(given, asked, session, requested_at=now)
     except RefusedByRedirect as refusal:
         return see_other(refusal_location(refusal, issuer=given.issuer))
     if step is NextStep.ISSUE_CODE and session is not None:
@@ -116,7 +117,12 @@ def userinfo() -> Response:
 def issue_code(
     given: Services, asked: AuthorizationRequest, session_key: str, session: Session
 ) -> str:
-    """Issue a code for a session and write where the browser brings it."""
+    """Issue a code for a session and write where the browser brings it.
+
+    Not for the session of another person than the request hints at: the client is told so.
+    """
+    if _another_is_hinted(given, asked, session):
+        return refusal_location(another_person(asked), issuer=given.issuer)
     code = new_session_token()  # 32 random bytes, like every bearer secret here
     given.codes.put(
         code,
@@ -149,7 +155,7 @@ def resume(
     """
     try:
         key, session = session_of(request, given)
-        step = next_step(asked, session, requested_at=requested_at, now=given.now())
+        step = _next_step(given, asked, session, requested_at=requested_at)
     except RefusedByRedirect as refusal:
         return refusal_location(refusal, issuer=given.issuer), True
     if step is NextStep.ISSUE_CODE and session is not None:
@@ -168,6 +174,25 @@ def ask_again(given: Services, params: Params) -> Response:
     if len(target) > ADDRESS_LIMIT:
         raise WaitingRequestTooLarge(f"{len(target)} characters of an address")
     return see_other(given.issuer + target)
+
+
+def _next_step(
+    given: Services,
+    asked: AuthorizationRequest,
+    session: Session | None,
+    *,
+    requested_at: datetime,
+) -> NextStep:
+    another = session is not None and _another_is_hinted(given, asked, session)
+    return next_step(
+        asked, session, requested_at=requested_at, now=given.now(), another_is_hinted=another
+    )
+
+
+def _another_is_hinted(given: Services, asked: AuthorizationRequest, session: Session) -> bool:
+    return given.provider.tokens.hint_names_another(
+        asked.id_token_hint, asked.client, session.account_id
+    )
 
 
 def _to_sign_in(given: Services, params: Params) -> Response:

@@ -166,6 +166,30 @@ def test_b23_an_expired_hint_of_the_same_person_does_no_harm(
     assert "code" in here.ask(prompt="none", id_token_hint=tokens["id_token"])
 
 
+def test_a_hint_of_another_person_is_never_answered_with_the_session_that_is_here(
+    instance: Instance, here: SignedInHere
+) -> None:
+    other = instance.visitor()
+    code = other.code(instance.add_person(numero="7654321"), here.second)
+    hint = other.redeem(here.second, code).get_json()["id_token"]
+
+    assert here.ask(prompt="none", id_token_hint=hint)["error"] == "login_required"
+    assert here.is_asked_to_sign_in(id_token_hint=hint)
+    signed_in = here.visitor.sign_in(here.person, here.second, id_token_hint=hint)
+    assert answer_of(signed_in)["error"] == "login_required"
+
+
+def test_a_hint_that_is_not_ours_or_of_another_service_says_nothing(
+    instance: Instance, here: SignedInHere
+) -> None:
+    other = instance.visitor()
+    code = other.code(instance.add_person(numero="7654321"), here.first)
+    hint = other.redeem(here.first, code).get_json()["id_token"]
+
+    for said in (hint, hint[:-4] + "AAAA", "no token"):
+        assert "code" in here.ask(prompt="none", id_token_hint=said)
+
+
 def test_authlib_trap_02_prompt_is_enforced_and_not_only_read(
     here: SignedInHere, clock: Clock
 ) -> None:

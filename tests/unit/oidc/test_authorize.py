@@ -340,6 +340,14 @@ def step(request, session, *, requested_at=NOON, now=NOON):
 
 
 class TestNextStep:
+    def test_another_person_than_the_hinted_one_signing_in_is_refused_not_asked_for_ever(self):
+        later = replace(session(), auth_time=NOON + SECOND)
+
+        with pytest.raises(RefusedByRedirect) as refusal:
+            next_step(run(), later, requested_at=NOON, now=NOON + SECOND, another_is_hinted=True)
+
+        assert refusal.value.error == "login_required"
+
     def test_without_a_session_one_signs_in(self):
         assert step(run(), None) is NextStep.SIGN_IN
 
