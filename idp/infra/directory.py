@@ -127,7 +127,8 @@ class DirectoryImport:
 
         Args:
             lines: the file (``directory_read.read``), taken once.
-            on_fault: told each fault with its line as it is found; doubles come last.
+            on_fault: told each fault with its line as it is found; then doubles, then the
+                addresses that are kept, which refuse no row.
             actor: for the audit log.
             keep_going: write the good rows of a file that has bad ones.
             dry_run: find and count everything, write nothing.
@@ -147,6 +148,8 @@ class DirectoryImport:
             if not dry_run:
                 self._take_turn()
             summary = self._match(unreadable)
+            for line in self.database.execute(apply.emails_kept()).scalars():
+                on_fault(line, Fault("email", "differs from the confirmed one", "kept"))
             if dry_run or (summary.refused and not keep_going):
                 return summary
             ending = list(

@@ -126,6 +126,12 @@ def counts() -> Select[Any]:
     ).select_from(rows.join(known, literal(1) == literal(1)))
 
 
+def emails_kept() -> Select[Any]:
+    """Select the lines whose address differs from the one confirmed here."""
+    lines = select(MATCHED.c.line).where(MATCHED.c.email_differs).order_by(MATCHED.c.line)
+    return lines.execution_options(yield_per=1000)
+
+
 def closing() -> Select[Any]:
     """Select the accounts of dossiers that the file closes or tells deceased."""
     return select(MATCHED.c.account_id).where(MATCHED.c.closes, MATCHED.c.account_id.is_not(None))

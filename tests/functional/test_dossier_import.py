@@ -340,17 +340,20 @@ def test_the_last_sign_in_goes_forward_only(directory):
     ]
 
 
-def test_a_confirmed_address_is_kept_and_the_difference_counted(directory):
+def test_a_confirmed_address_is_kept_and_the_difference_told_by_line(directory):
     directory.take_in(ANNE)
     directory.rows("UPDATE accounts SET email = 'Anne@chez-elle.fr'")
 
-    differs = directory.take_in(ANNE | {"email": "anne@ailleurs.fr"})
+    result = directory.command(
+        "import", directory.export(PAUL, ANNE | {"email": "anne@ailleurs.fr"})
+    )
     same = directory.take_in(ANNE | {"email": "anne@CHEZ-ELLE.fr"})
     unknown = directory.take_in(ANNE | {"email": ""})
 
-    assert differs == {"changed": 1, "e-mail": 1}
+    assert (result.exit_code, counts(result)) == (0, {"new": 1, "changed": 1, "e-mail": 1})
+    assert result.stderr == "line 3: email: differs from the confirmed one, kept\n"
     assert (same, unknown) == ({"changed": 1}, {"changed": 1})
-    assert directory.one("SELECT email FROM accounts") == "Anne@chez-elle.fr"
+    assert directory.one("SELECT max(email) FROM accounts") == "Anne@chez-elle.fr"
 
 
 @pytest.mark.parametrize("status", ["closed", "deceased"])
