@@ -78,8 +78,8 @@ class Settings(BaseSettings):
 
     argon2_memory_kib: int = Field(default=19_456, ge=19_456, le=131_072)
     argon2_passes: int = Field(default=2, ge=2, le=4)
-    hash_pool_size: int = Field(default=2, ge=1, le=64)
-    hash_pool_queue: int = Field(default=16, ge=1, le=1024)
+    hash_pool_size: int = Field(default=1, ge=1, le=64)
+    hash_pool_queue: int = Field(default=4, ge=1, le=1024)
 
     session_idle: Span = timedelta(minutes=30)
     session_absolute: Span = timedelta(hours=8)

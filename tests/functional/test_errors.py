@@ -133,8 +133,8 @@ def test_an_unforeseen_fault_is_json_where_machines_ask(instance: Instance) -> N
     code = visitor.code(instance.add_person(), service)
     redis = instance.parts.redis.client
     (kept,) = redis.keys("code:*")
-    session_key, _, _ = str(redis.get(kept)).partition(" ")
-    redis.set(kept, f"{session_key} what no version of ours ever wrote")
+    session_key, client_id, _ = str(redis.get(kept)).split(" ", 2)
+    redis.set(kept, f"{session_key} {client_id} what no version of ours ever wrote")
 
     answer = visitor.redeem(service, code)
 
