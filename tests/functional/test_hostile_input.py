@@ -4,6 +4,7 @@ import base64
 import os
 import time
 import zlib
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 from urllib.parse import urlencode
@@ -151,8 +152,8 @@ class Target:
 
 
 @pytest.fixture
-def target(instance: Instance) -> Target:
-    return Target(instance)
+def target(make_instance: Callable[..., Instance]) -> Target:
+    return Target(make_instance())  # with every key: /readyz is red without one
 
 
 @FUZZ
