@@ -57,8 +57,7 @@ class Logout:
             LogoutRefused: nobody is redirected and nothing ends.
 
         Spec: OIDC RP-Initiated Logout 1.0 §2, §3, §4. An expired hint is good: only its signature,
-            issuer,
-        type and session are looked at.
+        issuer, type and session are looked at.
         """
         if params.repeated():
             raise LogoutRefused("a parameter was sent more than once")

@@ -2,8 +2,7 @@
 
 Claims are written from a closed list, registered ones last, by one key that is asked for at each
 signature: Authlib's generators would let the person's claims overwrite ``iss`` and pick a key at
-    random
-(authlib.md, traps 1 and 4). Epoch integers live here and nowhere else.
+random (authlib.md, traps 1 and 4). Epoch integers live here and nowhere else.
 """
 
 import json
