@@ -10,12 +10,11 @@ import click
 
 from idp.audit import Actor
 from idp.audit import Event
-from idp.cli import parts
+from idp.cli import migrated_parts
 from idp.identity.directory import Fault
 from idp.identity.dossier import InvalidNumeroDossier
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
-from idp.infra import migrations
 from idp.infra.directory import DirectoryImport
 from idp.infra.directory import ImportSummary
 from idp.infra.directory import KnownDossier
@@ -102,9 +101,7 @@ def show(operator: str, qualite: str, numero: str) -> None:
 
 @contextmanager
 def _current_parts() -> Iterator[Parts]:
-    built = parts()
-    if migrations.pending(built.settings.sql_url):
-        raise click.ClickException("the SQL schema is behind this version: run idp migrate")
+    built = migrated_parts()
     with built.flask.app_context():
         try:
             yield built

@@ -108,15 +108,6 @@ class RedisStore:
                 self._open.pipeline = None
             pipeline.execute()
 
-    def ping(self) -> None:
-        """Ask for an answer.
-
-        Raises:
-            StoreUnavailable: there is none.
-        """
-        with redis_failures_told():
-            self.client.ping()
-
     def refuse_unsafe_store(self) -> None:
         """Make sure that the store never evicts.
 

@@ -118,7 +118,7 @@ def _decoded(path: Path, line: bytes) -> bytes:
         message = f"{path} holds a secret of {len(value)} bytes: expected {LENGTH}"
         raise InvalidSecret(message)
     if len(set(value)) < LENGTH // 2:
-        # Random bytes fall this low less than once in 10^15 draws: this is a placeholder.
+        # Random bytes fall this low less than once in 10^15 draws: somebody typed these.
         message = f"{path} is not random: draw another one"
         raise InvalidSecret(message)
     return value
