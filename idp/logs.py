@@ -49,9 +49,14 @@ _NETS = (
     (re.compile(r"(?<!\d)(?:\d{7}|\d{9}|\d{3} \d{3} \d{3}|\d \d{3} \d{3})(?!\d)"), _HIDDEN),
 )
 
+# Most lines hold nothing that one of the nets could catch: one look instead of nine.
+_SUSPECT = re.compile(r"[=:$]|eyJ|basic|bearer|dpop|[\w-]{40}|\d(?: ?\d){6}", re.IGNORECASE)
+
 
 def redact(text: str) -> str:
     """Hide what looks like a token, a secret or a dossier number."""
+    if not _SUSPECT.search(text):
+        return text
     for pattern, replacement in _NETS:
         text = pattern.sub(replacement, text)
     return text
@@ -117,5 +122,7 @@ def configure(level: str) -> None:
     handler.addFilter(_is_not_authlib_telling_tokens)
     root.addHandler(handler)
     root.setLevel(level.upper())
+    # What no line tells need not be looked up for each of them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     authlib = logging.getLogger("authlib")
     authlib.setLevel(max(root.level, _LOUDEST_AUTHLIB))

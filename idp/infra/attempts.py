@@ -135,13 +135,14 @@ class RedisAttempts:
         """Take the failure back, end the row of failures, and know ``device`` from now on."""
         row, day = _counters_of(reservation)
         devices = f"devices:{{{reservation.subject}}}"
-        with self._store.pipeline() as pipeline:
-            pipeline.delete(row)
-            pipeline.zrem(day, reservation.try_id)
-            pipeline.zrem(f"failures-network:{{{reservation.origin.network}}}", reservation.try_id)
-            pipeline.zadd(devices, {device: self._now_ms()})
-            pipeline.zremrangebyrank(devices, 0, -self._policy.devices - 1)
-            pipeline.pexpire(devices, _ms(self._policy.device_lifetime) + 60_000)
+        network = f"failures-network:{{{reservation.origin.network}}}"
+        with self._store.writes() as writes:
+            writes.add("DEL", row)
+            writes.add("ZREM", day, reservation.try_id)
+            writes.add("ZREM", network, reservation.try_id)
+            writes.add("ZADD", devices, self._now_ms(), device)
+            writes.add("ZREMRANGEBYRANK", devices, 0, -self._policy.devices - 1)
+            writes.add("PEXPIRE", devices, _ms(self._policy.device_lifetime) + 60_000)
 
     def release(self, reservation: Reservation) -> None:
         """Take the failure back without a verdict, at once: what failed here sends nothing else."""

@@ -137,7 +137,7 @@ class SqlClients:
                 insert(ClientRow),
                 {
                     "client_id": client.client_id,
-                    "metadata_json": to_metadata(client),
+                    "metadata": to_metadata(client),
                     "created_at": self._now(),
                     "updated_at": self._now(),
                 },
@@ -158,7 +158,7 @@ class SqlClients:
         changed: Any = self._database.execute(  # Any: Result hides the rowcount of an UPDATE
             update(ClientRow)
             .where(ClientRow.client_id == client.client_id)
-            .values(metadata_json=to_metadata(client), updated_at=self._now())
+            .values({"metadata": to_metadata(client), "updated_at": self._now()})
         )
         if not changed.rowcount:
             raise UnknownClient(client.client_id)

@@ -64,8 +64,8 @@ class RedisCodes:
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
         """Keep a fresh code."""
         name = f"code:{{{grant_id_of(code)}}}"
-        with self._store.pipeline() as pipeline:
-            pipeline.set(name, _write(authorization), ex=int(lifetime.total_seconds()))
+        with self._store.writes() as writes:
+            writes.add("SET", name, _write(authorization), "EX", int(lifetime.total_seconds()))
 
     def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code of this client once, while its session lives; a replay revokes its grant.

@@ -1,4 +1,4 @@
-"""The Redis or Valkey connection: scripts, pipelines, failures told as StoreUnavailable.
+"""The Redis or Valkey connection: scripts, writes, failures told as StoreUnavailable.
 
 Keys are ``kind:{name}``. Scripts touch keys of several slots: Redis Cluster is not served. A store
 that may evict would forget a promise or a counter in silence, so it is refused.
@@ -27,6 +27,17 @@ from idp import StoreUnavailable
 REDIS_TIMEOUT_SECONDS = 1.0
 STRANGERS_SHARE = 0.8
 MEMORY_LOOK_SECONDS = 2.0
+
+# Cheaper than MULTI and EXEC, whose every command is packed, queued and answered by itself.
+# ARGV  the length of a command, then its words; and so on
+_RUN_ALL = """
+local at = 1
+while at <= #ARGV do
+  local last = at + tonumber(ARGV[at])
+  redis.call(unpack(ARGV, at + 1, last))
+  at = last + 1
+end
+"""
 
 _AWAY = (
     RedisConnectionError,
@@ -72,6 +83,7 @@ class RedisStore:
             retry_on_error=[RedisConnectionError],
         )
         self._open = threading.local()
+        self._run_all = self.script(_RUN_ALL)
         self._memory_looked_at = float("-inf")
         self._nearly_full = False
 
@@ -80,33 +92,36 @@ class RedisStore:
         return Script(self, lua)
 
     @contextmanager
-    def pipeline(self) -> "Iterator[redis.client.Pipeline]":
-        """Collect writes into one transaction, one round trip, sent at the end of the block.
+    def writes(self) -> "Iterator[Writes]":
+        """Collect writes into one atomic step, sent at the end of the block.
 
         Inside ``together`` they join the writes of the whole use case.
         """
-        joined: redis.client.Pipeline | None = getattr(self._open, "pipeline", None)
+        joined: Writes | None = getattr(self._open, "writes", None)
         if joined is not None:
             yield joined
             return
-        with redis_failures_told(), self.client.pipeline(transaction=True) as pipeline:
-            yield pipeline
-            pipeline.execute()
+        collected = Writes()
+        yield collected
+        self._send(collected)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Send every write of this block as one transaction at its end, or none if it fails.
+        """Send every write of this block as one atomic step at its end, or none if it fails.
 
         Raises:
             StoreUnavailable: nothing is certain to have been written.
         """
-        with redis_failures_told(), self.client.pipeline(transaction=True) as pipeline:
-            self._open.pipeline = pipeline
-            try:
-                yield
-            finally:
-                self._open.pipeline = None
-            pipeline.execute()
+        collected = self._open.writes = Writes()
+        try:
+            yield
+        finally:
+            self._open.writes = None
+        self._send(collected)
+
+    def _send(self, collected: "Writes") -> None:
+        if collected.arguments:
+            self._run_all([], collected.arguments)
 
     def refuse_unsafe_store(self) -> None:
         """Make sure that the store never evicts.
@@ -139,6 +154,17 @@ class RedisStore:
             self._nearly_full = bool(limit) and used > limit * STRANGERS_SHARE
         if self._nearly_full:
             raise StoreUnavailable("Redis: four fifths of maxmemory are used (IDP_REDIS_URL)")
+
+
+class Writes:
+    """Commands that are sent as one; what they answer is not read."""
+
+    def __init__(self) -> None:
+        self.arguments: list[str | int | float] = []
+
+    def add(self, *command: str | int | float) -> None:
+        """Add one command, its name first."""
+        self.arguments += (len(command), *command)
 
 
 class Script:

@@ -33,14 +33,15 @@ class RedisSessions:
         """Keep a new session and note it in the index of its account."""
         left = session.ends_at - self._now()
         index = f"account-sessions:{session.account_id}"
-        with self._store.pipeline() as pipeline:
-            pipeline.set(f"session:{key}", _write(session), px=_ms(min(self._idle, left)))
-            pipeline.zremrangebyscore(index, 0, self._now().timestamp())
-            pipeline.zadd(index, {key: session.ends_at.timestamp()})
+        with self._store.writes() as writes:
+            idle = _ms(min(self._idle, left))
+            writes.add("SET", f"session:{key}", _write(session), "PX", idle)
+            writes.add("ZREMRANGEBYSCORE", index, 0, self._now().timestamp())
+            writes.add("ZADD", index, session.ends_at.timestamp(), key)
             # The index outlives the longest of its sessions, by the clock of the store: one that
             # went before them would leave them out of ``end_all``.
-            pipeline.pexpire(index, _ms(left) + 1000, nx=True)
-            pipeline.pexpire(index, _ms(left) + 1000, gt=True)
+            writes.add("PEXPIRE", index, _ms(left) + 1000, "NX")
+            writes.add("PEXPIRE", index, _ms(left) + 1000, "GT")
 
     def get(self, key: str) -> Session | None:
         """Read a session and renew its idle time, up to its absolute end."""
@@ -58,8 +59,8 @@ class RedisSessions:
     def end(self, key: str) -> None:
         """End one session."""
         # Its place in the account's index goes with the next ``put``, or with its absolute end.
-        with self._store.pipeline() as pipeline:
-            pipeline.delete(f"session:{key}")
+        with self._store.writes() as writes:
+            writes.add("DEL", f"session:{key}")
 
     def end_all(self, account_id: str) -> int:
         """End every session of an account."""
