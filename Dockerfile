@@ -38,7 +38,6 @@ COPY deploy/gunicorn.conf.py /etc/idp/gunicorn.conf.py
 ENV PATH=/opt/idp/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    MALLOC_ARENA_MAX=2 \
     IDP_BIND=0.0.0.0:8000 \
     IDP_DATA_DIR=/var/lib/idp
 USER 10001:10001

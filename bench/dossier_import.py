@@ -27,7 +27,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from idp.identity.directory import COLUMNS
-from idp.infra import migrations
+from idp.infra.migrations.upgrade import upgrade
 
 ROOT = Path(__file__).parents[1]
 FAMILY = ("LEFÈVRE", "MARTIN", "PETIT", "DUBOIS", "N'GUYEN", "ØSTERGÅRD", "DE LA TOUR", "BERNARD")
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=400_000)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    migrations.upgrade(given.url)
+    upgrade(given.url)
     timed: dict[str, list[tuple[float, float, float]]] = {"raw": [], "first": [], "again": []}
     with tempfile.TemporaryDirectory() as folder:
         export = Path(folder) / "export.csv"

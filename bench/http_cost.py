@@ -54,7 +54,7 @@ class Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy/gunicorn.conf.py"),
              "--bind", f"127.0.0.1:{self.port}", application],
-            env={"MALLOC_ARENA_MAX": "2", **os.environ, **environment}, cwd=ROOT,
+            env={**os.environ, **environment}, cwd=ROOT,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._wait()

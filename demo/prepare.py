@@ -13,6 +13,7 @@ from idp.infra import migrations
 from idp.infra.clients import new_client_secret
 from idp.infra.directory import DirectoryImport
 from idp.infra.directory_read import read
+from idp.infra.migrations.upgrade import upgrade
 from idp.infra.secret_files import generate_missing_secrets
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import Client
@@ -41,7 +42,7 @@ def prepare(*, demo_origin: str, demo_file: Path) -> None:
     _add_missing_keys(parts)
     imported = demo_file.with_name("dossiers.imported")
     if migrations.pending(settings.sql_url):
-        migrations.upgrade(settings.sql_url)
+        upgrade(settings.sql_url)
         imported.unlink(missing_ok=True)  # the database may be a new one
     with parts.flask.app_context():
         _import_people(parts, imported)

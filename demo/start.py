@@ -196,7 +196,6 @@ def _prepare(
         "PYTHONPATH": str(ROOT),
         "IDP_WORKERS": str(WORKERS),
         "IDP_GRACEFUL_SECONDS": "5",
-        "MALLOC_ARENA_MAX": "2",  # threads that hash would each keep a heap of their own
     }
 
 

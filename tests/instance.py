@@ -33,7 +33,7 @@ from werkzeug.test import TestResponse
 
 from idp.app import create_app
 from idp.identity.password import PasswordHash
-from idp.infra.migrations import upgrade
+from idp.infra.migrations.upgrade import upgrade
 from idp.infra.private_files import make_private_folder
 from idp.infra.private_files import write_private_file
 from idp.infra.secret_files import generate_missing_secrets

@@ -4,6 +4,7 @@ import click
 
 from idp.cli import parts
 from idp.infra import migrations
+from idp.infra.migrations.upgrade import upgrade
 
 
 @click.command()
@@ -17,5 +18,5 @@ def migrate(check: bool) -> None:
             raise click.ClickException("the SQL schema is behind this version: run idp migrate")
         print("the SQL schema is up to date")
         return
-    migrations.upgrade(url)
+    upgrade(url)
     print("the SQL schema is now up to date" if behind else "the SQL schema was up to date already")

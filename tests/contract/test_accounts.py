@@ -20,7 +20,7 @@ from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.password import PasswordHash
 from idp.infra.accounts import SqlAccounts
-from idp.infra.migrations import upgrade
+from idp.infra.migrations.upgrade import upgrade
 from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow

@@ -12,12 +12,12 @@ from sqlalchemy import event
 from sqlalchemy import text
 
 from idp import StoreUnavailable
-from idp.infra import migrations
 from idp.infra.clients import ClientExists
 from idp.infra.clients import PublicClientHasNoSecret
 from idp.infra.clients import SqlClients
 from idp.infra.clients import UnknownClient
 from idp.infra.clients import new_client_secret
+from idp.infra.migrations.upgrade import upgrade
 from idp.infra.sql import Database
 from idp.infra.tables import ClientRow
 from idp.infra.tables import ClientSecretRow
@@ -85,7 +85,7 @@ def started():
 
 @pytest.fixture
 def start(sql_url, started):
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
 
     def start_process():
         started.append(Process(sql_url))

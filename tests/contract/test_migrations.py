@@ -14,6 +14,8 @@ from sqlalchemy import text
 from idp import StoreUnavailable
 from idp.cli import main
 from idp.infra import migrations
+from idp.infra.migrations.upgrade import MigrationFailed
+from idp.infra.migrations.upgrade import upgrade
 from idp.infra.tables import Base
 
 pytestmark = pytest.mark.stores
@@ -44,13 +46,13 @@ def execute(url, statement):
 
 
 def test_an_empty_store_becomes_the_schema_of_the_tables(sql_url):
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
 
     assert differences(sql_url) == []
 
 
 def test_the_comparison_sees_a_column_that_is_missing(sql_url):
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
 
     execute(sql_url, "ALTER TABLE audit_events DROP COLUMN operator")
 
@@ -59,25 +61,25 @@ def test_the_comparison_sees_a_column_that_is_missing(sql_url):
 
 @pytest.mark.parametrize("revision", migrations.revisions())
 def test_every_earlier_revision_comes_up_to_the_head(sql_url, revision):
-    migrations.upgrade(sql_url, revision)
+    upgrade(sql_url, revision)
 
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
 
     assert differences(sql_url) == []
     assert not migrations.pending(sql_url)
 
 
 def test_the_registry_starts_at_version_1_so_that_a_change_of_clients_can_raise_it(sql_url):
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
 
     assert scalar(sql_url, "SELECT version FROM registry_version WHERE id = 1") == 1
 
 
 def test_a_second_upgrade_changes_nothing(sql_url):
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
     execute(sql_url, "UPDATE registry_version SET version = 7")
 
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
 
     assert scalar(sql_url, "SELECT version FROM registry_version") == 7
 
@@ -85,7 +87,7 @@ def test_a_second_upgrade_changes_nothing(sql_url):
 def test_the_schema_is_pending_until_it_is_upgraded(sql_url):
     before = migrations.pending(sql_url)
 
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
 
     assert (before, migrations.pending(sql_url)) == (True, False)
 
@@ -101,7 +103,7 @@ def test_processes_that_migrate_at_once_take_turns(sql_url):
 
     def migrate():
         try:
-            migrations.upgrade(sql_url)
+            upgrade(sql_url)
         except BaseException as error:
             failures.append(error)
             raise
@@ -118,11 +120,11 @@ def test_processes_that_migrate_at_once_take_turns(sql_url):
 
 
 def test_a_database_of_a_newer_version_is_refused_and_told(sql_url):
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
     execute(sql_url, "UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(migrations.UnknownSchema, match="revision 9999"):
-        migrations.upgrade(sql_url)
+        upgrade(sql_url)
     with pytest.raises(migrations.UnknownSchema, match="a newer version migrated it"):
         migrations.pending(sql_url)
 
@@ -130,18 +132,18 @@ def test_a_database_of_a_newer_version_is_refused_and_told(sql_url):
 def test_an_upgrade_that_fails_leaves_nothing_behind(sql_url):
     execute(sql_url, "CREATE TABLE client_secrets (id INTEGER PRIMARY KEY)")
 
-    with pytest.raises(migrations.MigrationFailed, match="client_secrets"):
-        migrations.upgrade(sql_url)
+    with pytest.raises(MigrationFailed, match="client_secrets"):
+        upgrade(sql_url)
 
     execute(sql_url, "DROP TABLE client_secrets")
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
     assert differences(sql_url) == []
 
 
 def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path):
     path = tmp_path / "new" / "idp.sqlite"
 
-    migrations.upgrade(f"sqlite:///{path}")
+    upgrade(f"sqlite:///{path}")
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -149,7 +151,7 @@ def test_a_new_sqlite_file_is_for_its_owner_alone(tmp_path):
 
 def test_a_server_that_is_away_is_told_as_such():
     with pytest.raises(StoreUnavailable):
-        migrations.upgrade("postgresql+psycopg://idp@/idp?host=/nowhere")
+        upgrade("postgresql+psycopg://idp@/idp?host=/nowhere")
 
 
 def test_the_command_checks_then_migrates_then_finds_nothing_to_do(sql_url, tmp_path):

@@ -18,8 +18,8 @@ from click.testing import Result
 from idp.cli import doctor as doctor_module
 from idp.cli import main
 from idp.cli.doctor import _apart
-from idp.infra import migrations
 from idp.infra.key_files import KeyFiles
+from idp.infra.migrations.upgrade import upgrade
 from idp.infra.redis_health import StoreFacts
 from idp.infra.redis_health import faults_of
 from idp.infra.secret_files import generate_missing_secrets
@@ -65,7 +65,7 @@ def make_service(
     monkeypatch.setenv("IDP_REDIS_URL", redis_url)
     generate_missing_secrets(folder / "secrets")
     shutil.copytree(keys, folder / "keys")
-    migrations.upgrade(sql_url)
+    upgrade(sql_url)
 
 
 @pytest.fixture

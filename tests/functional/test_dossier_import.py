@@ -20,11 +20,11 @@ from idp.audit import Actor
 from idp.cli import main
 from idp.identity.directory import COLUMNS
 from idp.identity.dossier import NumeroPatterns
-from idp.infra import migrations
 from idp.infra.directory import DirectoryImport
 from idp.infra.directory import ImportRunning
 from idp.infra.directory import SessionsLeftOpen
 from idp.infra.directory_read import read
+from idp.infra.migrations.upgrade import upgrade
 from idp.parts import Parts
 from idp.session import Session
 from idp.session import SignedIn
@@ -59,7 +59,7 @@ class Directory:
 
     def __init__(self, folder, url, redis_url):
         self.folder, self.url, self.redis_url = folder, url, redis_url
-        migrations.upgrade(url)
+        upgrade(url)
 
     @property
     def environment(self):

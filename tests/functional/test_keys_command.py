@@ -9,8 +9,8 @@ from sqlalchemy import create_engine
 from sqlalchemy import text
 
 from idp.cli import main
-from idp.infra import migrations
 from idp.infra.key_files import KeyFiles
+from idp.infra.migrations.upgrade import upgrade
 
 HOUR = timedelta(hours=1)
 
@@ -23,7 +23,7 @@ def data(tmp_path):
 @pytest.fixture
 def idp(data):
     """The command on a data folder of its own, with a database that is up to date."""
-    migrations.upgrade(f"sqlite:///{data / 'idp.sqlite'}")
+    upgrade(f"sqlite:///{data / 'idp.sqlite'}")
     env = {"IDP_ISSUER": "http://localhost:8000", "IDP_DATA_DIR": str(data), "IDP_ENV_FILE": None}
     return lambda *words: CliRunner(env=env).invoke(main, ["--operator", "jeanne", *words])
 

@@ -1,40 +1,25 @@
-"""The history of the SQL schema, and the way to its head: ``upgrade`` and ``pending``.
+"""Where the SQL schema stands, without Alembic: a web process asks, and never migrates.
 
-Alembic without its ini file: the wheel carries all that is needed, and the URL comes from the
-settings. ``tables`` is the schema that the head must equal; a test compares them on both stores.
+``upgrade`` is the way to the head. ``tables`` is the schema that the head must equal; a test
+compares them on both stores. A revision is a file ``NNNN_what_it_does.py`` and ``NNNN`` its
+identifier, one after the other.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from sqlite3 import Connection as SqliteConnection
-from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy import Engine
 from sqlalchemy import NullPool
 from sqlalchemy import create_engine
-from sqlalchemy import event
+from sqlalchemy import inspect
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
 
 from idp import IdpError
-from idp.infra.private_files import make_private_file
 from idp.infra.sql import sql_failures_told
 
 CONNECT_TIMEOUT_SECONDS = 5
-TURN_TIMEOUT_SECONDS = 120
-"""How long a process waits for another that is migrating."""
 
-TABLE_LOCK_TIMEOUT = "15s"
-"""A table that somebody holds refuses the migration: every request would queue up behind it."""
-
-_ADVISORY_LOCK = 0x1D9_0001  # any number that nothing else in this database locks
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "versions"
 
 
 class UnknownSchema(IdpError):
@@ -43,31 +28,9 @@ class UnknownSchema(IdpError):
     code = "unknown_schema"
 
 
-class MigrationFailed(IdpError):
-    """A step of the migration was refused by the store; nothing of it stays."""
-
-    code = "migration_failed"
-
-
-def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the schema to ``revision``, in one transaction; no effect when it is there already.
-
-    Two processes may call this at once: the second waits for the first and finds nothing to do.
-
-    Raises:
-        UnknownSchema: a newer version of the program migrated this database.
-        MigrationFailed: the store refused a step, or a table stayed locked too long.
-        StoreUnavailable: the store is away.
-    """
-    with _transaction(url) as connection:
-        config = _config()
-        _refuse_newer(connection, config)
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, revision)
-        except DBAPIError as error:
-            # The schema is no secret: an operator needs what the store said.
-            raise MigrationFailed(f"nothing was migrated: {error.orig}") from None
+def revisions() -> list[str]:
+    """Name every revision, oldest first."""
+    return sorted(path.name.partition("_")[0] for path in _FOLDER.glob("[0-9]*_*.py"))
 
 
 def pending(url: str) -> bool:
@@ -77,35 +40,23 @@ def pending(url: str) -> bool:
         UnknownSchema: a newer version of the program migrated this database.
         StoreUnavailable: the store is away.
     """
-    database = make_url(url).database
-    if _is_sqlite(url) and not (database and Path(database).exists()):
+    given = make_url(url)
+    sqlite = given.get_backend_name() == "sqlite"
+    if sqlite and not (given.database and Path(given.database).exists()):
         return True  # asking must not make the file
-    config = _config()
-    engine = _engine(url)
+    options = {} if sqlite else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
     try:
         with sql_failures_told(), engine.connect() as connection:
-            _refuse_newer(connection, config)
-            return _current(connection) != set(ScriptDirectory.from_config(config).get_heads())
+            refuse_newer(connection)
+            return _current(connection) != {revisions()[-1]}
     finally:
         engine.dispose()
 
 
-def revisions() -> list[str]:
-    """Name every revision, oldest first."""
-    script = ScriptDirectory.from_config(_config())
-    return [revision.revision for revision in script.walk_revisions()][::-1]
-
-
-def _config() -> Config:
-    config = Config()
-    # A percent sign would be read as an interpolation of the ini file that there is not.
-    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    return config
-
-
-def _refuse_newer(connection: Connection, config: Config) -> None:
-    known = {r.revision for r in ScriptDirectory.from_config(config).walk_revisions()}
-    if unknown := _current(connection) - known:
+def refuse_newer(connection: Connection) -> None:
+    """Raise UnknownSchema when a newer version of the program migrated this database."""
+    if unknown := _current(connection) - set(revisions()):
         raise UnknownSchema(
             f"the database is at revision {', '.join(sorted(unknown))}, unknown to this version: "
             "a newer version migrated it; run that version, or restore the backup made before"
@@ -113,57 +64,6 @@ def _refuse_newer(connection: Connection, config: Config) -> None:
 
 
 def _current(connection: Connection) -> set[str]:
-    return set(MigrationContext.configure(connection).get_current_heads())
-
-
-def _is_sqlite(url: str) -> bool:
-    return make_url(url).get_backend_name() == "sqlite"
-
-
-@contextmanager
-def _transaction(url: str) -> Iterator[Connection]:
-    if _is_sqlite(url):
-        _make_private_database(make_url(url).database)
-    engine = _engine(url)
-    if _is_sqlite(url):
-        event.listen(engine, "begin", _begin_immediate)
-    try:
-        with sql_failures_told(), engine.begin() as connection:
-            if not _is_sqlite(url):
-                # The turn is waited for first, and tables only afterwards.
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TURN_TIMEOUT_SECONDS}s'")
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TABLE_LOCK_TIMEOUT}'")
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def _engine(url: str) -> Engine:
-    sqlite = _is_sqlite(url)
-    options: dict[str, Any] = (  # Any: what either driver takes
-        {"timeout": TURN_TIMEOUT_SECONDS}
-        if sqlite
-        else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-    )
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
-    if sqlite:
-        event.listen(engine, "connect", _leave_transactions_to_us)
-    return engine
-
-
-def _leave_transactions_to_us(connection: SqliteConnection, _record: object) -> None:
-    # The driver would commit before DDL, and half a migration would stay behind a failure.
-    connection.isolation_level = None
-
-
-def _begin_immediate(connection: Connection) -> None:
-    # The write lock comes first: two migrations at once take turns instead of meeting half-way.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _make_private_database(database: str | None) -> None:
-    """Make the file for its owner alone: it will hold password hashes, and umasks are lax."""
-    if not database or database == ":memory:":
-        return
-    make_private_file(Path(database))
+    if not inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.scalars(text("SELECT version_num FROM alembic_version")))
