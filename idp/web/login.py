@@ -108,6 +108,10 @@ def submit() -> Response:
     """Take the form: a session and the way on, or the page again with what is wrong."""
     given = services()
     browser = browser_of(request)
+    if not browser and request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site"):
+        # Lax cookies stayed behind. A new name would replace the one that the person's other tabs
+        # hang on; by GET the cookies come.
+        return see_other(_action_of(request.args.get("demande", "")))
     found = _waiting(given, browser)
     if isinstance(found, Response):
         return found

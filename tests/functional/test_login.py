@@ -567,6 +567,29 @@ def test_csrf_the_browsers_own_word_on_where_a_form_comes_from_is_heard(
     assert answer.status_code == expected
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_post_from_another_site_whose_cookies_stayed_behind_renames_no_browser(
+    instance: Instance, site: str, waiting: bool
+) -> None:
+    person = instance.add_person()
+    visitor = instance.visitor()
+    tab = visitor.open_sign_in(instance.add_service() if waiting else None)
+
+    answer = instance.visitor().post(
+        form_action(tab), {"numero": person.numero}, headers={"Sec-Fetch-Site": site}
+    )
+    led = visitor.get(answer.headers["Location"])
+
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == form_action(tab)
+    assert "Set-Cookie" not in answer.headers
+    assert led.status_code == 200
+    signed_in = visitor.submit_sign_in(tab, person.qualite, person.numero, person.password)
+    assert signed_in.status_code == 303
+    assert session_of(signed_in)
+
+
 def test_opened_directly_it_leads_to_the_account_where_no_default_service_is_set(
     instance: Instance,
 ) -> None:
