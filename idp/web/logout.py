@@ -14,6 +14,7 @@ from idp.oidc.params import Params
 from idp.session import Session
 from idp.web import Services
 from idp.web import services
+from idp.web.browser import SESSION_COOKIE
 from idp.web.browser import actor_of
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
@@ -33,21 +34,33 @@ CARRIED = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
 def logout() -> Response:
     """End the session: at once on a valid hint of it, else after a question.
 
-    A POST from another site arrives without its Lax cookies: it is answered by the question, whose
-    form is ours and brings them. Spec: OIDC RP-Initiated Logout 1.0 §2.
+    A POST from another site arrives without its Lax cookies. It is answered by the question without
+    a name for the browser, which would replace the one that its other tabs hang on; the form says
+    that the question was asked and brings the cookies.
+
+    Spec: OIDC RP-Initiated Logout 1.0 §2.
     """
     given = services()
-    pairs = request.args if request.method == "GET" else request.form
+    posted = request.method == "POST"
+    pairs = request.form if posted else request.args
     params = Params.of(pair for pair in pairs.items(multi=True) if pair[0] in CARRIED)
     key, session = session_of(request, given)
+    browser = browser_of(request)
     asked = given.logout.check(params, key)
-    confirmed = request.method == "POST" and is_own_form(request, given, browser_of(request))
-    blind = request.method == "POST" and session is None and not confirmed
-    if (asked.proved and not blind) or confirmed:
+    again = posted and request.form.get("again") == "1"
+    site = request.headers.get("Sec-Fetch-Site")
+    # No other site can make a browser say same-origin: what it says is as good as a CSRF token.
+    from_question = again and site == "same-origin"
+    confirmed = from_question or (posted and is_own_form(request, given, browser))
+    # An old browser says nothing. It is asked once: where cookies are refused, none ever comes.
+    asked_before = again and site is None
+    named = bool(browser) or session is not None
+    blind = posted and not named and not (confirmed or asked_before)
+    if confirmed or (asked.proved and not blind):
         return _end(given, asked, key, session)
     if session is None and not blind:
         return _gone(asked)
-    return _ask(given, asked, params)
+    return _ask(given, asked, params, blind=blind)
 
 
 @bp.get("/deconnexion")
@@ -71,21 +84,26 @@ def _end(given: Services, asked: LogoutRequest, key: str, session: Session | Non
 
 def _gone(asked: LogoutRequest) -> Response:
     response = see_other(asked.return_to) if asked.return_to else _logged_out(asked.client)
-    drop_session(response)
+    if SESSION_COOKIE in request.cookies:
+        # Never one that stayed behind: a form of another site would sign the person out.
+        drop_session(response)
     return response
 
 
-def _ask(given: Services, asked: LogoutRequest, params: Params) -> Response:
+def _ask(given: Services, asked: LogoutRequest, params: Params, *, blind: bool) -> Response:
     response = make_response("")
-    browser = name_browser(response, browser_of(request))
+    csrf = "" if blind else csrf_token(given, name_browser(response, browser_of(request)))
+    fields = [(name, params.get(name)) for name in CARRIED if name in params]
+    if blind:
+        fields.append(("again", "1"))
     if asked.return_to:
         allow_form_to(asked.return_to, client=asked.client)
     response.set_data(
         render_template(
             "pages/logout_confirm.html",
             action="/logout",
-            csrf=csrf_token(given, browser),
-            fields=[(name, params.get(name)) for name in CARRIED if name in params],
+            csrf=csrf,
+            fields=fields,
             service_name=asked.client.client_name if asked.client else "",
         )
     )

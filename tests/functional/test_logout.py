@@ -24,6 +24,9 @@ from tests.instance import csrf_of
 from tests.instance import form_action
 from tests.instance import text_of
 
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
 
 class SignedInHere:
     """A person signed in at a service, with the tokens that it got."""
@@ -169,19 +172,87 @@ def test_logout_csrf_a_form_without_its_token_is_answered_by_the_question(
     assert here.is_signed_in
 
 
-def test_a_service_may_post_and_its_person_confirms_since_lax_cookies_stay_behind(
+def test_a_service_may_post_and_its_person_confirms_once_since_lax_cookies_stay_behind(
     instance: Instance, here: SignedInHere
 ) -> None:
     asked = {"id_token_hint": here.hint, "post_logout_redirect_uri": SIGNED_OUT, "state": "s"}
 
-    question = instance.visitor().post("/logout", asked, headers={"Sec-Fetch-Site": "cross-site"})
+    question = instance.visitor().post("/logout", asked, headers=CROSS_SITE)
     # The browser sends its cookies again with the form of our own page.
-    own = here.visitor.get("/compte")
-    answer = here.visitor.post("/logout", {**fields_of(question), "csrf": csrf_of(own)})
+    answer = here.visitor.post(form_action(question), fields_of(question), headers=SAME_ORIGIN)
 
     assert is_question(question)
     assert answer.headers["Location"] == f"{SIGNED_OUT}?state=s"
     assert not here.is_signed_in
+
+
+def test_the_question_to_a_browser_whose_cookies_stayed_behind_leaves_its_other_tabs_good(
+    instance: Instance, here: SignedInHere
+) -> None:
+    question = instance.visitor().post("/logout", headers=CROSS_SITE)
+
+    assert is_question(question)
+    assert "Set-Cookie" not in question.headers
+    assert "csrf" not in fields_of(question)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "x"])
+@pytest.mark.parametrize("with_cookies", [True, False])
+def test_logout_csrf_a_stranger_who_says_that_the_question_was_asked_ends_nothing(
+    instance: Instance, here: SignedInHere, site: str, with_cookies: bool
+) -> None:
+    visitor = here.visitor if with_cookies else instance.visitor()
+
+    answer = visitor.post("/logout", {"again": "1"}, headers={"Sec-Fetch-Site": site})
+
+    assert is_question(answer)
+    assert "__Host-session" not in "".join(answer.headers.getlist("Set-Cookie"))
+    assert here.is_signed_in
+
+
+def test_logout_csrf_in_an_old_browser_a_stranger_cannot_take_the_cookie_that_stayed_behind(
+    instance: Instance, here: SignedInHere
+) -> None:
+    for form in ({"again": "1"}, {"again": "1", "id_token_hint": here.hint}):
+        answer = instance.visitor().post("/logout", form)
+        assert "Set-Cookie" not in answer.headers
+    assert here.is_signed_in
+
+
+def test_an_old_browser_that_does_not_say_where_a_form_comes_from_is_judged_by_its_session(
+    instance: Instance, here: SignedInHere
+) -> None:
+    blind = instance.visitor().post("/logout", {"client_id": "cotisations"})
+    question = here.visitor.post(form_action(blind), fields_of(blind))
+    still = here.is_signed_in
+    here.visitor.post(form_action(question), fields_of(question))
+
+    assert is_question(blind)
+    assert is_question(question)
+    assert still
+    assert not here.is_signed_in
+
+
+@pytest.mark.parametrize("headers", [SAME_ORIGIN, {}])
+def test_where_cookies_are_refused_the_question_is_asked_once(
+    instance: Instance, headers: dict[str, str]
+) -> None:
+    instance.add_service()
+    asked = {"client_id": "cotisations", "post_logout_redirect_uri": SIGNED_OUT}
+
+    question = instance.visitor().post("/logout", asked, headers=CROSS_SITE)
+    answer = instance.visitor().post(form_action(question), fields_of(question), headers=headers)
+
+    assert answer.headers["Location"] == SIGNED_OUT
+
+
+def test_a_form_that_brings_cookies_but_no_session_is_not_asked(instance: Instance) -> None:
+    visitor = instance.visitor()
+    visitor.open_sign_in()
+
+    answer = visitor.post("/logout", headers={"Sec-Fetch-Site": "same-site"})
+
+    assert "Votre session est terminée" in text_of(answer)
 
 
 @pytest.mark.parametrize(
