@@ -29,6 +29,29 @@ class Event(StrEnum):
     KEY_REMOVED = "key.removed"
     DIRECTORY_IMPORTED = "directory.imported"
     DOSSIER_SHOWN = "dossier.shown"
+    RESET_BEGUN = "reset.begun"
+    RESET_HELD = "reset.held"
+    RESET_REQUESTED = "reset.requested"
+    TEMPORARY_ISSUED = "temporary_password.issued"
+    TEMPORARY_SENT = "temporary_password.sent"
+    TEMPORARY_OPENED = "temporary_password.opened"
+    TEMPORARY_REFUSED = "temporary_password.refused"
+    TEMPORARY_LOCKED = "temporary_password.locked"
+    PASSWORD_CHOSEN = "password.chosen"  # noqa: S105 - the name of an event
+    PASSWORD_CHOICE_REFUSED = "password.choice_refused"  # noqa: S105 - as above
+    NOTICE_SENT = "notice.sent"
+    MESSAGE_FAILED = "message.failed"
+    MESSAGE_DEAD = "message.dead"
+    MESSAGE_RETRIED = "message.retried"
+    ADDRESS_REQUESTED = "address.requested"
+    ADDRESS_RECORDED = "address.recorded"
+    ADDRESS_REFUSED = "address.refused"
+    LETTERS_PRINTED = "letters.printed"
+    LETTERS_PURGED = "letters.purged"
+    LETTERS_REISSUED = "letters.reissued"
+    LETTERS_RELEASED = "letters.released"
+    ACCOUNT_SHOWN = "account.shown"
+    ACCOUNT_UNLOCKED = "account.unlocked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,17 @@ def audited_network(network: str) -> str:
     return str(parsed.supernet(new_prefix=min(prefix, parsed.prefixlen)))
 
 
+class Once(Protocol):
+    """What may happen once: over all nodes, for a time."""
+
+    def take(self, name: str, value: str, *, lifetime: timedelta) -> str | None:
+        """Put ``value`` under ``name`` unless something is there, and give what was there.
+
+        Raises:
+            StoreUnavailable: nobody can tell.
+        """
+
+
 class TooManyClientFailures(IdpError):
     """A network sent too many wrong client credentials."""
 

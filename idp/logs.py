@@ -7,6 +7,7 @@ a library or a traceback would say: it rather hides a harmless number than shows
 import logging
 import re
 import sys
+import traceback
 from contextvars import ContextVar
 from typing import Any
 
@@ -17,6 +18,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 _LOUDEST_AUTHLIB = logging.WARNING
 _OURS = frozenset({"time", "level", "logger", "request_id"})
+_FAULT, _UNREAD = "Error handling request", "Invalid request"  # as gunicorn begins them
 _HIDDEN = "[hidden]"
 _TELLING = (
     "password|mot_de_passe|numero_dossier|secret|pepper|token|assertion|verifier|cookie"
@@ -103,6 +105,31 @@ class JsonLines(JsonFormatter):
             name: value if name in _OURS else _redact_field(name, value)
             for name, value in log_data.items()
         }
+
+
+class WithoutRequest(logging.Filter):
+    """Keep of what gunicorn says of a faulty request its kind: it quotes line, address and query.
+
+    The redaction cannot do this: a name in a query has no shape of its own.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Replace the sentence; of a traceback the frames stay and its last words go."""
+        if record.name != "gunicorn.error":
+            return True
+        kind = sys.exc_info()[0]
+        said = str(record.msg)
+        is_fault = said.startswith(_FAULT)
+        is_unread = kind is not None and kind.__module__ == "gunicorn.http.errors"
+        if not (is_fault or is_unread or said.startswith(_UNREAD)):
+            return True
+        name = kind.__name__ if kind else "unknown"
+        record.msg, record.args = f"{_FAULT if is_fault else _UNREAD}: {name}", None
+        if record.exc_info:
+            frames = "".join(traceback.format_tb(record.exc_info[2]))
+            record.exc_text = f"Traceback (most recent call last):\n{frames}{name}"
+            record.exc_info = None
+        return True
 
 
 def _is_not_authlib_telling_tokens(record: logging.LogRecord) -> bool:

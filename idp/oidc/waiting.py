@@ -9,9 +9,7 @@ somebody else's request.
 import hashlib
 import hmac
 import json
-import os
 import zlib
-from base64 import urlsafe_b64decode
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -20,16 +18,14 @@ from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from idp import IdpError
 from idp.oidc.authorize import UNDERSTOOD
 from idp.oidc.params import Params
+from idp.sealed import Sealer
+from idp.sealed import Unreadable
 
 SEALED_LIMIT = 4096
-_NONCE_BYTES = 12
-_PURPOSE = b"waiting-request:1"
+_PURPOSE = "waiting-request:1"
 _OPENED_LIMIT = 64 * 1024
 
 
@@ -66,7 +62,7 @@ class WaitingRequests:
     def __init__(
         self, keys: Sequence[bytes], *, lifetime: timedelta, now: Callable[[], datetime]
     ) -> None:
-        self._ciphers = [AESGCM(hmac.digest(key, _PURPOSE, hashlib.sha256)) for key in keys]
+        self._sealer = Sealer(keys, _PURPOSE)
         self._lifetime = lifetime
         self._now = now
 
@@ -81,10 +77,7 @@ class WaitingRequests:
         written = json.dumps(body, separators=(",", ":")).encode("ascii")
         if len(written) > _OPENED_LIMIT:
             raise WaitingRequestTooLarge(f"{len(written)} bytes")
-        packed = zlib.compress(written, 6)
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._ciphers[0].encrypt(nonce, packed, _PURPOSE)
-        text = urlsafe_b64encode(sealed).rstrip(b"=").decode("ascii")
+        text = self._sealer.seal(zlib.compress(written, 6))
         if len(text) > SEALED_LIMIT:
             raise WaitingRequestTooLarge(f"{len(text)} characters sealed")
         return text
@@ -95,7 +88,7 @@ class WaitingRequests:
         Raises:
             WaitingRequestUnreadable: it is not ours.
         """
-        requested_at_epoch, bound, pairs = json.loads(self._decrypt(text))
+        requested_at_epoch, bound, pairs = json.loads(self._opened(text))
         requested_at = datetime.fromtimestamp(requested_at_epoch, UTC)
         return WaitingRequest(
             params=Params.of((name, value) for name, value in pairs),
@@ -104,26 +97,14 @@ class WaitingRequests:
             expired=self._now() - requested_at > self._lifetime,
         )
 
-    def _decrypt(self, text: str) -> bytes:
+    def _opened(self, text: str) -> bytes:
         if len(text) > SEALED_LIMIT:
             raise WaitingRequestUnreadable("too long")
         try:
-            sealed = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-        except ValueError:
-            raise WaitingRequestUnreadable("not base64url") from None
-        if urlsafe_b64encode(sealed).rstrip(b"=") != text.encode("ascii"):
-            # Python's decoder skips what it does not know: one request would have many addresses.
-            raise WaitingRequestUnreadable("not base64url as we write it")
-        nonce, encrypted = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        if len(encrypted) < 16:
-            raise WaitingRequestUnreadable("too short")
-        for cipher in self._ciphers:
-            try:
-                packed = cipher.decrypt(nonce, encrypted, _PURPOSE)
-            except InvalidTag:
-                continue
-            return zlib.decompressobj().decompress(packed, _OPENED_LIMIT)
-        raise WaitingRequestUnreadable("sealed by nobody here")
+            packed = self._sealer.open(text)
+        except Unreadable as fault:
+            raise WaitingRequestUnreadable(str(fault)) from None
+        return zlib.decompressobj().decompress(packed, _OPENED_LIMIT)
 
 
 def _bound(browser: str) -> str:

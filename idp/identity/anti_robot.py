@@ -1,0 +1,59 @@
+"""The anti-robot: what a form asks for, and what it accepts. The port; ALTCHA stands behind it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from idp import IdpError
+
+
+class AntiRobotRefused(IdpError):
+    """Not solved, wrong, too old, of another form or browser, or used before: another is asked."""
+
+    code = "anti_robot_refused"
+
+
+class Proof(StrEnum):
+    """What was given: the work of a browser, or an answer in words (under stricter quotas)."""
+
+    WORK = "work"
+    ANSWER = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a page carries.
+
+    Attributes:
+        work: the widget's challenge, JSON.
+        question: in French, for who has no JavaScript.
+        sealed_question: travels in a hidden field.
+    """
+
+    work: str
+    question: str
+    sealed_question: str
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """What a form sent back, as it came; "" where a field was missing."""
+
+    work: str = ""
+    sealed_question: str = ""
+    answer: str = ""
+
+
+class AntiRobot(Protocol):
+    """Makes challenges and accepts each solution once, over all nodes."""
+
+    def challenge(self, form: str, browser: str, *, harder: bool = False) -> Challenge:
+        """Make a challenge for one form (``reset``, ``sign_in``) of one browser, five minutes."""
+
+    def accept(self, form: str, browser: str, solution: Solution) -> Proof:
+        """Accept a solution once.
+
+        Raises:
+            AntiRobotRefused: for any reason; nothing was taken unless it was right.
+            StoreUnavailable: nobody can tell whether it was used.
+        """

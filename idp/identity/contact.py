@@ -1,0 +1,79 @@
+"""Where a person can be written to, and what a page may show of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One account and its addresses, read in one statement.
+
+    Attributes:
+        has_password: False until a first password was chosen here or imported.
+        email: the address that may receive a reset now, or "": one recorded here counts only 72 h
+            after it was confirmed, the former one until then.
+        confirmed_email: the newest one confirmed here, or "".
+        names: given, usage and family names, for the recipient's line and the password policy.
+        address: six postal lines, the first names the recipient, "" where empty.
+    """
+
+    account_id: str
+    qualite: Qualite
+    numero: NumeroDossier
+    status: DossierStatus
+    credential_version: int
+    has_password: bool
+    email: str
+    confirmed_email: str
+    given_names: str
+    usage_name: str
+    family_name: str
+    birthdate: str
+    address: tuple[str, str, str, str, str, str]
+
+    @property
+    def has_postal_address(self) -> bool:
+        """True when a letter can be addressed: a street or box, and a town."""
+        return sum(1 for line in self.address[1:] if line.strip()) >= 1
+
+    def __repr__(self) -> str:
+        return f"Contact({self.account_id})"
+
+
+class Contacts(Protocol):
+    """Where contacts are read. Raises StoreUnavailable when the store is away."""
+
+    def find(self, qualite: Qualite, numero: NumeroDossier) -> Contact | None:
+        """Read the contact of what was typed."""
+
+    def get(self, account_id: str) -> Contact | None:
+        """Read the contact of an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailMix:
+    """How the mail addresses of one qualité are made up, for decoys that look like them.
+
+    Attributes:
+        post_only: share of active dossiers without an address, 0.0 to 1.0.
+        domains: how many have each masked domain (``g*****.com``).
+        firsts: how many local parts begin with each letter.
+        lasts: how many end with each pair of characters ("" for three characters or fewer).
+    """
+
+    post_only: float
+    domains: Mapping[str, int]
+    firsts: Mapping[str, int]
+    lasts: Mapping[str, int]
+
+
+class MailMixes(Protocol):
+    """The directory's own mix, an hour old at most."""
+
+    def mail_mix(self, qualite: Qualite) -> MailMix:
+        """Read the mix of one qualité."""

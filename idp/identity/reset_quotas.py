@@ -1,0 +1,73 @@
+"""How many messages may be asked for: the mail bomb and the letter cannon stop here.
+
+Rules and port only. A subject is the keyed hash of what was typed, so that an unknown number has
+the same quotas as a known one.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from idp import IdpError
+
+
+class Quota(StrEnum):
+    """Which quota was reached: for the audit log, and for the sentence of the page."""
+
+    NETWORK = "network"
+    MAIL = "mail"
+    LETTER = "letter"
+    LETTERS_OF_NETWORK = "letters_of_network"
+
+
+class QuotaReached(IdpError):
+    """Nothing was promised; ``retry_after`` tells when it may be."""
+
+    code = "quota_reached"
+
+    def __init__(self, quota: Quota, retry_after: timedelta) -> None:
+        super().__init__(f"{quota} for {retry_after}")
+        self.quota = quota
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaPolicy:
+    """The limits of the values table, product.md.
+
+    ``by_question``: of what a network may do, the share left to who answered the question in words
+        instead of letting a browser work.
+    """
+
+    requests_an_hour: int = 20
+    requests_by_question: int = 5
+    mails_an_hour: int = 3
+    mails_a_day: int = 5
+    letter_every: timedelta = timedelta(days=10)
+    letters_in_90_days: int = 3
+    letters_of_network_a_day: int = 5
+    letters_a_day: int = 1_000
+
+
+class ResetQuotas(Protocol):
+    """The counters, in sliding windows. Each method is one atomic step and raises StoreUnavailable.
+
+    Each counts one and raises QuotaReached without counting where there is no room.
+    """
+
+    def begin(self, network: str, *, by_question: bool) -> None:
+        """Count a reset request of a network."""
+
+    def mail(self, subject: str) -> None:
+        """Count a mail to the account of a subject."""
+
+    def letter(self, subject: str, network: str) -> bool:
+        """Count a letter: of the subject, of the network, of all.
+
+        Returns:
+            True when the breaker holds it: it is promised, and leaves when an operator lets it.
+        """
+
+    def forget_letter(self, subject: str) -> None:
+        """Let a letter that locked not count for the days until the next one."""
