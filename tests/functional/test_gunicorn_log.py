@@ -97,7 +97,8 @@ def test_a_fault_outside_of_the_applications_own_net_is_told_without_the_address
 
     with socket.create_connection((ADDRESS, port)) as connection:
         connection.sendall(f"GET {path}?nom={NAME} HTTP/1.0\r\nX-Name: {NAME}\r\n\r\n".encode())
-        connection.makefile("rb").read()
+        with connection.makefile("rb") as received:
+            received.read()
 
     def faults() -> list[dict[str, Any]]:
         return [line for line in gunicorn_lines(child.said()) if line["level"] == "ERROR"]
