@@ -62,6 +62,10 @@ def register(app: Flask, services: Services) -> None:
         if any(sum(map(len, fields.listvalues())) > PARAMETER_LIMIT for fields in parsed):
             abort(400)
 
+    @app.teardown_request
+    def end(_error: BaseException | None) -> None:
+        services.begin_request("")  # the thread goes on to what belongs to no request
+
     @app.context_processor
     def named() -> dict[str, str]:
         return {"request_id": g.get("request_id", "")}

@@ -1,5 +1,7 @@
 """The headers of every kind of answer, as the values table has them."""
 
+import json
+import logging
 import re
 from collections.abc import Callable
 
@@ -7,6 +9,7 @@ import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]
 from werkzeug.test import TestResponse
 
+from idp import logs
 from tests.instance import Instance
 from tests.instance import answer_of
 from tests.instance import form_action
@@ -201,3 +204,19 @@ def test_other_origins_may_read_nothing_that_is_personal(instance: Instance, pat
     answer = instance.visitor().get(path, headers={"Origin": "https://evil.example"})
 
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(("path", "status"), [("/connexion", 200), ("/nowhere", 404)])
+def test_a_line_that_the_thread_logs_after_a_request_does_not_carry_its_id(
+    capsys: pytest.CaptureFixture[str], instance: Instance, path: str, status: int
+) -> None:
+    logs.configure("INFO")  # to the standard error that this test reads
+
+    answer = instance.visitor().get(path)
+    logging.getLogger("idp").warning("later")
+
+    *_, during, later = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert answer.status_code == status
+    assert during["request_id"] == answer.headers["X-Request-Id"]
+    assert later["message"] == "later"
+    assert "request_id" not in later
