@@ -74,7 +74,7 @@ def test_a_service_with_a_hint_of_the_session_signs_out_at_once_and_gets_its_sta
     assert not here.is_signed_in
 
 
-def test_signing_out_ends_the_access_tokens_too(here: SignedInHere) -> None:
+def test_authlib_trap_15_signing_out_ends_the_access_tokens_too(here: SignedInHere) -> None:
     here.visitor.get("/logout", {"id_token_hint": here.hint})
 
     assert here.visitor.userinfo(here.tokens["access_token"]).status_code == 401

@@ -257,7 +257,7 @@ def test_what_is_no_key_of_ours_is_refused_with_the_reason(alg, pem, reason):
         read_key(pem, alg=alg, signs_from=NOON)
 
 
-def test_authlib_trap_1_a_retired_or_future_key_never_signs():
+def test_authlib_trap_01_a_retired_or_future_key_never_signs():
     starts = {"retired": NOON - HOUR, "current": NOON, "next": NOON + HOUR}
     keys = {
         name: read_key(generate("ES256"), alg="ES256", signs_from=start)
@@ -277,7 +277,7 @@ def test_authlib_trap_1_a_retired_or_future_key_never_signs():
                 jwt.decode(token, ECKey.import_key(keys[other].public_jwk), algorithms=["ES256"])
 
 
-def test_authlib_trap_1_the_ring_gives_a_key_and_never_a_set_of_keys(rsa_pem):
+def test_authlib_trap_01_the_ring_gives_a_key_and_never_a_set_of_keys(rsa_pem):
     ring = KeyRing([read_key(rsa_pem, alg="RS256", signs_from=NOON)], longest_token=HOUR)
 
     assert type(ring.signing_key("RS256", now=NOON).private) is RSAKey
