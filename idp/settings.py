@@ -1,8 +1,8 @@
 """Every setting, read once from the environment (``IDP_…``) or the file IDP_ENV_FILE names.
 
-A missing or dangerous value refuses the start with a sentence that names it. Secrets are files, not
-values: an environment is shown by too many tools. docs/settings.md explains each; a test compares
-the two.
+A missing or dangerous value refuses the start with a sentence that names it. Secrets are files,
+not values: an environment is shown by too many tools. docs/settings.md explains each setting, and
+a test compares it with this file.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Sign-in with a dossier number and a password.
 
-One verification an attempt, whatever is wrong: a known account verifies its hash, an unknown
+One verification an attempt, whatever is wrong: a known account verifies its hash; an unknown
 number, a closed dossier or an account without a password verifies a decoy. One refusal, whatever
-the cause; the cause goes to the audit log only.
+the cause, which goes to the audit log only.
 """
 
 import hmac
@@ -69,8 +69,9 @@ def subject_of(decoy_key: bytes, qualite: Qualite, numero: NumeroDossier) -> str
 class SignIn:
     """The sign-in use case, given its stores, the hash pool and the clock.
 
-    ``redesign_at``: an account last used before this instant must reset its password (product.md,
-        March 2021).
+    Attributes:
+        redesign_at: an account last used before this instant must reset its password
+            (product.md, March 2021).
     """
 
     accounts: Accounts

@@ -30,8 +30,8 @@ class LogoutRequest:
     Attributes:
         client: the service that asks, None when it did not say.
         return_to: its registered address with ``state``, or "".
-        proved: a valid hint of the session that is here (or of one that has ended): no question is
-            asked.
+        proved: a valid hint of the session that is here, or of one that has ended, came with it:
+            no question is asked.
     """
 
     client: Client | None
@@ -49,6 +49,8 @@ class Logout:
     def check(self, params: Params, session_key: str) -> LogoutRequest:
         """Check a logout request against the browser's session.
 
+        An expired hint is good: only its signature, issuer, type and session are looked at.
+
         Args:
             params: of the query or of the form.
             session_key: the session that the browser's cookie names and that is alive, or "".
@@ -56,8 +58,7 @@ class Logout:
         Raises:
             LogoutRefused: nobody is redirected and nothing ends.
 
-        Spec: OIDC RP-Initiated Logout 1.0 §2, §3, §4. An expired hint is good: only its signature,
-        issuer, type and session are looked at.
+        Spec: OIDC RP-Initiated Logout 1.0 §2, §3, §4.
         """
         if params.repeated():
             raise LogoutRefused("a parameter was sent more than once")

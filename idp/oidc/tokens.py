@@ -1,8 +1,8 @@
 """Mint ID tokens and access tokens, and read back our own.
 
-Claims are written from a closed list, registered ones last, by one key that is asked for at each
-signature: Authlib's generators would let the person's claims overwrite ``iss`` and pick a key at
-random (authlib.md, traps 1 and 4). Epoch integers live here and nowhere else.
+Claims come from a closed list, the registered ones last; one key, asked for at each signature,
+signs them. Authlib's generators would let the person's claims overwrite ``iss`` and would pick a
+key at random (authlib.md, traps 1 and 4). Epoch integers live here and nowhere else.
 """
 
 import json
