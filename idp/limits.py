@@ -146,6 +146,9 @@ class Once(Protocol):
             StoreUnavailable: nobody can tell.
         """
 
+    def give_back(self, name: str) -> None:
+        """Forget it: what it stood for did not happen."""
+
 
 class TooManyClientFailures(IdpError):
     """A network sent too many wrong client credentials."""
