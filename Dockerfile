@@ -1,5 +1,11 @@
 # One image, three commands: gunicorn (the default), idp worker, idp … for operators.
 # It holds the wheel and its locked dependencies; keys, secrets and settings come at run time.
+FROM node:22-bookworm-slim AS browser-code
+WORKDIR /source
+COPY package.json package-lock.json .npmrc ./
+COPY requirements/browser-code.sh requirements/
+RUN mkdir -p idp/static && requirements/browser-code.sh --omit=dev
+
 FROM python:3.11-slim-bookworm AS build
 
 RUN apt-get update \
@@ -23,6 +29,7 @@ RUN if [ -n "$ARGON2_CFLAGS" ]; then \
 COPY pyproject.toml setup.cfg README.md LICENSE ./
 COPY templates templates
 COPY idp idp
+COPY --from=browser-code /source/idp/static/altcha idp/static/altcha
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . \
  && /opt/idp/bin/pip install --no-deps --no-index /wheels/*.whl \
  && /opt/idp/bin/pip uninstall --yes pip setuptools

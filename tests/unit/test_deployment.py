@@ -72,7 +72,7 @@ def test_images_have_a_version(compose, dockerfile):
     images = [s["image"] for s in compose["services"].values() if "build" not in s]
     images += re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)
 
-    assert len(images) == 5
+    assert len(images) == 6
     for image in images:
         assert PINNED.fullmatch(image), image
 

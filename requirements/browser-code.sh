@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs package-lock.json and copies what pages load of it into idp/static/altcha (generated: never edited, not in git).
+# Does nothing when it stands there already. Options go to npm; the image gives --omit=dev.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+served=idp/static/altcha
+installed=node_modules/.installed-lock # a copy of the lock file, put there last
+
+is_there() {
+  local name
+  cmp -s package-lock.json "$installed" || return 1
+  for name in altcha.min.js altcha.css pbkdf2.js fr-fr.js LICENSE.txt; do
+    [ -s "$served/$name" ] || return 1
+  done
+}
+
+if is_there; then
+  exit 0
+fi
+if ! command -v npm >/dev/null; then
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "npm is needed once, to install the browser code that pages load (on Debian: apt-get install nodejs npm)." >&2
+    exit 1
+  fi
+  echo "Installing nodejs npm" >&2
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq </dev/null
+  apt-get install -y -qq --no-install-recommends nodejs npm </dev/null >/dev/null
+fi
+
+echo "Installing package-lock.json." >&2
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" </dev/null
+widget=node_modules/altcha
+making=$(mktemp -d idp/static/.altcha.XXXXXX)
+trap 'rm -rf "$making"' EXIT
+cp "$widget/dist/external/altcha.min.js" "$widget/dist/external/altcha.css" "$widget/dist/workers/pbkdf2.js" \
+  "$widget/dist/i18n/fr-fr.js" "$widget/LICENSE.txt" "$making/"
+chmod 755 "$making"
+chmod 644 "$making"/*
+rm -rf "$served"
+mv "$making" "$served"
+cp package-lock.json "$installed"
