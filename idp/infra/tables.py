@@ -109,6 +109,8 @@ class AccountRow(Base):
     email: Mapped[str | None] = mapped_column(Text)
     """An address confirmed here; it outranks the one of the import."""
     email_confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    former_email: Mapped[str | None] = mapped_column(Text)
+    """The one that ``email`` replaced: it receives resets until the new one has stood 72 h."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
@@ -160,3 +162,30 @@ class AuditRow(Base):
     operator: Mapped[str] = mapped_column(String(64), default="")
     request_id: Mapped[str] = mapped_column(String(64), default="")
     detail: Mapped[dict[str, object]] = mapped_column(JSON, default=dict)
+
+
+class OutboxRow(Base):
+    """One promise. Without foreign key: as with the audit log, it outlives whom it was made to."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("ix_outbox_state_channel_due_at", "state", "channel", "due_at", "id"),
+        # A higher number is a newer promise: SQLite would give the number of a removed row again.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    channel: Mapped[str] = mapped_column(String(8))
+    account_id: Mapped[str | None] = mapped_column(String(22), index=True)
+    credential_version: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(String(8))
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    due_at: Mapped[datetime] = mapped_column(Instant)
+    tries: Mapped[int] = mapped_column(Integer, default=0)
+    lease: Mapped[str] = mapped_column(String(22), default="")
+    lease_until: Mapped[datetime | None] = mapped_column(Instant)
+    message_id: Mapped[str] = mapped_column(String(32))
+    fault: Mapped[str] = mapped_column(String(64), default="")
+    batch: Mapped[str] = mapped_column(String(64), default="", index=True)
+    done_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
