@@ -75,7 +75,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A try that was admitted; a failure until ``succeeded`` or ``release`` says otherwise."""
+    """A try that was admitted; a failure until ``succeeded`` or ``release`` says otherwise.
+
+    ``temporary``: it counts for the network alone, and no waiting time of the account came of it.
+    """
 
     subject: str
     origin: Origin
@@ -83,27 +86,43 @@ class Reservation:
     streak: int
     wait: timedelta
     known_device: bool
+    temporary: bool = False
 
 
 class Attempts(Protocol):
     """The counters. Every method is atomic and raises StoreUnavailable when the store is away."""
 
-    def reserve(self, subject: str, origin: Origin) -> Reservation:
+    def reserve(self, subject: str, origin: Origin, *, temporary: bool = False) -> Reservation:
         """Count one try as failed, ahead of its verification.
 
         Args:
             subject: keyed hash of the qualité and number that were typed.
             origin: where the try comes from.
+            temporary: what was typed has the check symbol of a temporary password, so that the
+                account neither holds nor counts it: that is how a reset gets a delayed member out.
+                Its network does, a known device's too: nothing else counts what is typed where no
+                temporary password waits.
 
         Raises:
             SignInDelayed: the account or the network must wait.
         """
 
     def succeeded(self, reservation: Reservation, *, device: str) -> None:
-        """Take the failure back, end the row of failures, and know ``device`` from now on."""
+        """Take the failure back, end the row of failures, and know ``device`` from now on.
+
+        A temporary try ends no row and makes nobody known: ``lift`` does, later.
+        """
 
     def release(self, reservation: Reservation) -> None:
         """Take the failure back without a verdict: the verification could not be done."""
+
+    def lift(self, subject: str, *, device: str = "") -> None:
+        """End the account's waiting time, every known device's too: a new password was chosen.
+
+        Args:
+            subject: keyed hash of the qualité and number.
+            device: the browser that chose it, known to the account from now on; "" for none.
+        """
 
 
 def network_of(address: str) -> str:

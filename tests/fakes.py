@@ -313,8 +313,8 @@ class MemoryAttempts(_Store):
         self._counters: dict[tuple[str, str], _Counters] = {}
         self._told: dict[str, datetime] = {}
 
-    def reserve(self, subject: str, origin: Origin) -> Reservation:
-        """Count one try as failed, ahead of its verification."""
+    def reserve(self, subject: str, origin: Origin, *, temporary: bool = False) -> Reservation:
+        """Count one try as failed, ahead of its verification; a temporary one for the network."""
         self._look()
         with self._lock:
             now, policy = self._now(), self._policy
@@ -322,9 +322,14 @@ class MemoryAttempts(_Store):
             known = known_at is not None and known_at + policy.device_lifetime > now
             network = self._networks.setdefault(origin.network, {})
             _forget(network, before=now - policy.network_window)
-            if not known and len(network) >= policy.network_limit:
+            counted = not known or temporary
+            if counted and len(network) >= policy.network_limit:
                 left = min(network.values()) + policy.network_window - now
                 raise self._delay(HeldBy.NETWORK, origin.network, left)
+            try_id = secrets.token_hex(8)
+            if temporary:
+                network[try_id] = now
+                return Reservation(subject, origin, try_id, 0, timedelta(0), known, temporary)
             counters = self._counters_of(subject, origin.device if known else "")
             row, day = counters.in_a_row, counters.of_the_day
             if row and max(row.values()) + DAY <= now:
@@ -332,9 +337,8 @@ class MemoryAttempts(_Store):
             _forget(day, before=now - DAY)
             if (left := self._held(row, day)) > timedelta(0):
                 raise self._delay(HeldBy.ACCOUNT, subject, left)
-            try_id = secrets.token_hex(8)
             row[try_id] = day[try_id] = now
-            if not known:
+            if counted:
                 network[try_id] = now
             return Reservation(subject, origin, try_id, len(row), self._held(row, day), known)
 
@@ -349,12 +353,9 @@ class MemoryAttempts(_Store):
         self._look()
         with self._lock:
             self.release(reservation)
-            self._of(reservation).in_a_row.clear()
-            devices = self._devices.setdefault(reservation.subject, {})
-            devices.pop(device, None)
-            devices[device] = self._now()
-            while len(devices) > self._policy.devices:
-                devices.pop(min(devices, key=lambda known: devices[known]))
+            if not reservation.temporary:
+                self._of(reservation).in_a_row.clear()
+                self._know(reservation.subject, device)
 
     def release(self, reservation: Reservation) -> None:
         """Take the failure back without a verdict."""
@@ -364,6 +365,23 @@ class MemoryAttempts(_Store):
             network = self._networks[reservation.origin.network]
             for failures in (counters.in_a_row, counters.of_the_day, network):
                 failures.pop(reservation.try_id, None)
+
+    def lift(self, subject: str, *, device: str = "") -> None:
+        """End the account's waiting time, every known device's too."""
+        self._look()
+        with self._lock:
+            for name in ["", *self._devices.get(subject, {})]:
+                self._counters.pop((subject, name), None)
+            self._told.pop(subject, None)
+            if device:
+                self._know(subject, device)
+
+    def _know(self, subject: str, device: str) -> None:
+        devices = self._devices.setdefault(subject, {})
+        devices.pop(device, None)
+        devices[device] = self._now()
+        while len(devices) > self._policy.devices:
+            devices.pop(min(devices, key=lambda known: devices[known]))
 
     def _held(self, row: dict[str, datetime], day: dict[str, datetime]) -> timedelta:
         now = self._now()

@@ -6,6 +6,7 @@ from datetime import datetime
 from datetime import timedelta
 
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import Writes
 from idp.infra.redis_store import redis_failures_told
 from idp.limits import DAY
 from idp.limits import AttemptPolicy
@@ -17,17 +18,19 @@ from idp.limits import SignInDelayed
 # Every failure is one member, the try, of three sorted sets by instant: so a try that is taken back
 # leaves each of them as if it had never been, whatever happened since. A device that the account
 # knows is held by its own row and day alone: a stranger behind the same address, which a whole
-# operator's customers may share, must not shut the member out.
+# operator's customers may share, must not shut the member out. A temporary password counts for the
+# network alone, whatever the device.
 #
 # KEYS  1 network's failures   2 known devices   3 account's row   4 account's day
 #       5, 6 the same of the device
-# ARGV  1 now (ms)   2 try   3 device   4 device lifetime (ms)   5 network window (ms)
-#       6 network limit   7 day (ms)   8 day limit
-#       9… the wait (ms) after the 1st, 2nd, … failure in a row
+# ARGV  1 now (ms)   2 try   3 device   4 temporary (1 or 0)   5 device lifetime (ms)
+#       6 network window (ms)   7 network limit   8 day (ms)   9 day limit
+#       10… the wait (ms) after the 1st, 2nd, … failure in a row
 # Gives {0, 'network'|'account', wait in ms} or {1, streak, wait in ms, known device}.
 _RESERVE = """
 local now, try, device = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local window, day = tonumber(ARGV[5]), tonumber(ARGV[7])
+local temporary = ARGV[4] == '1'
+local window, day = tonumber(ARGV[6]), tonumber(ARGV[8])
 local margin = 60000  -- instants decide; the time to live only sweeps up after them
 local function instant(key, place)
   return tonumber(redis.call('ZRANGE', key, place, place, 'WITHSCORES')[2])
@@ -35,23 +38,34 @@ end
 local function held_by_row(key)
   local streak = redis.call('ZCARD', key)
   if streak == 0 then return 0, 0 end
-  local wait = tonumber(ARGV[8 + math.min(streak, #ARGV - 8)])
+  local wait = tonumber(ARGV[9 + math.min(streak, #ARGV - 9)])
   return streak, instant(key, -1) + wait - now
 end
 local function held_by_day(key)
-  if redis.call('ZCARD', key) < tonumber(ARGV[8]) then return 0 end
+  if redis.call('ZCARD', key) < tonumber(ARGV[9]) then return 0 end
   return instant(key, 0) + day - now
 end
 local row, of_day, known = KEYS[3], KEYS[4], 0
 local seen = device ~= '' and redis.call('ZSCORE', KEYS[2], device)
-if seen and tonumber(seen) + tonumber(ARGV[4]) > now then
+if seen and tonumber(seen) + tonumber(ARGV[5]) > now then
   row, of_day, known = KEYS[5], KEYS[6], 1
 end
-if known == 0 then
+local counted = known == 0 or temporary
+if counted then
   redis.call('ZREMRANGEBYSCORE', KEYS[1], 0, now - window)
-  if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[6]) then
+  if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[7]) then
     return {0, 'network', instant(KEYS[1], 0) + window - now}
   end
+end
+local function count_for_network()
+  if counted then
+    redis.call('ZADD', KEYS[1], now, try)
+    redis.call('PEXPIRE', KEYS[1], window + margin)
+  end
+end
+if temporary then
+  count_for_network()
+  return {1, 0, 0, known}
 end
 redis.call('ZREMRANGEBYSCORE', of_day, 0, now - day)
 local newest = instant(row, -1)
@@ -61,10 +75,7 @@ left = math.max(left, held_by_day(of_day))
 if left > 0 then
   return {0, 'account', left}
 end
-if known == 0 then
-  redis.call('ZADD', KEYS[1], now, try)
-  redis.call('PEXPIRE', KEYS[1], window + margin)
-end
+count_for_network()
 redis.call('ZADD', row, now, try)
 redis.call('ZREMRANGEBYRANK', row, 0, -101)
 redis.call('PEXPIRE', row, day + margin)
@@ -102,8 +113,8 @@ class RedisAttempts:
             *(_ms(wait) for wait in policy.schedule),
         ]
 
-    def reserve(self, subject: str, origin: Origin) -> Reservation:
-        """Count one try as failed, ahead of its verification.
+    def reserve(self, subject: str, origin: Origin, *, temporary: bool = False) -> Reservation:
+        """Count one try as failed, ahead of its verification; a temporary one for the network.
 
         Raises:
             SignInDelayed: the account or the network must wait.
@@ -117,7 +128,7 @@ class RedisAttempts:
             *_counters(subject, ""),
             *_counters(subject, origin.device or "none"),
         ]
-        args = [self._now_ms(), try_id, origin.device, *self._limits]
+        args = [self._now_ms(), try_id, origin.device, int(temporary), *self._limits]
         admitted, *rest = self._reserve(keys, args)
         if not admitted:
             raise self._delay(subject, origin, *rest)
@@ -129,26 +140,48 @@ class RedisAttempts:
             streak=streak,
             wait=timedelta(milliseconds=wait),
             known_device=bool(known),
+            temporary=temporary,
         )
 
     def succeeded(self, reservation: Reservation, *, device: str) -> None:
         """Take the failure back, end the row of failures, and know ``device`` from now on."""
+        if reservation.temporary:
+            self.release(reservation)
+            return
         row, day = _counters_of(reservation)
-        devices = f"devices:{{{reservation.subject}}}"
         network = f"failures-network:{{{reservation.origin.network}}}"
         with self._store.writes() as writes:
             writes.add("DEL", row)
             writes.add("ZREM", day, reservation.try_id)
             writes.add("ZREM", network, reservation.try_id)
-            writes.add("ZADD", devices, self._now_ms(), device)
-            writes.add("ZREMRANGEBYRANK", devices, 0, -self._policy.devices - 1)
-            writes.add("PEXPIRE", devices, _ms(self._policy.device_lifetime) + 60_000)
+            self._know(writes, reservation.subject, device)
 
     def release(self, reservation: Reservation) -> None:
         """Take the failure back without a verdict, at once: what failed here sends nothing else."""
         row, day = _counters_of(reservation)
         network = f"failures-network:{{{reservation.origin.network}}}"
         self._release([network, row, day], [reservation.try_id])
+
+    def lift(self, subject: str, *, device: str = "") -> None:
+        """End the account's waiting time, every known device's too.
+
+        A device that becomes known between the look and the deletion has just ended its own row.
+        """
+        with redis_failures_told():
+            known = self._store.client.zrange(f"devices:{{{subject}}}", 0, -1)
+        counters = [_counters(subject, name) for name in ["", *map(str, known)]]
+        with self._store.writes() as writes:
+            writes.add(
+                "DEL", f"delay-told:{{{subject}}}", *(key for pair in counters for key in pair)
+            )
+            if device:
+                self._know(writes, subject, device)
+
+    def _know(self, writes: Writes, subject: str, device: str) -> None:
+        devices = f"devices:{{{subject}}}"
+        writes.add("ZADD", devices, self._now_ms(), device)
+        writes.add("ZREMRANGEBYRANK", devices, 0, -self._policy.devices - 1)
+        writes.add("PEXPIRE", devices, _ms(self._policy.device_lifetime) + 60_000)
 
     def _delay(self, subject: str, origin: Origin, held_by: str, wait: int) -> SignInDelayed:
         whose = origin.network if held_by == HeldBy.NETWORK else subject

@@ -419,3 +419,133 @@ def test_hammering_on_a_wait_is_told_as_its_first_try_once(attempts):
         delays.append(delay.value.first)
 
     assert delays == [True, False, False]
+
+
+def test_a_temporary_password_is_not_held_by_the_accounts_waiting_time(world, attempts):
+    fail(attempts, 5)
+
+    reservation = attempts.reserve("subject", HERE, temporary=True)
+
+    assert (reservation.streak, reservation.wait) == (0, timedelta(0))
+    assert held(attempts) == (HeldBy.ACCOUNT, MINUTE)
+
+
+def test_a_wrong_temporary_password_does_not_count_for_the_account(attempts):
+    fail(attempts, 3)
+
+    for _ in range(10):
+        attempts.reserve("subject", HERE, temporary=True)
+
+    assert fail(attempts).streak == 4
+
+
+def test_a_temporary_password_counts_for_its_network_and_is_held_by_it(world, attempts):
+    for _ in range(30):
+        attempts.reserve("subject", HERE, temporary=True)
+
+    with pytest.raises(SignInDelayed) as delay:
+        attempts.reserve("subject", HERE, temporary=True)
+    assert (delay.value.held_by, delay.value.retry_after) == (HeldBy.NETWORK, 10 * MINUTE)
+    assert held(attempts)[0] == HeldBy.NETWORK
+    attempts.reserve("subject", Origin("192.0.2.2"), temporary=True)
+
+
+def test_a_known_device_cannot_guess_temporary_passwords_without_end(world):
+    attempts = world.attempts(AttemptPolicy(network_limit=3))
+    sign_in(attempts, device="phone")
+    phone = Origin(HERE.network, "phone")
+
+    for _ in range(3):
+        attempts.reserve("subject", phone, temporary=True)
+
+    with pytest.raises(SignInDelayed):
+        attempts.reserve("subject", phone, temporary=True)
+
+
+def test_a_released_temporary_try_leaves_no_trace(world):
+    attempts = world.attempts(AttemptPolicy(network_limit=2))
+
+    for _ in range(10):
+        attempts.release(attempts.reserve("subject", HERE, temporary=True))
+
+    assert fail(attempts).streak == 1
+
+
+def test_a_right_temporary_password_alone_neither_ends_a_wait_nor_makes_a_device_known(attempts):
+    fail(attempts, 5)
+
+    attempts.succeeded(attempts.reserve("subject", HERE, temporary=True), device="phone")
+
+    assert held(attempts)[0] == HeldBy.ACCOUNT
+    assert held(attempts, origin=Origin("192.0.2.2", "phone"))[0] == HeldBy.ACCOUNT
+
+
+def test_a_chosen_password_ends_the_accounts_row(attempts):
+    fail(attempts, 5)
+
+    attempts.lift("subject")
+
+    assert fail(attempts).streak == 1
+
+
+def test_a_chosen_password_ends_the_accounts_day(world):
+    attempts = world.attempts(AttemptPolicy(schedule=(timedelta(0),), day_limit=3))
+    fail(attempts, 3)
+
+    attempts.lift("subject")
+
+    assert fail(attempts).streak == 1
+
+
+def test_a_chosen_password_ends_the_waiting_time_of_every_known_device(attempts):
+    phones = [Origin(HERE.network, name) for name in ("phone", "laptop")]
+    for phone in phones:
+        sign_in(attempts, device=phone.device)
+        fail(attempts, 5, origin=phone)
+
+    attempts.lift("subject")
+
+    assert [fail(attempts, origin=phone).streak for phone in phones] == [1, 1]
+
+
+def test_a_chosen_password_leaves_other_accounts_and_the_network_as_they_are(world):
+    attempts = world.attempts(AttemptPolicy(network_limit=10))
+    fail(attempts, 5)
+    fail(attempts, 5, subject="another")
+
+    attempts.lift("subject")
+
+    assert held(attempts)[0] == HeldBy.NETWORK
+    assert held(attempts, subject="another", origin=Origin("192.0.2.2"))[0] == HeldBy.ACCOUNT
+
+
+def test_the_browser_that_chose_a_password_is_known_from_then_on(attempts):
+    attempts.lift("subject", device="phone")
+
+    assert fail(attempts, origin=Origin(HERE.network, "phone")).known_device is True
+
+
+def test_a_wait_after_a_chosen_password_is_told_as_a_new_one(attempts):
+    fail(attempts, 5)
+    held(attempts)
+    attempts.lift("subject")
+    fail(attempts, 5)
+
+    with pytest.raises(SignInDelayed) as delay:
+        attempts.reserve("subject", HERE)
+    assert delay.value.first is True
+
+
+def test_a_lift_joins_the_other_writes_of_its_use_case(real_world):
+    attempts = real_world.attempts(POLICY)
+    fail(attempts, 5)
+
+    def use_case_that_fails():
+        with real_world.store.together():
+            attempts.lift("subject")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        use_case_that_fails()
+
+    assert held(attempts)[0] == HeldBy.ACCOUNT
