@@ -28,11 +28,13 @@ class Challenge:
         work: the widget's challenge, JSON.
         question: in French, for who has no JavaScript.
         sealed_question: travels in a hidden field.
+        lifetime_seconds: how long a solution is accepted from now.
     """
 
     work: str
     question: str
     sealed_question: str
+    lifetime_seconds: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,21 @@ class AntiRobot(Protocol):
     """Makes challenges and accepts each solution once, over all nodes."""
 
     def challenge(self, form: str, browser: str, *, harder: bool = False) -> Challenge:
-        """Make a challenge for one form (``reset``, ``sign_in``) of one browser, five minutes."""
+        """Make a challenge for one form (``reset``, ``sign_in``) of one browser, five minutes.
+
+        Args:
+            form: the name of the form.
+            browser: its cookie's value; name the browser first, "" is never accepted.
+            harder: four times the work.
+        """
 
     def accept(self, form: str, browser: str, solution: Solution) -> Proof:
-        """Accept a solution once.
+        """Accept a solution once. Work goes before an answer where both were sent.
+
+        A wrong piece of work takes nothing and costs us next to nothing. A question is used up by
+        an answer, right or wrong: else a robot would try every day of the week on one question.
 
         Raises:
-            AntiRobotRefused: for any reason; nothing was taken unless it was right.
+            AntiRobotRefused: for any reason.
             StoreUnavailable: nobody can tell whether it was used.
         """

@@ -25,6 +25,7 @@ _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
+_ANTI_ROBOT_POLICY = "; worker-src 'self'; connect-src 'self'"
 _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _PERMISSIONS = ", ".join(
     f"{feature}=()"
@@ -79,7 +80,8 @@ def register(app: Flask, services: Services) -> None:
             headers["X-Request-Id"] = g.request_id
         if response.mimetype == "text/html":
             allowed = "".join(f" {origin}" for origin in g.get("form_action", ()))
-            headers["Content-Security-Policy"] = _PAGE_POLICY + allowed
+            workers = _ANTI_ROBOT_POLICY if g.get("anti_robot") else ""
+            headers["Content-Security-Policy"] = _PAGE_POLICY + allowed + workers
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
             headers["X-Frame-Options"] = "DENY"  # for browsers that know no frame-ancestors
             headers["Permissions-Policy"] = _PERMISSIONS
@@ -111,6 +113,11 @@ def allow_form_to(*uris: str, client: Client | None = None) -> None:
     """
     origins = [origin for uri in uris if (origin := _origin(uri))]
     g.form_action = (*origins, *(client.form_action_origins if client else ()))
+
+
+def allow_anti_robot() -> None:
+    """Let this page start the widget's worker, and fetch itself anew when its challenge is old."""
+    g.anti_robot = True
 
 
 def _origin(uri: str) -> str:

@@ -1,0 +1,159 @@
+// The anti-robot of a form: starts ALTCHA's widget, tells how it goes, and keeps the form usable when it cannot work.
+const SAID = {
+  verifying: "Vérification en cours. Elle prend quelques secondes.",
+  verified: "Vérification terminée.",
+  old: "La vérification date de plus de cinq minutes. Elle sera refaite quand vous continuerez.",
+  failed: "La vérification automatique n’a pas abouti. Répondez à la question, s’il vous plaît.",
+};
+// The box keeps its name: what happens is told beside it, in the status.
+const LABEL = "Je ne suis pas un robot";
+
+const canWork = () =>
+  window.isSecureContext && window.crypto?.subtle && window.Worker && customElements.get("altcha-widget");
+
+for (const part of document.querySelectorAll("[data-anti-robot]")) {
+  const widget = part.querySelector("altcha-widget");
+  const question = part.querySelector("[data-anti-robot-question]");
+  const status = part.querySelector("[data-anti-robot-status]");
+  const form = part.closest("form");
+  const lifetime = Number(part.dataset.lifetime) * 1000;
+  let made = Date.now();
+  let solving = null;
+  let goesThrough = false;
+
+  const show = (way) => {
+    part.dataset.way = way;
+    widget.hidden = way !== "work";
+    for (const field of question.querySelectorAll("input")) {
+      field.disabled = way === "work";
+    }
+  };
+
+  // By the time that passed here: a machine whose clock is wrong still measures five minutes.
+  const isOld = () => Date.now() - made >= lifetime;
+
+  const tellIfOld = () => {
+    if (part.dataset.way === "work" && isOld() && !solving) {
+      widget.reset();
+      status.textContent = SAID.old;
+    }
+  };
+
+  // The same page, asked for anew, brings another challenge; nothing that was typed is touched.
+  const renew = async () => {
+    const answer = await fetch(part.dataset.again, { cache: "no-store" });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const challenge = page.querySelector("[data-anti-robot] altcha-widget")?.getAttribute("challenge");
+    if (!challenge) {
+      throw new Error("no challenge on the page");
+    }
+    widget.setAttribute("challenge", challenge);
+    widget.configure({ challenge });
+    const questionOf = (where) => where.querySelector("[data-anti-robot-question]");
+    question.querySelector("label").textContent = questionOf(page).querySelector("label").textContent;
+    question.querySelector("input[type=hidden]").value = questionOf(page).querySelector("input[type=hidden]").value;
+    made = Date.now();
+    setTimeout(tellIfOld, lifetime);
+  };
+
+  const ended = () =>
+    new Promise((resolve) => {
+      const look = (event) => {
+        if (event.detail.state !== "verifying") {
+          widget.removeEventListener("statechange", look);
+          resolve();
+        }
+      };
+      widget.addEventListener("statechange", look);
+    });
+
+  const solve = async () => {
+    if (isOld()) {
+      await renew();
+    }
+    if (widget.getState() === "verifying") {
+      await ended();
+    } else if (widget.getState() !== "verified") {
+      await widget.verify();
+    }
+  };
+
+  const solveOnce = () => {
+    solving ??= solve().finally(() => {
+      solving = null;
+    });
+    return solving;
+  };
+
+  const send = (button) => {
+    goesThrough = true;
+    if (form.requestSubmit) {
+      form.requestSubmit(button);
+    } else if (button) {
+      button.click();
+    } else {
+      form.submit();
+    }
+    goesThrough = false;
+  };
+
+  if (!canWork()) {
+    show("question");
+    continue;
+  }
+
+  const strings = { ...$altcha.i18n.get("fr-fr"), label: LABEL, verifying: LABEL, verified: LABEL };
+  $altcha.i18n.set("fr-fr", strings);
+  $altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(part.dataset.worker));
+
+  widget.addEventListener("statechange", (event) => {
+    const { state } = event.detail;
+    if (state === "error") {
+      show("question");
+      status.textContent = SAID.failed;
+    } else if (state in SAID) {
+      status.textContent = SAID[state];
+    }
+  });
+
+  form.addEventListener("focusin", () => {
+    if (part.dataset.way === "work" && widget.getState() !== "verified") {
+      solveOnce().catch(tellIfOld);
+    }
+  });
+
+  // In front of every other listener: the form is not on its way before its proof is there.
+  document.addEventListener(
+    "submit",
+    (event) => {
+      const ready = widget.getState() === "verified" && !isOld();
+      if (event.target !== form || goesThrough || part.dataset.way !== "work" || ready) {
+        return;
+      }
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      const button = event.submitter;
+      solveOnce().then(
+        () => {
+          if (widget.getState() === "verified") {
+            send(button);
+          } else {
+            question.querySelector("input:not([type=hidden])").focus();
+          }
+        },
+        () => send(button), // no new challenge: the service answers with the page again
+      );
+    },
+    true,
+  );
+
+  setTimeout(tellIfOld, lifetime);
+  document.addEventListener("visibilitychange", tellIfOld);
+  // Brought back from the browser's history: its proof was sent once already.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) {
+      made = 0;
+    }
+  });
+  show("work");
+}

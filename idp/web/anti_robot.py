@@ -1,0 +1,18 @@
+"""What a form with ``components/anti_robot.html`` sends back."""
+
+from collections.abc import Mapping
+
+from idp.identity.anti_robot import Solution
+
+WORK_FIELD = "anti_robot_work"
+QUESTION_FIELD = "anti_robot_question"
+ANSWER_FIELD = "anti_robot_answer"
+
+
+def solution_of(form: Mapping[str, str]) -> Solution:
+    """Read the three fields of the component, as they came."""
+    return Solution(
+        work=form.get(WORK_FIELD, ""),
+        sealed_question=form.get(QUESTION_FIELD, ""),
+        answer=form.get(ANSWER_FIELD, ""),
+    )
