@@ -56,3 +56,30 @@ class Accounts(Protocol):
             False when the password, or the dossier's status, changed meanwhile: the sign-in must be
             refused.
         """
+
+    def choose_password(
+        self, account_id: str, *, version: int, hashed: PasswordHash, at: datetime
+    ) -> bool:
+        """Put a new password in force and raise ``credential_version``, in one statement.
+
+        It counts as a sign-in at ``at``: an account that chooses has been used.
+
+        Args:
+            account_id: whose.
+            version: the ``credential_version`` under which the choice began.
+            hashed: of the new password.
+            at: when.
+
+        Returns:
+            False when somebody else was first, or the dossier is not active: nothing was changed.
+        """
+
+    def record_email(self, account_id: str, address: str, *, at: datetime) -> bool:
+        """Note an address that its holder confirmed; it outranks the one of the import.
+
+        The one that may receive a reset at this moment goes on doing so for 72 h, even when
+        another address is recorded meanwhile.
+
+        Returns:
+            False when there is no such account, or the dossier is not active.
+        """

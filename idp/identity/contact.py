@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+
+NEW_ADDRESS_WAIT = timedelta(hours=72)
+"""Until an address recorded here may receive a reset: its thief has time to be noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,8 @@ class Contact:
 
     @property
     def has_postal_address(self) -> bool:
-        """True when a letter can be addressed: a street or box, and a town."""
-        return sum(1 for line in self.address[1:] if line.strip()) >= 1
+        """True when a letter can be addressed: below the recipient a street or box, and a town."""
+        return sum(1 for line in self.address[1:] if line.strip()) >= 2
 
     def __repr__(self) -> str:
         return f"Contact({self.account_id})"
@@ -59,10 +63,12 @@ class Contacts(Protocol):
 class MailMix:
     """How the mail addresses of one qualité are made up, for decoys that look like them.
 
+    Only active dossiers, and the address that may receive a reset now.
+
     Attributes:
-        post_only: share of active dossiers without an address, 0.0 to 1.0.
+        post_only: share of dossiers without an address, 0.0 to 1.0; 1.0 when there is none at all.
         domains: how many have each masked domain (``g*****.com``).
-        firsts: how many local parts begin with each letter.
+        firsts: how many local parts begin with each character.
         lasts: how many end with each pair of characters ("" for three characters or fewer).
     """
 
@@ -73,7 +79,7 @@ class MailMix:
 
 
 class MailMixes(Protocol):
-    """The directory's own mix, an hour old at most."""
+    """The directory's own mix, an hour old at most. Raises StoreUnavailable."""
 
     def mail_mix(self, qualite: Qualite) -> MailMix:
         """Read the mix of one qualité."""

@@ -1,31 +1,30 @@
 """Accounts and subjects in SQL, read with one statement each."""
 
-import threading
 import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import datetime
+from datetime import timedelta
 from typing import cast
 
 from sqlalchemy import Table
 from sqlalchemy import bindparam
+from sqlalchemy import case
 from sqlalchemy import func
 from sqlalchemy import select
 from sqlalchemy import update
 
 from idp.identity.account import Account
+from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.password import PasswordHash
-from idp.infra.registry import LOOK_EVERY_SECONDS
-from idp.infra.registry import VERSION
+from idp.infra.kept_counts import KeptCounts
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
 from idp.oidc.claims import Subject
-
-SCHEME_COUNTS_AGE_SECONDS = 3600.0
 
 # The type: a mapped class without inheritance has a Table.
 _DOSSIERS = cast("Table", DossierRow.__table__)
@@ -58,14 +57,16 @@ _SUBJECT = (
     .where(_ACCOUNTS.c.id == bindparam("of_account"))
 )
 
+_OF_ACTIVE_DOSSIER = _ACCOUNTS.c.dossier_id.in_(
+    select(_DOSSIERS.c.id).where(_DOSSIERS.c.status == str(DossierStatus.ACTIVE))
+)
+
 _SIGNED_IN = (
     update(_ACCOUNTS)
     .where(
         _ACCOUNTS.c.id == bindparam("of_account"),
         _ACCOUNTS.c.credential_version == bindparam("of_version"),
-        _ACCOUNTS.c.dossier_id.in_(
-            select(_DOSSIERS.c.id).where(_DOSSIERS.c.status == str(DossierStatus.ACTIVE))
-        ),
+        _OF_ACTIVE_DOSSIER,
     )
     .values(last_sign_in_at=bindparam("at"))
 )
@@ -82,6 +83,36 @@ _REPLACED = (
     .values(password_hash=bindparam("new_hash"), password_scheme=bindparam("new_scheme"))
 )
 
+_CHOSEN = (
+    update(_ACCOUNTS)
+    .where(
+        _ACCOUNTS.c.id == bindparam("of_account"),
+        _ACCOUNTS.c.credential_version == bindparam("of_version"),
+        _OF_ACTIVE_DOSSIER,
+    )
+    .values(
+        password_hash=bindparam("new_hash"),
+        password_scheme=bindparam("new_scheme"),
+        credential_version=_ACCOUNTS.c.credential_version + 1,
+        last_sign_in_at=bindparam("at"),
+    )
+)
+
+# What stood 72 h is the former address. One that did not leaves the former one in place: whoever
+# records two in a row must not make the first of them receive resets. None: the import's address.
+_RECORDED = (
+    update(_ACCOUNTS)
+    .where(_ACCOUNTS.c.id == bindparam("of_account"), _OF_ACTIVE_DOSSIER)
+    .values(
+        former_email=case(
+            (_ACCOUNTS.c.email_confirmed_at <= bindparam("stood_since"), _ACCOUNTS.c.email),
+            else_=_ACCOUNTS.c.former_email,
+        ),
+        email=bindparam("address"),
+        email_confirmed_at=bindparam("at"),
+    )
+)
+
 _SCHEME_COUNTS = (
     select(_DOSSIERS.c.qualite, _ACCOUNTS.c.password_scheme, func.count().label("accounts"))
     .join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
@@ -94,15 +125,15 @@ class SqlAccounts:
     """The ports ``Accounts``, ``Subjects`` and ``SchemeMix``."""
 
     def __init__(
-        self, database: Database, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        database: Database,
+        *,
+        new_address_wait: timedelta = NEW_ADDRESS_WAIT,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._monotonic = monotonic
-        self._scheme_counts: Mapping[Qualite, Mapping[str, int]] = {}
-        self._looked_at = float("-inf")
-        self._counted_at = float("-inf")
-        self._counted_version = 0
-        self._counting = threading.Lock()
+        self._new_address_wait = new_address_wait
+        self._scheme_counts = KeptCounts(database, self._count_schemes, monotonic=monotonic)
 
     def find(self, qualite: Qualite, numero: NumeroDossier) -> Account | None:
         """Read the account of a dossier."""
@@ -134,6 +165,29 @@ class SqlAccounts:
             new = {"new_hash": replacement.phc, "new_scheme": replacement.scheme}
             self._database.execute(_REPLACED, {**of, **new, "of_hash": account.password.phc})
         return True
+
+    def choose_password(
+        self, account_id: str, *, version: int, hashed: PasswordHash, at: datetime
+    ) -> bool:
+        """Put a new password in force; False when somebody was first or the dossier is closed."""
+        new = {"new_hash": hashed.phc, "new_scheme": hashed.scheme, "at": at}
+        result = self._database.execute(
+            _CHOSEN, {"of_account": account_id, "of_version": version, **new}
+        )
+        return bool(result.rowcount == 1)  # type: ignore[attr-defined] # an UPDATE's result has it
+
+    def record_email(self, account_id: str, address: str, *, at: datetime) -> bool:
+        """Note a confirmed address; False when there is no such account that may sign in."""
+        result = self._database.execute(
+            _RECORDED,
+            {
+                "of_account": account_id,
+                "address": address,
+                "at": at,
+                "stood_since": at - self._new_address_wait,
+            },
+        )
+        return bool(result.rowcount == 1)  # type: ignore[attr-defined] # an UPDATE's result has it
 
     def get(self, account_id: str) -> Subject | None:
         """Read the subject of an account."""
@@ -167,21 +221,8 @@ class SqlAccounts:
         )
 
     def scheme_counts(self, qualite: Qualite) -> Mapping[str, int]:
-        """Count the accounts of a qualité by scheme: again each hour, and after an import.
-
-        A process asks for ``registry_version``, which an import raises, once a second at most.
-        """
-        with self._counting:
-            now = self._monotonic()
-            if now - self._looked_at >= LOOK_EVERY_SECONDS:
-                # The number before the rows: a change in between is seen at the next look.
-                version = self._database.execute(VERSION).scalar() or 0
-                aged = now - self._counted_at > SCHEME_COUNTS_AGE_SECONDS
-                if aged or version != self._counted_version:
-                    self._scheme_counts = self._count_schemes()
-                    self._counted_at, self._counted_version = now, version
-                self._looked_at = now
-            return self._scheme_counts.get(qualite, {})
+        """Count the accounts of a qualité by scheme: again each hour, and after an import."""
+        return self._scheme_counts.get().get(qualite, {})
 
     def _count_schemes(self) -> Mapping[Qualite, Mapping[str, int]]:
         counts: dict[Qualite, dict[str, int]] = {}

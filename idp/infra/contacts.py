@@ -1,0 +1,213 @@
+"""Contacts in SQL, and the mix of their addresses that decoys follow."""
+
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from datetime import datetime
+from datetime import timedelta
+from typing import Any
+from typing import cast
+
+from sqlalchemy import ColumnElement
+from sqlalchemy import Select
+from sqlalchemy import Table
+from sqlalchemy import bindparam
+from sqlalchemy import case
+from sqlalchemy import func
+from sqlalchemy import literal
+from sqlalchemy import null
+from sqlalchemy import select
+from sqlalchemy import union_all
+
+from idp.identity.contact import NEW_ADDRESS_WAIT
+from idp.identity.contact import Contact
+from idp.identity.contact import MailMix
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.mask import SHORT_LOCAL
+from idp.identity.mask import join_domain
+from idp.identity.mask import lower
+from idp.infra.kept_counts import KeptCounts
+from idp.infra.sql import Database
+from idp.infra.tables import AccountRow
+from idp.infra.tables import DossierRow
+from idp.infra.tables import Instant
+
+# The type: a mapped class without inheritance has a Table.
+_DOSSIERS = cast("Table", DossierRow.__table__)
+_ACCOUNTS = cast("Table", AccountRow.__table__)
+
+_RECEIVES: ColumnElement[str] = case(
+    (
+        _ACCOUNTS.c.email_confirmed_at <= bindparam("stood_since", type_=Instant),
+        _ACCOUNTS.c.email,
+    ),
+    else_=func.coalesce(_ACCOUNTS.c.former_email, _DOSSIERS.c.email),
+)
+"""The address that may receive a reset: a new one must have stood its time first."""
+
+_CONTACT = select(
+    _ACCOUNTS.c.id,
+    _ACCOUNTS.c.credential_version,
+    (_ACCOUNTS.c.password_hash.is_not(None)).label("has_password"),
+    _ACCOUNTS.c.email.label("confirmed_email"),
+    _RECEIVES.label("receives"),
+    _DOSSIERS.c.qualite,
+    _DOSSIERS.c.numero_dossier,
+    _DOSSIERS.c.status,
+    _DOSSIERS.c.given_names,
+    _DOSSIERS.c.usage_name,
+    _DOSSIERS.c.family_name,
+    _DOSSIERS.c.birthdate,
+    *(_DOSSIERS.c[f"address_{line}"] for line in range(1, 7)),
+).join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+
+_FIND = _CONTACT.where(
+    _DOSSIERS.c.qualite == bindparam("of_qualite"),
+    _DOSSIERS.c.numero_dossier == bindparam("of_numero"),
+)
+_GET = _CONTACT.where(_ACCOUNTS.c.id == bindparam("of_account"))
+
+
+def _mail_mix() -> Any:  # Any: the type of a compound select says nothing
+    """Count, in one reading of the directory, every fragment that a mask may show.
+
+    ``rtrim(x, replace(x, '@', ''))`` takes everything after the last ``@`` away: the one way to
+    find it that SQLite and PostgreSQL share. A masked address is ``upto`` and ``domain``.
+    """
+    receives = (
+        select(_DOSSIERS.c.qualite, _RECEIVES.label("email"))
+        .join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
+        .where(_DOSSIERS.c.status == str(DossierStatus.ACTIVE))
+        .cte("receives")
+    )
+    email = receives.c.email
+    halves = select(
+        receives.c.qualite,
+        email,
+        func.length(func.rtrim(email, func.replace(email, "@", ""))).label("upto"),
+    ).cte("halves")
+    domain = func.substr(halves.c.email, halves.c.upto + 1)
+    parts = select(
+        halves.c.qualite,
+        halves.c.email,
+        halves.c.upto,
+        domain.label("domain"),
+        func.length(func.rtrim(domain, func.replace(domain, ".", ""))).label("dotted"),
+        ((halves.c.upto >= 2) & (func.length(domain) >= 1)).label("is_address"),
+    ).cte("parts")
+    last = case(
+        (parts.c.upto - 1 <= SHORT_LOCAL, ""),
+        else_=func.substr(parts.c.email, parts.c.upto - 2, 2),
+    )
+    last_label = case(
+        (parts.c.dotted == 0, ""), else_=func.substr(parts.c.domain, parts.c.dotted + 1)
+    )
+
+    def counted(part: str, one: Any, two: Any, *, of: bool) -> Select[Any]:
+        return (
+            select(
+                parts.c.qualite,
+                literal(part).label("part"),
+                one.label("one"),
+                two.label("two"),
+                func.count().label("dossiers"),
+            )
+            .where(parts.c.is_address.is_(of))
+            .group_by(parts.c.qualite, one, two)
+        )
+
+    nothing = null()
+    return union_all(
+        counted("none", nothing, nothing, of=False),
+        counted("domain", func.substr(parts.c.domain, 1, 1), last_label, of=True),
+        counted("first", func.substr(parts.c.email, 1, 1), nothing, of=True),
+        counted("last", last, nothing, of=True),
+    )
+
+
+_MAIL_MIX = _mail_mix()
+
+
+class SqlContacts:
+    """The ports ``Contacts`` and ``MailMixes``."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        now: Callable[[], datetime],
+        new_address_wait: timedelta = NEW_ADDRESS_WAIT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._new_address_wait = new_address_wait
+        self._mixes = KeptCounts(database, self._count_mixes, monotonic=monotonic)
+
+    def find(self, qualite: Qualite, numero: NumeroDossier) -> Contact | None:
+        """Read the contact of what was typed."""
+        return self._read(_FIND, of_qualite=str(qualite), of_numero=numero.value)
+
+    def get(self, account_id: str) -> Contact | None:
+        """Read the contact of an account."""
+        return self._read(_GET, of_account=account_id)
+
+    def mail_mix(self, qualite: Qualite) -> MailMix:
+        """Read the mix of one qualité: taken again each hour, and after an import."""
+        nobody = MailMix(post_only=1.0, domains={}, firsts={}, lasts={})
+        return self._mixes.get().get(qualite, nobody)
+
+    def _read(self, statement: Select[Any], **of: str) -> Contact | None:
+        row = self._database.execute(
+            statement, {**of, "stood_since": self._stood_since()}
+        ).one_or_none()
+        if row is None:
+            return None
+        return Contact(
+            account_id=row.id,
+            qualite=Qualite(row.qualite),
+            numero=NumeroDossier(row.numero_dossier),
+            status=DossierStatus(row.status),
+            credential_version=row.credential_version,
+            has_password=bool(row.has_password),
+            email=row.receives,
+            confirmed_email=row.confirmed_email or "",
+            given_names=row.given_names,
+            usage_name=row.usage_name,
+            family_name=row.family_name,
+            birthdate=row.birthdate,
+            address=(
+                row.address_1,
+                row.address_2,
+                row.address_3,
+                row.address_4,
+                row.address_5,
+                row.address_6,
+            ),
+        )
+
+    def _stood_since(self) -> datetime:
+        return self._now() - self._new_address_wait
+
+    def _count_mixes(self) -> Mapping[Qualite, MailMix]:
+        counts: dict[Qualite, dict[str, dict[str, int]]] = {}
+        for row in self._database.execute(_MAIL_MIX, {"stood_since": self._stood_since()}):
+            parts = counts.setdefault(
+                Qualite(row.qualite), {"none": {}, "domain": {}, "first": {}, "last": {}}
+            )
+            shown = join_domain(row.one, row.two) if row.part == "domain" else lower(row.one or "")
+            # Two spellings in SQL may be one in a mask, which has no capitals.
+            parts[row.part][shown] = parts[row.part].get(shown, 0) + row.dossiers
+        return {qualite: _mix(parts) for qualite, parts in counts.items()}
+
+
+def _mix(parts: Mapping[str, Mapping[str, int]]) -> MailMix:
+    without, having = sum(parts["none"].values()), sum(parts["first"].values())
+    return MailMix(
+        post_only=without / (without + having),
+        domains=parts["domain"],
+        firsts=parts["first"],
+        lasts=parts["last"],
+    )
