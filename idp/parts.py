@@ -17,17 +17,24 @@ from flask import Flask
 from idp.settings import Settings
 
 if TYPE_CHECKING:
+    from idp.identity.password import Passwords
     from idp.infra.accounts import SqlAccounts
+    from idp.infra.anti_robot import AltchaAntiRobot
     from idp.infra.attempts import RedisAttempts
     from idp.infra.audit import SqlAuditLog
     from idp.infra.client_failures import RedisClientFailures
     from idp.infra.clients import SqlClients
     from idp.infra.codes import RedisCodes
+    from idp.infra.contacts import SqlContacts
     from idp.infra.key_files import KeyFiles
+    from idp.infra.once import RedisOnce
+    from idp.infra.outbox import SqlOutbox
     from idp.infra.redis_store import RedisStore
+    from idp.infra.reset_quotas import RedisResetQuotas
     from idp.infra.secret_files import Secrets
     from idp.infra.sessions import RedisSessions
     from idp.infra.sql import Database
+    from idp.infra.temporary_passwords import RedisTemporaryPasswords
 
 PACKAGE = Path(__file__).parent
 
@@ -147,4 +154,77 @@ class Parts:
             self.redis,
             limit=self.settings.client_secret_limit,
             window=self.settings.client_secret_window,
+        )
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        """Hashing and verification."""
+        from idp.identity.password import Argon2Cost
+        from idp.identity.password import Passwords
+
+        return Passwords(
+            pepper=self.secrets.pepper,
+            decoy_key=self.secrets.decoy_key,
+            cost=Argon2Cost(self.settings.argon2_memory_kib, self.settings.argon2_passes),
+            mix=self.accounts,
+        )
+
+    @cached_property
+    def contacts(self) -> SqlContacts:
+        """Where people can be written to."""
+        from idp.infra.contacts import SqlContacts
+
+        return SqlContacts(self.database, now=self.now)
+
+    @cached_property
+    def outbox(self) -> SqlOutbox:
+        """What was promised."""
+        from idp.infra.outbox import SqlOutbox
+
+        return SqlOutbox(self.database, self.now)
+
+    @cached_property
+    def temporaries(self) -> RedisTemporaryPasswords:
+        """The temporary passwords."""
+        from idp.identity.temporary_password import TryPolicy
+        from idp.infra.temporary_passwords import RedisTemporaryPasswords
+
+        return RedisTemporaryPasswords(self.redis, TryPolicy(), now=self.now)
+
+    @cached_property
+    def once(self) -> RedisOnce:
+        """What may happen once."""
+        from idp.infra.once import RedisOnce
+
+        return RedisOnce(self.redis)
+
+    @cached_property
+    def reset_quotas(self) -> RedisResetQuotas:
+        """The counters of reset requests, mails and letters."""
+        from idp.identity.reset_quotas import QuotaPolicy
+        from idp.infra.reset_quotas import RedisResetQuotas
+
+        settings = self.settings
+        policy = QuotaPolicy(
+            requests_an_hour=settings.reset_requests_an_hour,
+            requests_by_question=settings.reset_questions_an_hour,
+            mails_an_hour=settings.mails_an_hour,
+            mails_a_day=settings.mails_a_day,
+            letter_every=settings.letter_every,
+            letters_in_90_days=settings.letters_in_90_days,
+            letters_of_network_a_day=settings.letters_of_network_a_day,
+            letters_a_day=settings.letters_a_day,
+        )
+        return RedisResetQuotas(self.redis, policy, now=self.now)
+
+    @cached_property
+    def anti_robot(self) -> AltchaAntiRobot:
+        """Challenges, and what solves them."""
+        from idp.infra.anti_robot import AltchaAntiRobot
+
+        return AltchaAntiRobot(
+            self.secrets.cookie_keys,
+            self.once,
+            self.now,
+            fixed_answer=self.settings.anti_robot_answer,
         )

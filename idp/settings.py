@@ -12,6 +12,7 @@ from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
+from typing import Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -19,6 +20,7 @@ from pydantic import BeforeValidator
 from pydantic import Field
 from pydantic import ValidationError
 from pydantic import field_validator
+from pydantic import model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsConfigDict
@@ -75,6 +77,25 @@ class Settings(BaseSettings):
     affilie_pattern: str = r"[0-9]{7}"
     ayant_droit_pattern: str = r"[0-9]{7}|[0-9]{9}"
     redesign_at: datetime = datetime(2021, 3, 1, tzinfo=UTC)
+    privacy_url: str = ""
+    terms_url: str = ""
+    decoy_post_only_share: float | None = Field(default=None, ge=0, le=1)
+    anti_robot_answer: str = ""
+
+    mail_from: str = ""
+    mail_reply_to: str = ""
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str = ""
+    smtp_password_file: Path | None = None
+    smtp_ca_file: Path | None = None
+    smtp_timeout: Span = Field(default=timedelta(seconds=10), le=timedelta(seconds=15))
+
+    spool_dir: Path | None = None
+    letter_sender: str = ""
+    letter_place: str = ""
+    letter_retention: Span = timedelta(hours=72)
 
     argon2_memory_kib: int = Field(default=19_456, ge=19_456, le=131_072)
     argon2_passes: int = Field(default=2, ge=2, le=4)
@@ -98,6 +119,16 @@ class Settings(BaseSettings):
     network_window: Span = timedelta(minutes=10)
     client_secret_limit: int = Field(default=60, ge=5)
     client_secret_window: Span = timedelta(minutes=10)
+
+    reset_journey: Span = timedelta(minutes=30)
+    reset_requests_an_hour: int = Field(default=20, ge=1)
+    reset_questions_an_hour: int = Field(default=5, ge=1)
+    mails_an_hour: int = Field(default=3, ge=1)
+    mails_a_day: int = Field(default=5, ge=1)
+    letter_every: Span = timedelta(days=10)
+    letters_in_90_days: int = Field(default=3, ge=1)
+    letters_of_network_a_day: int = Field(default=5, ge=1)
+    letters_a_day: int = Field(default=1_000, ge=1)
 
     log_level: str = "INFO"
 
@@ -169,6 +200,18 @@ class Settings(BaseSettings):
     @classmethod
     def _aware(cls, value: datetime) -> datetime:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+    @model_validator(mode="after")
+    def _fixed_answer(self) -> "Settings":
+        if self.anti_robot_answer and not self.is_loopback:
+            message = "anti_robot_answer: a fixed answer is for tests, on a loopback issuer only"
+            raise ValueError(message)
+        return self
+
+    @property
+    def spool_path(self) -> Path:
+        """Where letters wait for the printer."""
+        return self.spool_dir or self.data_dir / "spool"
 
     @property
     def sql_url(self) -> str:

@@ -12,8 +12,11 @@ from idp.identity.dossier import NumeroPatterns
 from idp.identity.hash_pool import HashPool
 from idp.identity.login import ACR_PASSWORD
 from idp.identity.login import SignIn
-from idp.identity.password import Argon2Cost
-from idp.identity.password import Passwords
+from idp.identity.mask import Decoys
+from idp.identity.new_password import NewPassword
+from idp.identity.password_policy import PasswordPolicy
+from idp.identity.reset import Reset
+from idp.identity.reset_journey import Journeys
 from idp.oidc.authenticate import ClientAuthenticator
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.discovery import PublishedKeys
@@ -24,6 +27,7 @@ from idp.oidc.provider import Provider
 from idp.oidc.tokens import Tokens
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
+from idp.sealed import Sealer
 from idp.web import Services
 from idp.web.health import WARNING
 
@@ -55,6 +59,7 @@ def build_services(parts: Parts) -> Services:
         id_token_lifetime=settings.id_token_lifetime,
         now=parts.now,
     )
+    pool = HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue)
     return Services(
         issuer=settings.issuer,
         fund_name=settings.fund_name,
@@ -65,7 +70,14 @@ def build_services(parts: Parts) -> Services:
         trusted_proxies=settings.trusted_proxies,
         session_absolute=settings.session_absolute,
         code_lifetime=settings.code_lifetime,
-        sign_in=_sign_in(parts),
+        sign_in=_sign_in(parts, pool),
+        reset=_reset(parts),
+        journeys=Journeys(secrets.cookie_keys, lifetime=settings.reset_journey, now=parts.now),
+        new_password=_new_password(parts, pool),
+        anti_robot=parts.anti_robot,
+        choices=Sealer(secrets.cookie_keys, "choice:1"),
+        privacy_url=settings.privacy_url,
+        terms_url=settings.terms_url,
         sessions=parts.sessions,
         codes=parts.codes,
         clients=parts.clients,
@@ -91,7 +103,9 @@ def build_services(parts: Parts) -> Services:
         transaction=parts.database.transaction,
         together=parts.redis.together,
         probes={
-            "redis": _probe(parts.redis.refuse_unsafe_store),
+            "redis": _probe(
+                parts.redis.refuse_unsafe_store, parts.redis.refuse_store_that_does_not_write
+            ),
             "sql": sql,
             "keys": keys_probe(parts),
         },
@@ -108,21 +122,53 @@ def numero_patterns(parts: Parts) -> NumeroPatterns:
     )
 
 
-def _sign_in(parts: Parts) -> SignIn:
-    settings, secrets = parts.settings, parts.secrets
+def _sign_in(parts: Parts, pool: HashPool) -> SignIn:
     return SignIn(
         accounts=parts.accounts,
         attempts=parts.attempts,
-        passwords=Passwords(
-            pepper=secrets.pepper,
-            decoy_key=secrets.decoy_key,
-            cost=Argon2Cost(settings.argon2_memory_kib, settings.argon2_passes),
-            mix=parts.accounts,
-        ),
-        pool=HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue),
+        temporaries=parts.temporaries,
+        passwords=parts.passwords,
+        pool=pool,
         audit=parts.audit,
-        decoy_key=secrets.decoy_key,
-        redesign_at=settings.redesign_at,
+        decoy_key=parts.secrets.decoy_key,
+        redesign_at=parts.settings.redesign_at,
+        now=parts.now,
+    )
+
+
+def _reset(parts: Parts) -> Reset:
+    return Reset(
+        contacts=parts.contacts,
+        masks=Decoys(
+            parts.secrets.decoy_key,
+            parts.contacts,
+            post_only_share=parts.settings.decoy_post_only_share,
+        ),
+        temporaries=parts.temporaries,
+        outbox=parts.outbox,
+        quotas=parts.reset_quotas,
+        once=parts.once,
+        anti_robot=parts.anti_robot,
+        audit=parts.audit,
+        decoy_key=parts.secrets.decoy_key,
+        journey_lifetime=parts.settings.reset_journey,
+        now=parts.now,
+    )
+
+
+def _new_password(parts: Parts, pool: HashPool) -> NewPassword:
+    return NewPassword(
+        accounts=parts.accounts,
+        contacts=parts.contacts,
+        temporaries=parts.temporaries,
+        sessions=parts.sessions,
+        attempts=parts.attempts,
+        passwords=parts.passwords,
+        policy=PasswordPolicy(),
+        pool=pool,
+        outbox=parts.outbox,
+        audit=parts.audit,
+        decoy_key=parts.secrets.decoy_key,
         now=parts.now,
     )
 
@@ -172,10 +218,11 @@ def keys_probe(parts: Parts) -> Callable[[], str]:
     return probe
 
 
-def _probe(look: Callable[[], None]) -> Callable[[], str]:
+def _probe(*looks: Callable[[], None]) -> Callable[[], str]:
     def probe() -> str:
         try:
-            look()
+            for look in looks:
+                look()
         except IdpError as error:
             return str(error)
         return ""

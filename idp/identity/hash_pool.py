@@ -48,8 +48,8 @@ class HashPool:
         try:
             return future.result(self._patience)
         except NotInTime:
-            if future.done():
-                raise
+            if future.done():  # it ended while we gave up: a verdict, or an error of its own
+                return future.result()
             if future.cancel():
                 self._places.release()
             raise Busy("password hashing: no turn in time") from None

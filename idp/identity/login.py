@@ -5,12 +5,14 @@ number, a closed dossier or an account without a password verifies a decoy. One 
 the cause, which goes to the audit log only.
 """
 
+import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
 from enum import StrEnum
+from typing import NoReturn
 
 from idp import Busy
 from idp import IdpError
@@ -28,11 +30,21 @@ from idp.identity.password import PASSWORD_LIMIT
 from idp.identity.password import PasswordHash
 from idp.identity.password import Passwords
 from idp.identity.password import PasswordTooLong
+from idp.identity.temporary_password import LEASE
+from idp.identity.temporary_password import Channel
+from idp.identity.temporary_password import TemporaryPassword
+from idp.identity.temporary_password import TemporaryPasswords
+from idp.identity.temporary_password import TryPolicy
+from idp.identity.temporary_password import channel_of
+from idp.identity.temporary_password import fold
+from idp.identity.temporary_password import has_shape
 from idp.limits import Attempts
 from idp.limits import Origin
 from idp.limits import Reservation
 from idp.limits import SignInDelayed
 from idp.session import SignedIn
+from idp.session import new_session_token
+from idp.session import session_key
 
 ACR_PASSWORD = "urn:carpimko:acr:mot-de-passe"  # noqa: S105 - the name of a level
 AMR_PASSWORD = ("pwd",)
@@ -47,22 +59,65 @@ class Cause(StrEnum):
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a cause
     MUST_RESET = "must_reset"
     CHANGED_MEANWHILE = "changed_meanwhile"
+    NO_TEMPORARY = "no_temporary"
+    WRONG_TEMPORARY = "wrong_temporary"
 
 
 class SignInRefused(IdpError):
-    """The one refusal. ``wait`` is how long this account must now wait, zero for most."""
+    """The one refusal.
+
+    Attributes:
+        wait: how long this account must now wait, zero for most.
+        slip: what was typed has the shape of a temporary password and not its check symbol.
+    """
 
     code = "sign_in_refused"
 
-    def __init__(self, wait: timedelta) -> None:
+    def __init__(self, wait: timedelta, *, slip: bool = False) -> None:
         super().__init__("sign-in refused")
         self.wait = wait
+        self.slip = slip
+
+
+@dataclass(frozen=True, slots=True)
+class MustChoosePassword:
+    """A temporary password was right: it opens the choice of a new one and nothing else.
+
+    ``token`` proves the lease until ``until``; the store knows its hash (``session_key``).
+    """
+
+    account_id: str
+    channel: Channel
+    token: str
+    until: datetime
+
+    def __repr__(self) -> str:
+        return f"MustChoosePassword({self.account_id}, {self.channel})"
 
 
 def subject_of(decoy_key: bytes, qualite: Qualite, numero: NumeroDossier) -> str:
     """Name what was typed, known or not, in counters and decoys, without keeping the number."""
     typed = f"subject:{qualite}:{numero.value}".encode()
     return hmac.digest(decoy_key, typed, "sha256").hex()[:32]
+
+
+def browser_key(browser: str) -> str:
+    """Name a browser in a counter, without keeping what its cookie holds."""
+    named = b"browser:" + browser.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(named).hexdigest()[:32] if browser else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A temporary password as typed, and from where."""
+
+    folded: str
+    channel: Channel
+    network: str
+    browser: str
+
+    def __repr__(self) -> str:
+        return f"_Typed({self.channel})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +131,7 @@ class SignIn:
 
     accounts: Accounts
     attempts: Attempts
+    temporaries: TemporaryPasswords
     passwords: Passwords
     pool: HashPool
     audit: AuditLog
@@ -91,9 +147,10 @@ class SignIn:
         *,
         origin: Origin,
         device: str,
+        browser: str,
         actor: Actor,
-    ) -> SignedIn:
-        """Verify a password once and tell who signed in.
+    ) -> SignedIn | MustChoosePassword:
+        """Verify a password once and tell who signed in, or must now choose a password.
 
         Args:
             qualite: the box that was ticked.
@@ -101,6 +158,7 @@ class SignIn:
             clear: the password as typed.
             origin: the network, and the device identifier the browser proved to have, if any.
             device: the identifier under which a success makes this browser known.
+            browser: the browser's name for itself.
             actor: for the audit log.
 
         Raises:
@@ -112,8 +170,9 @@ class SignIn:
         if len(clear) > PASSWORD_LIMIT:
             raise PasswordTooLong
         subject = subject_of(self.decoy_key, qualite, numero)
+        channel = channel_of(clear)
         try:
-            reservation = self.attempts.reserve(subject, origin)
+            reservation = self.attempts.reserve(subject, origin, temporary=channel is not None)
         except SignInDelayed as delayed:
             if delayed.first:
                 self.audit.record(
@@ -124,6 +183,9 @@ class SignIn:
             raise
         try:
             account = self.accounts.find(qualite, numero)
+            if channel is not None:
+                typed = _Typed(fold(clear), channel, origin.network, browser_key(browser))
+                return self._open_temporary(account, typed, reservation, actor)
             cause, replacement = self._judge(account, subject, qualite, clear)
             if account is not None and cause is None:
                 cause = self._note(account, replacement)
@@ -132,10 +194,66 @@ class SignIn:
             raise
         if account is None or cause is not None:
             self._record_refusal(account, cause, subject, reservation, actor)
-            raise SignInRefused(reservation.wait)
+            raise SignInRefused(reservation.wait, slip=has_shape(clear))
         self.attempts.succeeded(reservation, device=device)
         self.audit.record(Event.SIGN_IN_SUCCEEDED, account_id=account.id, actor=actor)
         return SignedIn(account.id, account.credential_version, AMR_PASSWORD, ACR_PASSWORD)
+
+    def _open_temporary(
+        self, account: Account | None, typed: "_Typed", reservation: Reservation, actor: Actor
+    ) -> MustChoosePassword:
+        """Verify once against the temporary password of the channel, or a decoy of its cost."""
+        usable = account is not None and account.dossier_status is DossierStatus.ACTIVE
+        found = self.temporaries.reserve_try(
+            account.id if account is not None and usable else reservation.subject,
+            typed.channel,
+            version=account.credential_version if account is not None else 0,
+            network=typed.network,
+            browser=typed.browser,
+        )
+        own = found.hash if found is not None else None
+        stored = own or self.passwords.temporary_decoy()
+        right = self.pool.run(lambda: self.passwords.verify(stored, typed.folded))
+        if account is None or found is None or own is None or not right:
+            cause = Cause.WRONG_TEMPORARY if own is not None else Cause.NO_TEMPORARY
+            self._refuse_temporary(account, found, cause, reservation, actor)
+        token = new_session_token()
+        until = self.now() + LEASE
+        opened = self.temporaries.open(
+            found,
+            network=typed.network,
+            browser=typed.browser,
+            holder=session_key(token),
+            until=until,
+        )
+        if not opened:
+            self._refuse_temporary(account, found, Cause.CHANGED_MEANWHILE, reservation, actor)
+        # The row of failures stays: only the new password lifts a waiting time.
+        self.attempts.release(reservation)
+        self.audit.record(
+            Event.TEMPORARY_OPENED,
+            account_id=account.id,
+            actor=actor,
+            detail={"channel": typed.channel},
+        )
+        return MustChoosePassword(account.id, typed.channel, token, until)
+
+    def _refuse_temporary(
+        self,
+        account: Account | None,
+        found: TemporaryPassword | None,
+        cause: Cause,
+        reservation: Reservation,
+        actor: Actor,
+    ) -> NoReturn:
+        locked = found is not None and found.wrong_tries >= TryPolicy().in_all
+        self.audit.record(
+            Event.TEMPORARY_LOCKED if locked else Event.TEMPORARY_REFUSED,
+            account_id=account.id if account else None,
+            actor=actor,
+            detail={"subject": reservation.subject, "cause": cause},
+        )
+        raise SignInRefused(timedelta(0))
 
     def _judge(
         self, account: Account | None, subject: str, qualite: Qualite, clear: str

@@ -181,6 +181,10 @@ class Passwords:
         """Tell whether a verified hash should be replaced by one of today's cost."""
         return stored.scheme != self._cost.scheme
 
+    def temporary_decoy(self) -> PasswordHash:
+        """Make a hash that nothing matches, at the cost of a temporary password's."""
+        return PasswordHash(self._cost.scheme, _unmatchable(self._cost.scheme))
+
     def decoy(self, subject: str, qualite: Qualite) -> PasswordHash:
         """Make the hash that an account of this name would have; no password matches it.
 

@@ -140,7 +140,7 @@ class DirectoryImport:
             SessionsLeftOpen: all was written; the same import again ends the sessions.
         """
         now = self.now()
-        with self.database.transaction():
+        with self.database.transaction(unhurried=True):
             if not self.database.is_sqlite:
                 for setting in _POSTGRES_SETTINGS:
                     self.database.execute(text(f"SET LOCAL {setting}"))

@@ -18,6 +18,7 @@ from redis.exceptions import BusyLoadingError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 from redis.exceptions import ReadOnlyError
+from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -55,6 +56,10 @@ class UnsafeStore(IdpError):
     code = "unsafe_store"
 
 
+_UNWILLING = frozenset({"MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "NOPERM", "CLUSTERDOWN"})
+"""First words of refusals that are nobody's fault here: a full disk, a replica that is missing."""
+
+
 @contextmanager
 def redis_failures_told() -> Iterator[None]:
     """Tell a store that is away, loading, full or read-only as StoreUnavailable."""
@@ -63,6 +68,11 @@ def redis_failures_told() -> Iterator[None]:
     except _AWAY as error:
         # Commands stay out of the message: their arguments are nobody's business.
         raise StoreUnavailable(f"Redis: {type(error).__name__}") from None
+    except ResponseError as error:
+        code = str(error).partition(" ")[0]
+        if code in _UNWILLING:
+            raise StoreUnavailable(f"Redis: it refuses, {code}") from None
+        raise
 
 
 class RedisStore:
@@ -107,11 +117,14 @@ class RedisStore:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Send every write of this block as one atomic step at its end, or none if it fails.
+        """Send every write of this block as one step at its end, or none if the block fails.
 
         Raises:
             StoreUnavailable: nothing is certain to have been written.
         """
+        if getattr(self._open, "writes", None) is not None:
+            message = "writes together inside writes together"
+            raise RuntimeError(message)
         collected = self._open.writes = Writes()
         try:
             yield
@@ -138,6 +151,15 @@ class RedisStore:
                 f"Redis: maxmemory-policy is {policy!r}; set maxmemory-policy noeviction, "
                 "or temporary passwords and counters vanish unnoticed (IDP_REDIS_URL)"
             )
+
+    def refuse_store_that_does_not_write(self) -> None:
+        """Write something, for readiness: a full disk answers a PING.
+
+        Raises:
+            StoreUnavailable: it does not answer, or does not write.
+        """
+        with redis_failures_told():
+            self.client.set("readiness", "1", ex=60)
 
     def refuse_strangers_when_nearly_full(self) -> None:
         """Keep the last fifth of the memory for what was promised.

@@ -29,6 +29,9 @@ from idp.infra.private_files import make_private_file
 from idp.infra.tables import Base
 
 SQL_TIMEOUT_SECONDS = 2
+PATIENCE_SECONDS = 2.5
+"""How long a PostgreSQL that says nothing is waited for: its own time-outs tell more."""
+
 _READ_ONLY = "25006"  # SQLSTATE: the server has become a standby
 
 
@@ -57,11 +60,12 @@ class Database:
         else:
             options |= {
                 "pool_size": pool_size,
-                "max_overflow": 0,
+                "max_overflow": pool_size,  # a look at the clients needs a connection of its own
                 "pool_timeout": SQL_TIMEOUT_SECONDS,
                 "pool_pre_ping": True,  # a restarted server costs nobody an error
                 "connect_args": {
                     "connect_timeout": SQL_TIMEOUT_SECONDS,
+                    "tcp_user_timeout": SQL_TIMEOUT_SECONDS * 1000,
                     "options": f"-c statement_timeout={SQL_TIMEOUT_SECONDS * 1000} "
                     f"-c lock_timeout={SQL_TIMEOUT_SECONDS * 1000}",
                 },
@@ -76,6 +80,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine, "do_connect", self._make_file)
             event.listen(self.engine, "connect", _prepare_sqlite)
+        else:
+            event.listen(self.engine, "do_connect", _connect_patiently)
 
     def _make_file(self, *_: object) -> None:
         # SQLite would let everybody read what it makes: it holds password hashes.
@@ -99,8 +105,11 @@ class Database:
         return result
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, unhurried: bool = False) -> Iterator[None]:
         """Commit at the end, roll back on any error. Needs an application context.
+
+        One at a time in a thread: a second one inside would commit on its own.
+        ``unhurried`` waits for the server as long as it takes.
 
         A connection and not the ORM's session: statements give rows, never entities, and the
         session's half of each would be paid at every sign-in.
@@ -108,10 +117,16 @@ class Database:
         Raises:
             StoreUnavailable: the commit did not reach the store.
         """
+        if getattr(self._open, "connection", None) is not None:
+            message = "a transaction inside a transaction"
+            raise RuntimeError(message)
         self._db.session.remove()  # what was read before: a thread holds one connection at a time
         with sql_failures_told():
             connection = self.engine.connect()
         self._open.connection = connection
+        driver = connection.connection.driver_connection
+        if unhurried and not self.is_sqlite:
+            driver.patience = None  # type: ignore[union-attr] # a PatientConnection
         try:
             yield
             with sql_failures_told():
@@ -119,6 +134,8 @@ class Database:
         finally:
             self._open.connection = None
             connection.close()  # rolls back what was not committed
+            if unhurried and not self.is_sqlite:
+                driver.patience = PATIENCE_SECONDS  # type: ignore[union-attr] # as above
 
     def ping(self) -> None:
         """Ask the store for an answer.
@@ -128,6 +145,15 @@ class Database:
         """
         with sql_failures_told(), self.engine.connect() as connection:
             connection.exec_driver_sql("SELECT 1")
+
+
+def _connect_patiently(
+    _dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]
+) -> object:
+    # Any: what the driver takes. Imported here: a process on SQLite does without the driver.
+    from idp.infra.postgres import PatientConnection
+
+    return PatientConnection.connect(*arguments, **named)
 
 
 def _prepare_sqlite(connection: SqliteConnection, _record: object) -> None:

@@ -25,8 +25,12 @@ from flask import Flask
 from flask import current_app
 
 from idp.audit import AuditLog
+from idp.identity.anti_robot import AntiRobot
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.login import SignIn
+from idp.identity.new_password import NewPassword
+from idp.identity.reset import Reset
+from idp.identity.reset_journey import Journeys
 from idp.oidc.authorization import Codes
 from idp.oidc.claims import Subjects
 from idp.oidc.clients import Clients
@@ -36,6 +40,7 @@ from idp.oidc.logout import Logout
 from idp.oidc.provider import Provider
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
+from idp.sealed import Sealer
 from idp.session import Sessions
 
 EXTENSION = "idp-services"
@@ -47,6 +52,7 @@ class Services:
 
     Attributes:
         default_client_id: the service that a sign-in without one leads to, or "" for ``/compte``.
+        choices: seals the lease under which a password is being chosen.
         cookie_keys: the first signs and seals, all of them verify.
         trusted_proxies: how many proxies of ours stand in front, exactly.
         transaction: one SQL transaction, committed at its end.
@@ -65,6 +71,13 @@ class Services:
     session_absolute: timedelta
     code_lifetime: timedelta
     sign_in: SignIn
+    reset: Reset
+    journeys: Journeys
+    new_password: NewPassword
+    anti_robot: AntiRobot
+    choices: Sealer
+    privacy_url: str
+    terms_url: str
     sessions: Sessions
     codes: Codes
     clients: Clients
@@ -96,13 +109,15 @@ def register(app: Flask, given: Services) -> None:
     from idp.web import health
     from idp.web import login
     from idp.web import logout
+    from idp.web import new_password
     from idp.web import oidc
+    from idp.web import reset
     from idp.web.published import Published
 
     app.extensions[EXTENSION] = given
     headers.register(app, given)
     errors.register(app)
-    for module in (oidc, login, logout, account, health):
+    for module in (oidc, login, reset, new_password, logout, account, health):
         app.register_blueprint(module.bp)
     # The type: Flask documents wsgi_app as the place for a middleware.
     app.wsgi_app = Published(app.wsgi_app, given)  # type: ignore[method-assign]

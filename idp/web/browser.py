@@ -5,11 +5,13 @@
 ``__Host-session``     the SSO session's token; ends with the browser
 ``__Host-device``      signed: this browser signed in before, six months
 ``__Host-answered``    which waiting requests were answered here; ends with the browser
+``__Host-choice``      sealed: the lease under which a password is being chosen, 15 minutes
 =====================  =====================================================================
 """
 
 import hashlib
 import hmac
+import json
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
@@ -20,8 +22,13 @@ from flask import Request
 from flask import Response
 
 from idp.audit import Actor
+from idp.identity.login import MustChoosePassword
+from idp.identity.new_password import Choice
+from idp.identity.temporary_password import LEASE
+from idp.identity.temporary_password import Channel
 from idp.limits import audited_network
 from idp.limits import network_of
+from idp.sealed import Unreadable
 from idp.session import Session
 from idp.session import SignedIn
 from idp.session import new_session_token
@@ -32,6 +39,7 @@ BROWSER_COOKIE = "__Host-browser"
 SESSION_COOKIE = "__Host-session"
 DEVICE_COOKIE = "__Host-device"
 ANSWERED_COOKIE = "__Host-answered"
+CHOICE_COOKIE = "__Host-choice"
 ANSWERED_KEPT = 12
 SIX_MONTHS = timedelta(days=182)
 _COOKIE_LIMIT = 256
@@ -114,6 +122,30 @@ def keep_device(response: Response, services: Services, device: str) -> None:
     value = f"{device}.{_epoch(services.now() + SIX_MONTHS)}"
     tag = _sign(services.cookie_keys[0], "device", value)
     _set(response, DEVICE_COOKIE, f"{value}.{tag}", SIX_MONTHS)
+
+
+def keep_choice(response: Response, services: Services, opened: MustChoosePassword) -> None:
+    """Hand the lease to the browser: what it holds is sealed, and opens one page."""
+    body = json.dumps([opened.account_id, opened.channel, opened.token])
+    sealed = services.choices.seal(body.encode("ascii"))
+    _set(response, CHOICE_COOKIE, sealed, LEASE)
+
+
+def choice_of(request: Request, services: Services) -> Choice | None:
+    """The lease that this browser holds, or None; whether it goes on is the store's to tell."""
+    sealed = request.cookies.get(CHOICE_COOKIE, "")
+    if not sealed or len(sealed) > _COOKIE_LIMIT:
+        return None
+    try:
+        account_id, channel, token = json.loads(services.choices.open(sealed))
+    except Unreadable:
+        return None
+    return Choice(account_id, Channel(channel), session_key(token))
+
+
+def drop_choice(response: Response) -> None:
+    """Take the lease's cookie back."""
+    response.delete_cookie(CHOICE_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
 
 
 def was_answered(request: Request, sealed: str) -> bool:

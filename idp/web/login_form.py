@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from datetime import timedelta
 
 from flask import request
@@ -62,13 +63,13 @@ class Attempt:
     errors: tuple[FormError, ...] = field(default=())
 
 
-def read(given: Services) -> Attempt:
-    """Read the form of this request, every fault at once."""
+def read_number(given: Services) -> Attempt:
+    """Read qualité and number of this request's form, every fault at once."""
     errors: list[FormError] = []
     form = request.form
     qualite = Qualite(form["qualite"]) if form.get("qualite") in set(Qualite) else None
     numero, switch_to = None, ""
-    typed, password = form.get("numero", ""), form.get("password", "")
+    typed = form.get("numero", "")
     if qualite is None:
         errors.append(FormError("qualite", "Choisissez « Affilié » ou « Ayant droit »."))
     if not typed.strip():
@@ -85,13 +86,20 @@ def read(given: Services) -> Attempt:
                 errors.append(FormError("numero", shape))
         except InvalidNumeroDossier:
             errors.append(FormError("numero", _expected(given, qualite)))
+    return Attempt(qualite, numero, "", switch_to, tuple(errors))
+
+
+def read(given: Services) -> Attempt:
+    """Read the sign-in form of this request, every fault at once."""
+    attempt = read_number(given)
+    password = request.form.get("password", "")
+    fault = ""
     if not password:
-        errors.append(FormError("password", "Saisissez votre mot de passe."))
+        fault = "Saisissez votre mot de passe."
     elif len(password) > PASSWORD_LIMIT:
-        errors.append(
-            FormError("password", f"Ce mot de passe dépasse {PASSWORD_LIMIT} caractères.")
-        )
-    return Attempt(qualite, numero, password, switch_to, tuple(errors))
+        fault = f"Ce mot de passe dépasse {PASSWORD_LIMIT} caractères."
+    errors = (*attempt.errors, FormError("password", fault)) if fault else attempt.errors
+    return replace(attempt, password=password, errors=errors)
 
 
 def _expected(given: Services, qualite: Qualite | None) -> str:

@@ -1,0 +1,162 @@
+"""Choosing a password, under the lease that a temporary one opened.
+
+The statement that checks ``credential_version`` and raises it decides: of two forms sent at once
+one wins, and with it dies all that carries the older version.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from idp import IdpError
+from idp.audit import Actor
+from idp.audit import AuditLog
+from idp.audit import Event
+from idp.identity.account import Account
+from idp.identity.account import Accounts
+from idp.identity.contact import Contact
+from idp.identity.contact import Contacts
+from idp.identity.hash_pool import HashPool
+from idp.identity.login import ACR_PASSWORD
+from idp.identity.login import AMR_PASSWORD
+from idp.identity.login import subject_of
+from idp.identity.outbox import Kind
+from idp.identity.outbox import Outbox
+from idp.identity.password import PasswordHash
+from idp.identity.password import Passwords
+from idp.identity.password_policy import PasswordPolicy
+from idp.identity.password_policy import PolicyFault
+from idp.identity.temporary_password import Channel
+from idp.identity.temporary_password import TemporaryPasswords
+from idp.limits import Attempts
+from idp.session import Sessions
+from idp.session import SignedIn
+
+
+class ChoiceEnded(IdpError):
+    """The lease is over, elsewhere, or the password was chosen already: one signs in again."""
+
+    code = "choice_ended"
+
+
+class PasswordRefused(IdpError):
+    """The proposal is not good enough; the lease goes on."""
+
+    code = "password_refused"
+
+    def __init__(self, faults: tuple[PolicyFault, ...]) -> None:
+        super().__init__(", ".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who may choose, as the sealed page carries it; ``holder`` proves the lease."""
+
+    account_id: str
+    channel: Channel
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A new password was chosen. ``first`` tells a first connection."""
+
+    signed_in: SignedIn
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """The use case, given its stores, the policy, the hash pool and the clock."""
+
+    accounts: Accounts
+    contacts: Contacts
+    temporaries: TemporaryPasswords
+    sessions: Sessions
+    attempts: Attempts
+    passwords: Passwords
+    policy: PasswordPolicy
+    pool: HashPool
+    outbox: Outbox
+    audit: AuditLog
+    decoy_key: bytes
+    now: Callable[[], datetime]
+
+    def about(self, choice: Choice) -> Contact:
+        """Read who is choosing.
+
+        Raises:
+            ChoiceEnded: nobody may, under this lease.
+            StoreUnavailable: nobody can tell.
+        """
+        if not self.temporaries.is_open(choice.account_id, choice.channel, choice.holder):
+            raise ChoiceEnded
+        contact = self.contacts.get(choice.account_id)
+        if contact is None:
+            raise ChoiceEnded
+        return contact
+
+    def choose(self, choice: Choice, clear: str, *, actor: Actor) -> Chosen:
+        """Take a new password. Needs the caller's transaction; ``settle`` follows its commit.
+
+        Raises:
+            PasswordRefused: with every fault of the proposal; audited, so the caller commits.
+            ChoiceEnded: nothing was changed.
+            Busy, StoreUnavailable: nothing was changed, and the lease goes on.
+        """
+        contact = self.about(choice)
+        account = self.accounts.find(contact.qualite, contact.numero)
+        if account is None:
+            raise ChoiceEnded
+        faults = self.policy.faults(clear, about=contact, temporary="")
+        if not faults:
+            former, hashed = self.pool.run(lambda: self._hash(account, clear))
+            faults = (PolicyFault.FORMER,) if former else ()
+        if faults:
+            self.audit.record(
+                Event.PASSWORD_CHOICE_REFUSED,
+                account_id=account.id,
+                actor=actor,
+                detail={"faults": " ".join(faults)},
+            )
+            raise PasswordRefused(faults)
+        # Redis before SQL: a session that ended too early costs a sign-in, one that lives on more.
+        self.sessions.end_all(account.id)
+        chosen = self.accounts.choose_password(
+            account.id, version=contact.credential_version, hashed=hashed, at=self.now()
+        )
+        if not chosen:
+            raise ChoiceEnded
+        version = contact.credential_version + 1
+        self.outbox.add(
+            Kind.PASSWORD_CHANGED,
+            Channel.MAIL if contact.email else Channel.LETTER,
+            account_id=account.id,
+            credential_version=version,
+        )
+        self.audit.record(
+            Event.PASSWORD_CHOSEN,
+            account_id=account.id,
+            actor=actor,
+            detail={"channel": choice.channel, "first": int(not contact.has_password)},
+        )
+        signed_in = SignedIn(account.id, version, AMR_PASSWORD, ACR_PASSWORD)
+        return Chosen(signed_in, first=not contact.has_password)
+
+    def settle(self, choice: Choice) -> None:
+        """Sweep up after the commit: temporary passwords used up, waiting time lifted.
+
+        Nothing depends on it but the member's comfort: the older version is dead already.
+
+        Raises:
+            StoreUnavailable: it was not done.
+        """
+        self.temporaries.use_up(choice.account_id)
+        contact = self.contacts.get(choice.account_id)
+        if contact is not None:
+            self.attempts.lift(subject_of(self.decoy_key, contact.qualite, contact.numero))
+
+    def _hash(self, account: Account, clear: str) -> tuple[bool, PasswordHash]:
+        former = account.password is not None and self.passwords.verify(account.password, clear)
+        return former, self.passwords.hash(clear)

@@ -1,0 +1,200 @@
+"""Reset and first connection: who asks, by which channel, and what is promised.
+
+Nobody learns who exists. An unknown number, a closed dossier and a known account take the same
+steps through the same stores; what a page shows for the first two comes from a keyed hash, and the
+row they leave in the outbox is dropped by the worker.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import replace
+from datetime import date
+from datetime import datetime
+from datetime import timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from idp import IdpError
+from idp import StoreUnavailable
+from idp.audit import Actor
+from idp.audit import AuditLog
+from idp.audit import Event
+from idp.identity.anti_robot import AntiRobot
+from idp.identity.anti_robot import Proof
+from idp.identity.anti_robot import Solution
+from idp.identity.contact import Contact
+from idp.identity.contact import Contacts
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.login import subject_of
+from idp.identity.mask import mask_email
+from idp.identity.outbox import Kind
+from idp.identity.outbox import Outbox
+from idp.identity.reset_journey import Journey
+from idp.identity.reset_quotas import QuotaReached
+from idp.identity.reset_quotas import ResetQuotas
+from idp.identity.temporary_password import Channel
+from idp.identity.temporary_password import TemporaryPasswords
+from idp.identity.working_days import expected_by
+from idp.limits import Once
+
+FORM = "reset"
+"""The name of the first form, to which its anti-robot is bound."""
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+class ChannelNotOffered(IdpError):
+    """A mail was asked for where there is no address."""
+
+    code = "channel_not_offered"
+
+
+class ContactMasks(Protocol):
+    """What a page shows of somebody who does not exist."""
+
+    def contact_mask(self, subject: str, qualite: Qualite) -> str:
+        """Give a mask that stays the same from day to day; "" for post only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the page of the second step offers.
+
+    Attributes:
+        mail_mask: the masked address, or "" when only post is possible.
+        letter_by: the day by which a letter promised now arrives.
+    """
+
+    mail_mask: str
+    letter_by: date
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The use case, given its stores and the clock."""
+
+    contacts: Contacts
+    masks: ContactMasks
+    temporaries: TemporaryPasswords
+    outbox: Outbox
+    quotas: ResetQuotas
+    once: Once
+    anti_robot: AntiRobot
+    audit: AuditLog
+    decoy_key: bytes
+    journey_lifetime: timedelta
+    now: Callable[[], datetime]
+
+    def begin(
+        self,
+        qualite: Qualite,
+        numero: NumeroDossier,
+        *,
+        solution: Solution,
+        browser: str,
+        network: str,
+        actor: Actor,
+    ) -> Journey:
+        """Spend the anti-robot, count the request, start a journey; nothing is looked up yet.
+
+        Raises:
+            AntiRobotRefused: another one is to be solved.
+            QuotaReached: this network asked too often; audited once the caller commits.
+            StoreUnavailable: nothing was begun.
+        """
+        by_question = self.anti_robot.accept(FORM, browser, solution) is Proof.ANSWER
+        detail = {"subject": subject_of(self.decoy_key, qualite, numero)}
+        try:
+            self.quotas.begin(network, by_question=by_question)
+        except QuotaReached as held:
+            self._held(held, detail, actor)
+            raise
+        self.audit.record(
+            Event.RESET_BEGUN, actor=actor, detail={**detail, "by_question": int(by_question)}
+        )
+        return Journey.begun(qualite, numero, by_question=by_question)
+
+    def offer(self, journey: Journey) -> Offer:
+        """Tell by which channels the temporary password can be sent.
+
+        Raises:
+            StoreUnavailable: nobody can tell.
+        """
+        contact = self.contacts.find(journey.qualite, journey.numero)
+        # Made for everyone: its time tells nothing.
+        decoy = self.masks.contact_mask(self._subject(journey), journey.qualite)
+        real = mask_email(contact.email) if contact is not None and contact.email else ""
+        shown = real if _may_receive(contact) else decoy
+        return Offer(shown, expected_by(self.now().astimezone(PARIS).date()))
+
+    def choose(self, journey: Journey, channel: Channel, *, network: str, actor: Actor) -> Journey:
+        """Promise one message for one journey; sent twice, the form promises nothing more.
+
+        Needs the caller's transaction: what was promised is committed before a page says so.
+
+        Returns:
+            The journey with the channel that was chosen first.
+
+        Raises:
+            ChannelNotOffered: there is no address to mail to.
+            QuotaReached: nothing was promised, and another channel may be chosen.
+            StoreUnavailable: nothing was promised.
+        """
+        if channel is Channel.MAIL and not self.offer(journey).mail_mask:
+            raise ChannelNotOffered
+        name = f"reset-journey:{journey.id}"
+        earlier = self.once.take(name, channel, lifetime=self.journey_lifetime)
+        if earlier is not None:
+            return replace(journey, chosen=Channel(earlier))
+        try:
+            self._promise(journey, channel, network, actor)
+        except (QuotaReached, StoreUnavailable):
+            self.once.give_back(name)
+            raise
+        return replace(journey, chosen=channel)
+
+    def _promise(self, journey: Journey, channel: Channel, network: str, actor: Actor) -> None:
+        subject = self._subject(journey)
+        detail: dict[str, str | int] = {"subject": subject, "channel": channel}
+        held = False
+        try:
+            if channel is Channel.MAIL:
+                self.quotas.mail(subject)
+            else:
+                held = self.quotas.letter(subject, network)
+        except QuotaReached as reached:
+            self._held(reached, detail, actor)
+            raise
+        contact = self.contacts.find(journey.qualite, journey.numero)
+        known = contact if _may_receive(contact) else None
+        account_id = known.account_id if known else None
+        version = known.credential_version if known else 0
+        promise = self.outbox.add(
+            Kind.TEMPORARY_PASSWORD,
+            channel,
+            account_id=account_id,
+            credential_version=version,
+            held=held,
+        )
+        # Under the name of what was typed where there is no account: the same steps for everyone.
+        self.temporaries.request(account_id or subject, channel, promise, version=version)
+        self.audit.record(
+            Event.RESET_REQUESTED,
+            account_id=account_id,
+            actor=actor,
+            detail={**detail, "promise": promise, "held": int(held)},
+        )
+
+    def _subject(self, journey: Journey) -> str:
+        return subject_of(self.decoy_key, journey.qualite, journey.numero)
+
+    def _held(
+        self, held: QuotaReached, detail: dict[str, str | int] | dict[str, str], actor: Actor
+    ) -> None:
+        self.audit.record(Event.RESET_HELD, actor=actor, detail={**detail, "quota": held.quota})
+
+
+def _may_receive(contact: Contact | None) -> bool:
+    return contact is not None and contact.status is DossierStatus.ACTIVE

@@ -1,0 +1,108 @@
+"""A reset under way: what travels sealed from page to page, for one browser, half an hour.
+
+No store holds it, so that strangers fill none; what may happen once is taken by its ``id``.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+
+from idp import IdpError
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.temporary_password import Channel
+from idp.sealed import Sealer
+from idp.sealed import Unreadable
+
+
+class JourneyEnded(IdpError):
+    """Too old, altered, of another browser, or of another step: one begins again."""
+
+    code = "journey_ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """What was proved so far: an anti-robot solved for this number.
+
+    Attributes:
+        id: random; one message is promised for it.
+        by_question: solved by an answer in words.
+        chosen: the channel, once there is one.
+    """
+
+    id: str
+    qualite: Qualite
+    numero: NumeroDossier
+    by_question: bool = False
+    chosen: Channel | None = None
+
+    @classmethod
+    def begun(cls, qualite: Qualite, numero: NumeroDossier, *, by_question: bool) -> "Journey":
+        """Start one."""
+        return cls(secrets.token_urlsafe(16), qualite, numero, by_question)
+
+
+class Journeys:
+    """Seals a journey into an address, and opens it in the same browser alone."""
+
+    def __init__(
+        self, keys: Sequence[bytes], *, lifetime: timedelta, now: Callable[[], datetime]
+    ) -> None:
+        self._sealer = Sealer(keys, "reset-journey:1")
+        self._lifetime = lifetime
+        self._now = now
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a journey may take."""
+        return self._lifetime
+
+    def seal(self, journey: Journey, browser: str) -> str:
+        """Write it for an address."""
+        body = [
+            int((self._now() + self._lifetime).timestamp()),
+            _bound(browser),
+            journey.id,
+            journey.qualite,
+            journey.numero.value,
+            journey.by_question,
+            journey.chosen or "",
+        ]
+        return self._sealer.seal(json.dumps(body, separators=(",", ":")).encode("ascii"))
+
+    def open(self, text: str, browser: str) -> Journey:
+        """Read it back.
+
+        Raises:
+            JourneyEnded: it cannot go on here.
+        """
+        if len(text) > 1024:
+            raise JourneyEnded("too long")
+        try:
+            body = json.loads(self._sealer.open(text))
+        except Unreadable as fault:
+            raise JourneyEnded(str(fault)) from None
+        ends_at, bound, journey_id, qualite, numero, by_question, chosen = body
+        if self._now().timestamp() >= ends_at:
+            raise JourneyEnded("too old")
+        if not browser or not hmac.compare_digest(bound, _bound(browser)):
+            raise JourneyEnded("of another browser")
+        return Journey(
+            id=journey_id,
+            qualite=Qualite(qualite),
+            numero=NumeroDossier(numero),
+            by_question=by_question,
+            chosen=Channel(chosen) if chosen else None,
+        )
+
+
+def _bound(browser: str) -> str:
+    named = b"reset:" + browser.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(named).hexdigest()[:32]

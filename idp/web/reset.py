@@ -1,0 +1,322 @@
+"""Mot de passe oublié / Première connexion: three pages, the guide's steps 3 to 6.
+
+A step is reached by what the one before sealed into the address; skipped, replayed, too old or in
+another browser, it leads back to the first one.
+"""
+
+import math
+from datetime import date
+from datetime import timedelta
+
+from flask import Blueprint
+from flask import Response
+from flask import g
+from flask import make_response
+from flask import render_template
+from flask import request
+
+from idp.identity.anti_robot import AntiRobotRefused
+from idp.identity.anti_robot import Solution
+from idp.identity.dossier import Qualite
+from idp.identity.reset import FORM
+from idp.identity.reset import ChannelNotOffered
+from idp.identity.reset_journey import Journey
+from idp.identity.reset_journey import JourneyEnded
+from idp.identity.reset_quotas import Quota
+from idp.identity.reset_quotas import QuotaReached
+from idp.identity.temporary_password import LIFETIMES
+from idp.identity.temporary_password import Channel
+from idp.identity.working_days import in_words
+from idp.web import Services
+from idp.web import services
+from idp.web.browser import actor_of
+from idp.web.browser import browser_of
+from idp.web.browser import csrf_token
+from idp.web.browser import is_own_form
+from idp.web.browser import name_browser
+from idp.web.browser import network_of_request
+from idp.web.headers import see_other
+from idp.web.login_form import NO_COOKIES
+from idp.web.login_form import STALE_FORM
+from idp.web.login_form import Form
+from idp.web.login_form import FormError
+from idp.web.login_form import Notice
+from idp.web.login_form import read_number
+from idp.web.login_form import seconds_of
+from idp.web.waiting import with_waiting
+
+bp = Blueprint("reset", __name__)
+
+FIRST = "/mot-de-passe-oublie"
+SECOND = "/mot-de-passe-oublie/envoi"
+THIRD = "/mot-de-passe-oublie/confirmation"
+
+ROBOT = FormError(
+    "robot", "Cochez « Je ne suis pas un robot » ou répondez à la question, puis recommencez."
+)
+CHOOSE = FormError("canal", "Choisissez comment recevoir votre mot de passe provisoire.")
+
+
+@bp.get(FIRST)
+def show() -> Response:
+    """Ask for qualité and number."""
+    given = services()
+    return _first(given, browser_of(request))
+
+
+@bp.post(FIRST)
+def begin() -> Response:
+    """Take the number: on to the choice of a channel, whoever has it."""
+    given = services()
+    browser = browser_of(request)
+    qualite, typed = request.form.get("qualite", ""), request.form.get("numero", "")[:64]
+    if not is_own_form(request, given, browser):
+        return _first(
+            given, browser, 403, qualite=qualite, numero=typed,
+            notice=STALE_FORM if browser else NO_COOKIES,
+        )  # fmt: skip
+    if request.form.get("switch") and qualite in set(Qualite):
+        return _first(given, browser, qualite=Qualite(qualite).other, numero=typed)
+    read = read_number(given)
+    if read.errors or read.qualite is None or read.numero is None:
+        return _first(
+            given, browser, 400, qualite=qualite, numero=typed,
+            errors=read.errors, switch_to=read.switch_to,
+        )  # fmt: skip
+    held: QuotaReached | None = None
+    journey: Journey | None = None
+    try:
+        with given.transaction():
+            try:
+                journey = given.reset.begin(
+                    read.qualite,
+                    read.numero,
+                    solution=solution_of_request(),
+                    browser=browser,
+                    network=network_of_request(request, given),
+                    actor=actor_of(request, given, g.request_id),
+                )
+            except QuotaReached as reached:  # its audit event is committed all the same
+                held = reached
+    except AntiRobotRefused:
+        return _first(given, browser, 400, qualite=qualite, numero=typed, errors=(ROBOT,))
+    if journey is None:
+        return _first(
+            given, browser, 429, qualite=qualite, numero=typed, notice=_quota_notice(held),
+            retry_after=held.retry_after if held else timedelta(0),
+        )  # fmt: skip
+    return see_other(_address(SECOND, given, journey, browser))
+
+
+@bp.get(SECOND)
+def offer() -> Response:
+    """Offer the channels of what was typed."""
+    given = services()
+    browser = browser_of(request)
+    journey = _journey(given, browser)
+    if journey is None:
+        return _ended()
+    if journey.chosen is not None:
+        return see_other(_address(THIRD, given, journey, browser))
+    return _second(given, browser, journey)
+
+
+@bp.post(SECOND)
+def choose() -> Response:
+    """Promise the message; the same form sent again shows the same confirmation."""
+    given = services()
+    browser = browser_of(request)
+    journey = _journey(given, browser)
+    if journey is None or not is_own_form(request, given, browser):
+        return _ended()
+    chosen = request.form.get("canal", "")
+    if chosen not in set(Channel):
+        return _second(given, browser, journey, 400, errors=(CHOOSE,))
+    held: QuotaReached | None = None
+    with given.transaction():
+        try:
+            journey = given.reset.choose(
+                journey,
+                Channel(chosen),
+                network=network_of_request(request, given),
+                actor=actor_of(request, given, g.request_id),
+            )
+        except QuotaReached as reached:  # its audit event is committed all the same
+            held = reached
+        except ChannelNotOffered:
+            return _second(given, browser, journey, 400, errors=(CHOOSE,))
+    if held is not None:
+        return _second(
+            given, browser, journey, 429, chosen=chosen, notice=_quota_notice(held),
+            retry_after=held.retry_after,
+        )  # fmt: skip
+    return see_other(_address(THIRD, given, journey, browser))
+
+
+@bp.get(THIRD)
+def confirm() -> Response:
+    """Say what was sent where, and what to do next. Shown again it sends nothing again."""
+    given = services()
+    browser = browser_of(request)
+    journey = _journey(given, browser)
+    if journey is None or journey.chosen is None:
+        return _ended()
+    offered = given.reset.offer(journey)
+    return make_response(
+        render_template(
+            "pages/reset_sent.html",
+            channel=journey.chosen,
+            mail_mask=offered.mail_mask,
+            letter_by=_day(offered.letter_by),
+            valid_until_words=_span(LIFETIMES[journey.chosen]),
+            login_url=with_waiting("/connexion", _waiting()),
+            again_url=with_waiting(FIRST, _waiting()),
+        )
+    )
+
+
+def solution_of_request() -> Solution:
+    """What the form says of the anti-robot, as it came."""
+    form = request.form
+    return Solution(
+        work=form.get("altcha", ""),
+        sealed_question=form.get("question", ""),
+        answer=form.get("answer", ""),
+    )
+
+
+def _waiting() -> str:
+    """The request that waits: it travels on unread, and is judged where it is answered."""
+    return request.args.get("demande", "")
+
+
+def _journey(given: Services, browser: str) -> Journey | None:
+    try:
+        return given.journeys.open(request.args.get("etape", ""), browser)
+    except JourneyEnded:
+        return None
+
+
+def _address(path: str, given: Services, journey: Journey, browser: str) -> str:
+    return with_waiting(path, _waiting(), step=given.journeys.seal(journey, browser))
+
+
+def _first(
+    given: Services,
+    browser: str,
+    status: int = 200,
+    *,
+    qualite: str = "",
+    numero: str = "",
+    errors: tuple[FormError, ...] = (),
+    switch_to: str = "",
+    notice: Notice | None = None,
+    retry_after: timedelta = timedelta(0),
+) -> Response:
+    response = make_response("", status)
+    browser = name_browser(response, browser)
+    response.set_data(
+        render_template(
+            "pages/reset.html",
+            form=Form(with_waiting(FIRST, _waiting()), csrf_token(given, browser), qualite, numero),
+            errors=errors,
+            notice=notice,
+            switch_to=switch_to,
+            challenge=given.anti_robot.challenge(FORM, browser, harder=bool(errors)),
+            login_url=with_waiting("/connexion", _waiting()),
+            service_name="",
+            privacy_url=given.privacy_url,
+            terms_url=given.terms_url,
+        )
+    )
+    return _told_to_wait(response, retry_after)
+
+
+def _second(
+    given: Services,
+    browser: str,
+    journey: Journey,
+    status: int = 200,
+    *,
+    chosen: str = "",
+    errors: tuple[FormError, ...] = (),
+    notice: Notice | None = None,
+    retry_after: timedelta = timedelta(0),
+) -> Response:
+    offered = given.reset.offer(journey)
+    response = make_response(
+        render_template(
+            "pages/reset_channel.html",
+            form=Form(
+                with_waiting(SECOND, _waiting(), step=request.args.get("etape", "")),
+                csrf_token(given, browser),
+            ),
+            mail_mask=offered.mail_mask,
+            letter_by=_day(offered.letter_by),
+            chosen=chosen,
+            errors=errors,
+            notice=notice,
+            login_url=with_waiting("/connexion", _waiting()),
+            again_url=with_waiting(FIRST, _waiting()),
+        ),
+        status,
+    )
+    return _told_to_wait(response, retry_after)
+
+
+def _ended() -> Response:
+    body = render_template(
+        "pages/reset_ended.html",
+        again_url=with_waiting(FIRST, _waiting()),
+        login_url=with_waiting("/connexion", _waiting()),
+    )
+    return make_response(body, 400)
+
+
+def _told_to_wait(response: Response, retry_after: timedelta) -> Response:
+    if retry_after:
+        response.headers["Retry-After"] = str(seconds_of(retry_after))
+    return response
+
+
+def _day(day: date) -> str:
+    return in_words(day)
+
+
+def _span(span: timedelta) -> str:
+    return f"{span.days} jours" if span.days > 1 else f"{span // timedelta(hours=1)} heures"
+
+
+def _quota_notice(held: QuotaReached | None) -> Notice:
+    wait = held.retry_after if held else timedelta(hours=1)
+    hours = math.ceil(wait / timedelta(hours=1))
+    if hours <= 1:
+        said = f"dans {max(1, math.ceil(wait / timedelta(minutes=1)))} minutes"
+    elif hours < 48:
+        said = f"dans {hours} heures"
+    else:
+        said = f"dans {math.ceil(wait / timedelta(days=1))} jours"
+    title, message = _QUOTA_SENTENCES[held.quota if held else Quota.NETWORK]
+    return Notice("wait", title, message.format(said=said))
+
+
+_QUOTA_SENTENCES = {
+    Quota.NETWORK: (
+        "Trop de demandes",
+        "Beaucoup de demandes viennent de votre connexion internet. Réessayez {said}.",
+    ),
+    Quota.MAIL: (
+        "Des mots de passe provisoires ont déjà été demandés",
+        "Regardez dans votre messagerie, et dans les courriers indésirables : seul le plus récent "
+        "est valable. Vous pourrez en demander un autre {said}, ou choisir le courrier postal.",
+    ),
+    Quota.LETTER: (
+        "Un courrier a déjà été demandé",
+        "Un seul mot de passe provisoire par courrier est envoyé à la fois. "
+        "Vous pourrez en demander un autre {said}.",
+    ),
+    Quota.LETTERS_OF_NETWORK: (
+        "Trop de courriers demandés",
+        "Plusieurs courriers ont été demandés depuis votre connexion internet. Réessayez {said}.",
+    ),
+}

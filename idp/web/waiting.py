@@ -1,0 +1,119 @@
+"""The request that waits behind a page, and the way on once somebody has signed in."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from flask import Response
+from flask import make_response
+from flask import render_template
+from flask import request
+
+from idp.oidc.authorize import AuthorizationRequest
+from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.authorize import check
+from idp.oidc.clients import Client
+from idp.oidc.response import home_location
+from idp.oidc.response import refusal_location
+from idp.oidc.waiting import WaitingRequest
+from idp.oidc.waiting import WaitingRequestUnreadable
+from idp.session import SignedIn
+from idp.web import Services
+from idp.web.browser import keep_device
+from idp.web.browser import keep_session
+from idp.web.browser import note_answered
+from idp.web.browser import open_session
+from idp.web.browser import was_answered
+from idp.web.headers import allow_form_to
+from idp.web.headers import see_other
+from idp.web.oidc import ask_again
+from idp.web.oidc import issue_code
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The request behind this page, checked again; ``request`` is None when no service waits."""
+
+    sealed: str = ""
+    opened: WaitingRequest | None = None
+    request: AuthorizationRequest | None = None
+    answered: bool = False
+
+
+def arrive(
+    given: Services, found: Waiting, signed_in: SignedIn, device: str, *, by_way_of: str = ""
+) -> Response:
+    """Open the session and lead on: to the service that waits, to the default one, to ``/compte``.
+
+    ``by_way_of`` a page of ours, the request goes on waiting.
+    """
+    token, key, session = open_session(request, given, signed_in)
+    if by_way_of:
+        response = see_other(with_waiting(by_way_of, found.sealed))
+    elif found.request is not None and found.answered:
+        response = see_other(home_of(given, found.request.client))
+    elif found.request is not None:
+        response = see_other(issue_code(given, found.request, key, session))
+        note_answered(request, response, found.sealed)
+    else:
+        response = see_other(default_target(given))
+    keep_session(response, token)
+    keep_device(response, given, device)
+    return response
+
+
+def waiting_of(given: Services, browser: str) -> Waiting | Response:
+    """Open the request that waits; a Response where the page cannot go on as it is."""
+    sealed = request.args.get("demande", "")
+    if not sealed:
+        return Waiting()
+    try:
+        opened = given.waiting.open(sealed, browser)
+    except WaitingRequestUnreadable:
+        return _expired("")
+    try:
+        asked = check(opened.params, given.clients)
+    except RefusedByRedirect as refusal:
+        return see_other(refusal_location(refusal, issuer=given.issuer))
+    if opened.expired:
+        return _expired(home_location(asked.client, issuer=given.issuer))
+    if not opened.same_browser and browser and request.method == "GET":
+        # Another tab named the browser first, or the address was copied: ask again, under its name.
+        return ask_again(given, opened.params)
+    return Waiting(sealed, opened, asked, was_answered(request, sealed))
+
+
+def with_waiting(path: str, sealed: str, *, step: str = "") -> str:
+    """Write the address of a page, with the request that waits and the step of a journey."""
+    query = {name: value for name, value in (("etape", step), ("demande", sealed)) if value}
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def allow_form_to_waiting(given: Services, found: Waiting) -> None:
+    """Let this page's form lead where ``arrive`` does, and nowhere else."""
+    asked = found.request
+    if asked is not None:
+        home = home_location(asked.client, issuer=given.issuer) if found.answered else ""
+        allow_form_to(asked.redirect_uri, home, client=asked.client)
+    else:
+        target = default_target(given)
+        allow_form_to(*([target] if ":" in target else []))
+
+
+def default_target(given: Services) -> str:
+    """Where a sign-in leads that no service asked for."""
+    client = given.clients.find(given.default_client_id) if given.default_client_id else None
+    return home_of(given, client) if client is not None else "/compte"
+
+
+def home_of(given: Services, client: Client) -> str:
+    """Where a service begins anew, or ``/compte``."""
+    return home_location(client, issuer=given.issuer) or "/compte"
+
+
+def _expired(link: str) -> Response:
+    body = render_template(
+        "pages/expired.html",
+        link=link or "/connexion",
+        link_label="Revenir au service" if link else "Aller à la page de connexion",
+    )
+    return make_response(body, 400)
