@@ -1,65 +1,158 @@
 """The worker: what must happen without anybody asking, in a process of its own.
 
-Its one round so far forgets audit events whose time is over. A round that fails is told and tried
-again at the next one; SIGTERM and SIGINT end the loop after the round under way. Several workers at
-once do no harm.
+It sends the mails that wait in the outbox, one after the other, and once an hour forgets what is
+older than its retention. A store or a mail server that is away costs a pause, growing to half a
+minute, and no restart. SIGTERM and SIGINT end the loop after the message or the batch under way.
+Several workers at once do no harm: a row is claimed by one.
 """
 
 import logging
 import signal
 import threading
+from collections.abc import Callable
+from datetime import datetime
 from datetime import timedelta
+from typing import Protocol
 
+from idp import Busy
 from idp import StoreUnavailable
+from idp.identity.delivery import Delivered
+from idp.identity.delivery import Outcome
+from idp.infra.outbox import SqlOutbox
 from idp.parts import Parts
 
 ROUND = timedelta(hours=1)
 AFTER_FAILURE = timedelta(minutes=1)
+POLL = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(seconds=30)
 
 log = logging.getLogger("idp.worker")
 
 
-class Worker:
-    """Runs rounds until it is told to stop."""
+class SendsNext(Protocol):
+    """The use case ``Delivery``, as the loop needs it."""
 
-    def __init__(self, parts: Parts) -> None:
+    def send_next(self) -> Delivered:
+        """Send one mail, or tell why none left. Raises StoreUnavailable, Busy."""
+
+
+class Worker:
+    """Delivers and forgets until it is told to stop.
+
+    Args:
+        delivery: None for a worker that only forgets.
+        poll: between two looks into an outbox where nothing was due.
+        wait: waits for a span or until the worker is to stop.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        delivery: SendsNext | None = None,
+        *,
+        poll: timedelta = POLL,
+        wait: Callable[[timedelta], object] | None = None,
+    ) -> None:
         self._parts = parts
+        self._delivery = delivery
+        self._poll = poll
         self._stopping = threading.Event()
+        self._wait = wait or (lambda span: self._stopping.wait(span.total_seconds()))
+        self._pause = poll
+        self._round_at: datetime | None = None
 
     def run(self) -> None:
-        """Run rounds until ``stop``, which SIGTERM and SIGINT call."""
+        """Run until ``stop``, which SIGTERM and SIGINT call."""
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, lambda *_: self.stop())
         log.info("worker started")
         while not self._stopping.is_set():
-            pause = ROUND
-            try:
-                self.run_once()
-            except StoreUnavailable as away:
-                log.warning("round put off: %s", away)
-                pause = AFTER_FAILURE
-            self._stopping.wait(pause.total_seconds())
+            self.forget_when_due()
+            self._wait(self.deliver())
         log.info("worker stopped")
 
     def stop(self) -> None:
-        """End the loop after the round under way."""
+        """End the loop after the message or the batch under way."""
         self._stopping.set()
 
+    def deliver(self) -> timedelta:
+        """Send what is due until nothing is, or something is away; give how long to wait then."""
+        while self._delivery is not None and not self._stopping.is_set():
+            try:
+                with self._parts.flask.app_context():
+                    delivered = self._delivery.send_next()
+            except (StoreUnavailable, Busy) as away:
+                log.warning("delivery put off: %s", away)
+                return self._longer_pause()
+            except Exception as fault:  # noqa: BLE001 - one row must not keep the others
+                # It is left to its lease. The text of a fault that nobody foresaw may hold an
+                # address; where it was raised tells enough.
+                log.error("delivery failed: %s", _place_of(fault))
+                return self._longer_pause()
+            _tell(delivered)
+            if delivered.outcome is Outcome.PUT_OFF:
+                return self._longer_pause()  # the mail server is away, most likely for all
+            self._pause = self._poll
+            if delivered.outcome is Outcome.IDLE:
+                break
+        return self._poll
+
+    def forget_when_due(self) -> None:
+        """Do the hourly round when its time has come; a round that fails is tried again soon."""
+        now = self._parts.now()
+        if self._round_at is not None and now < self._round_at:
+            return
+        try:
+            self.run_once()
+        except StoreUnavailable as away:
+            log.warning("round put off: %s", away)
+            self._round_at = now + AFTER_FAILURE
+        else:
+            self._round_at = now + ROUND
+
     def run_once(self) -> int:
-        """Do one round and give how many audit events were forgotten.
+        """Forget what is older than its retention and give how many audit events that were.
 
         Raises:
             StoreUnavailable: SQL is away; what was done stays done.
         """
         before = self._parts.now() - self._parts.settings.audit_retention
+        outbox = SqlOutbox(self._parts.database, self._parts.now)
+        forgotten = self._forget(lambda: self._parts.audit.forget(before))
+        promises = self._forget(lambda: outbox.forget(before))
+        if forgotten or promises:
+            log.info("forgot %d audit events, %d promises", forgotten, promises)
+        return forgotten
+
+    def _forget(self, batch: Callable[[], int]) -> int:
         forgotten = 0
         with self._parts.flask.app_context():
             while not self._stopping.is_set():
                 with self._parts.database.transaction():
-                    batch = self._parts.audit.forget(before)
-                forgotten += batch
-                if not batch:
+                    gone = batch()
+                forgotten += gone
+                if not gone:
                     break
-        if forgotten:
-            log.info("forgot %d audit events", forgotten)
         return forgotten
+
+    def _longer_pause(self) -> timedelta:
+        pause = self._pause
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        return pause
+
+
+def _tell(delivered: Delivered) -> None:
+    if delivered.outcome is Outcome.IDLE:
+        return
+    level = logging.ERROR if delivered.outcome is Outcome.DEAD else logging.INFO
+    # Grouped, or the net of the logs would take a long row number for a dossier's.
+    row = f"{delivered.promise_id:_}"
+    log.log(level, "outbox row %s: %s %s", row, delivered.outcome, delivered.fault)
+
+
+def _place_of(fault: Exception) -> str:
+    trace = fault.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
+    return f"{type(fault).__name__}{place}"

@@ -20,8 +20,9 @@ COMMANDS = {
     "dossiers": "the directory: import, show",
     "keys": "signing keys: add, list, prune",
     "migrate": "bring the SQL schema up to date",
+    "outbox": "what was promised by mail and letter: list, retry",
     "secrets": "generate the secrets that are missing",
-    "worker": "run the worker: retention of the audit log",
+    "worker": "run the worker: mails that wait, retention",
 }
 
 
