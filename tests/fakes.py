@@ -20,10 +20,26 @@ from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import Event
 from idp.identity.account import Account
+from idp.identity.contact import NEW_ADDRESS_WAIT
+from idp.identity.contact import Contact
+from idp.identity.contact import MailMix
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.mask import LOCAL_STARS
+from idp.identity.mask import mask_email
 from idp.identity.password import PasswordHash
+from idp.identity.reset_quotas import HOUR
+from idp.identity.reset_quotas import LETTERS_WINDOW
+from idp.identity.reset_quotas import Quota
+from idp.identity.reset_quotas import QuotaPolicy
+from idp.identity.reset_quotas import QuotaReached
+from idp.identity.temporary_password import REMEMBERED
+from idp.identity.temporary_password import REQUEST_LIFETIME
+from idp.identity.temporary_password import Channel
+from idp.identity.temporary_password import State
+from idp.identity.temporary_password import TemporaryPassword
+from idp.identity.temporary_password import TryPolicy
 from idp.limits import DAY
 from idp.limits import AttemptPolicy
 from idp.limits import HeldBy
@@ -130,6 +146,15 @@ class DirectoryEntry:
     qualite: Qualite
     numero: NumeroDossier
     subject: Subject
+    confirmed_email: str = ""
+    email_confirmed_at: datetime | None = None
+    former_email: str = ""
+
+    def receives(self, stood_since: datetime) -> str:
+        """The address that may receive a reset: a new one must have stood its time first."""
+        if self.email_confirmed_at is not None and self.email_confirmed_at <= stood_since:
+            return self.confirmed_email
+        return self.former_email or self.subject.email
 
 
 class MemoryAccounts(_Store):
@@ -173,6 +198,38 @@ class MemoryAccounts(_Store):
             self.change(account.id, last_sign_in_at=at, password=password)
             return True
 
+    def choose_password(
+        self, account_id: str, *, version: int, hashed: PasswordHash, at: datetime
+    ) -> bool:
+        """Put a new password in force; False when somebody was first or the dossier is closed."""
+        self._look()
+        with self._lock:
+            entry = self._active(account_id)
+            if entry is None or entry.account.credential_version != version:
+                return False
+            self.change(
+                account_id, password=hashed, credential_version=version + 1, last_sign_in_at=at
+            )
+            return True
+
+    def record_email(self, account_id: str, address: str, *, at: datetime) -> bool:
+        """Note a confirmed address; False when there is no such account that may sign in."""
+        self._look()
+        with self._lock:
+            entry = self._active(account_id)
+            if entry is None:
+                return False
+            stood_since = at - NEW_ADDRESS_WAIT
+            if entry.email_confirmed_at is not None and entry.email_confirmed_at <= stood_since:
+                entry.former_email = entry.confirmed_email
+            entry.confirmed_email, entry.email_confirmed_at = address, at
+            return True
+
+    def _active(self, account_id: str) -> DirectoryEntry | None:
+        entry = self.entries.get(account_id)
+        active = entry is not None and entry.account.dossier_status is DossierStatus.ACTIVE
+        return entry if active else None
+
     def get(self, account_id: str) -> Subject | None:
         """Read the subject of an account."""
         self._look()
@@ -181,6 +238,8 @@ class MemoryAccounts(_Store):
             return None
         return replace(
             entry.subject,
+            email=entry.confirmed_email or entry.subject.email,
+            email_verified=bool(entry.confirmed_email) or entry.subject.email_verified,
             credential_version=entry.account.credential_version,
             signs_in=entry.account.dossier_status is DossierStatus.ACTIVE,
         )
@@ -194,6 +253,73 @@ class MemoryAccounts(_Store):
                 scheme = entry.account.password.scheme
                 counts[scheme] = counts.get(scheme, 0) + 1
         return counts
+
+
+class MemoryContacts(_Store):
+    """The ports ``Contacts`` and ``MailMixes``, over the entries of ``MemoryAccounts``."""
+
+    def __init__(self, accounts: MemoryAccounts, *, now: Now) -> None:
+        super().__init__()
+        self._accounts = accounts
+        self._now = now
+
+    def find(self, qualite: Qualite, numero: NumeroDossier) -> Contact | None:
+        """Read the contact of what was typed."""
+        self._look()
+        for entry in self._accounts.entries.values():
+            if (entry.qualite, entry.numero) == (qualite, numero):
+                return self._contact(entry)
+        return None
+
+    def get(self, account_id: str) -> Contact | None:
+        """Read the contact of an account."""
+        self._look()
+        entry = self._accounts.entries.get(account_id)
+        return None if entry is None else self._contact(entry)
+
+    def mail_mix(self, qualite: Qualite) -> MailMix:
+        """Count the fragments of the masks of one qualité."""
+        self._look()
+        counts: dict[str, dict[str, int]] = {"domain": {}, "first": {}, "last": {}}
+        dossiers = having = 0
+        for entry in self._accounts.entries.values():
+            active = entry.account.dossier_status is DossierStatus.ACTIVE
+            if entry.qualite is not qualite or not active:
+                continue
+            dossiers += 1
+            if mask := mask_email(self._receives(entry)):
+                having += 1
+                local, domain = mask.split("@")
+                first, last = local[0], local[1:].removeprefix(LOCAL_STARS)
+                for part, shown in (("domain", domain), ("first", first), ("last", last)):
+                    counts[part][shown] = counts[part].get(shown, 0) + 1
+        return MailMix(
+            post_only=1 - having / dossiers if dossiers else 1.0,
+            domains=counts["domain"],
+            firsts=counts["first"],
+            lasts=counts["last"],
+        )
+
+    def _receives(self, entry: DirectoryEntry) -> str:
+        return entry.receives(self._now() - NEW_ADDRESS_WAIT)
+
+    def _contact(self, entry: DirectoryEntry) -> Contact:
+        account, person = entry.account, entry.subject
+        return Contact(
+            account_id=account.id,
+            qualite=entry.qualite,
+            numero=entry.numero,
+            status=account.dossier_status,
+            credential_version=account.credential_version,
+            has_password=account.password is not None,
+            email=self._receives(entry),
+            confirmed_email=entry.confirmed_email,
+            given_names=person.given_names,
+            usage_name=person.usage_name,
+            family_name=person.family_name,
+            birthdate=person.birthdate,
+            address=person.address,
+        )
 
 
 class MemorySessions(_Store):
@@ -403,6 +529,281 @@ class MemoryAttempts(_Store):
 def _forget(failures: dict[str, datetime], *, before: datetime) -> None:
     for try_id in [name for name, at in failures.items() if at <= before]:
         del failures[try_id]
+
+
+@dataclass
+class _Slot:
+    """One account's temporary password of one channel."""
+
+    kept: TemporaryPassword
+    asked_at: datetime
+    forget_at: datetime
+    holder: str = ""
+    tries: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+class MemoryTemporaryPasswords(_Store):
+    """The port ``TemporaryPasswords``."""
+
+    def __init__(self, policy: TryPolicy, *, now: Now) -> None:
+        super().__init__()
+        self._policy = policy
+        self._now = now
+        self._slots: dict[tuple[str, Channel], _Slot] = {}
+
+    def request(self, account_id: str, channel: Channel, promise: int, *, version: int) -> None:
+        """Note a request. A secret that is alive stays so until the newer one is drawn."""
+        self._look()
+        with self._lock:
+            now, slot = self._now(), self._slot(account_id, channel)
+            forget_at = now + REQUEST_LIFETIME + REMEMBERED
+            if slot is not None:
+                if slot.kept.newest >= promise or slot.kept.credential_version > version:
+                    return
+                forget_at = max(forget_at, slot.forget_at)
+            if slot is None or not self._alive(slot.kept, version, now):
+                kept = TemporaryPassword(
+                    account_id, channel, State.REQUESTED, promise, promise, version, None, now, None
+                )
+                self._slots[account_id, channel] = _Slot(kept, now, forget_at)
+                return
+            slot.kept = replace(slot.kept, newest=promise)
+            slot.asked_at, slot.forget_at = now, forget_at
+
+    def issue(
+        self,
+        account_id: str,
+        channel: Channel,
+        promise: int,
+        *,
+        version: int,
+        hashed: PasswordHash,
+        expires_at: datetime,
+    ) -> bool:
+        """Put a freshly drawn secret in the place of the former one; False: it must not leave."""
+        self._look()
+        with self._lock:
+            asked_at, tries, slot = self._now(), {}, self._slot(account_id, channel)
+            if slot is not None:
+                if slot.kept.newest > promise or slot.kept.credential_version > version:
+                    return False
+                if slot.kept.promise == promise:
+                    if slot.kept.opened_until is not None:
+                        return False
+                    tries = slot.tries
+                if slot.kept.newest == promise:
+                    asked_at = slot.asked_at
+            kept = TemporaryPassword(
+                account_id, channel, State.ISSUED, promise, promise, version, hashed, asked_at,
+                expires_at,
+            )  # fmt: skip
+            forget_at = expires_at + REMEMBERED
+            self._slots[account_id, channel] = _Slot(kept, asked_at, forget_at, tries=tries)
+            return True
+
+    def sent(self, account_id: str, channel: Channel, promise: int) -> None:
+        """Note that the message was handed over."""
+        self._look()
+        with self._lock:
+            slot = self._slot(account_id, channel)
+            if slot is not None and slot.kept.promise == promise and slot.kept.hash is not None:
+                slot.kept = replace(slot.kept, state=State.SENT)
+
+    def reserve_try(
+        self, account_id: str, channel: Channel, *, version: int, network: str, browser: str
+    ) -> TemporaryPassword | None:
+        """Count one try as wrong, and give what it is verified against."""
+        self._look()
+        with self._lock:
+            now, slot = self._now(), self._slot(account_id, channel)
+            if slot is None or slot.kept.expires_at is None or slot.kept.expires_at <= now:
+                return None
+            if slot.kept.credential_version != version:
+                return None
+            origins = ("network", network), ("browser", browser)
+            most = max(slot.tries.get(origin, 0) for origin in origins)
+            if slot.kept.wrong_tries >= self._policy.in_all or most >= self._policy.by_origin:
+                return None
+            self._count(slot, origins, 1)
+            return slot.kept.standing(self._policy, at=now)
+
+    def release(self, found: TemporaryPassword, *, network: str, browser: str) -> None:
+        """Take the reserved try back without a verdict."""
+        self._look()
+        with self._lock:
+            self._take_back(found, network, browser)
+
+    def open(
+        self, found: TemporaryPassword, *, network: str, browser: str, holder: str, until: datetime
+    ) -> bool:
+        """Take the reserved try back and lease the secret to ``holder``."""
+        self._look()
+        with self._lock:
+            slot = self._take_back(found, network, browser)
+            if slot is None:
+                return False
+            slot.kept = replace(slot.kept, state=State.SENT, opened_until=until)
+            slot.holder = holder
+            slot.forget_at = max(slot.forget_at, until + REMEMBERED)
+            return True
+
+    def is_open(self, account_id: str, channel: Channel, holder: str) -> bool:
+        """Tell whether ``holder`` still has the lease."""
+        self._look()
+        slot = self._slot(account_id, channel)
+        if slot is None or slot.kept.opened_until is None:
+            return False
+        return slot.kept.opened_until > self._now() and slot.holder == holder
+
+    def use_up(self, account_id: str) -> None:
+        """Forget the secrets of both channels."""
+        self._look()
+        with self._lock:
+            for channel in Channel:
+                self._slots.pop((account_id, channel), None)
+
+    def look(self, account_id: str) -> list[TemporaryPassword]:
+        """Read what is there, for the help desk."""
+        self._look()
+        slots = [self._slot(account_id, channel) for channel in Channel]
+        now = self._now()
+        return [slot.kept.standing(self._policy, at=now) for slot in slots if slot is not None]
+
+    def forget_everything(self) -> None:
+        """Be a store that was emptied."""
+        self._slots.clear()
+
+    def _slot(self, account_id: str, channel: Channel) -> _Slot | None:
+        slot = self._slots.get((account_id, channel))
+        return slot if slot is not None and self._now() < slot.forget_at else None
+
+    def _alive(self, kept: TemporaryPassword, version: int, now: datetime) -> bool:
+        if kept.expires_at is None or kept.credential_version != version:
+            return False
+        return now < max(kept.expires_at, kept.opened_until or now)
+
+    def _take_back(self, found: TemporaryPassword, network: str, browser: str) -> _Slot | None:
+        slot = self._slot(found.account_id, found.channel)
+        if slot is None or slot.kept.hash is None or slot.kept.hash != found.hash:
+            return None
+        if slot.kept.expires_at is None or slot.kept.expires_at <= self._now():
+            return None
+        self._count(slot, (("network", network), ("browser", browser)), -1)
+        return slot
+
+    def _count(self, slot: _Slot, origins: tuple[tuple[str, str], ...], by: int) -> None:
+        slot.kept = replace(slot.kept, wrong_tries=max(0, slot.kept.wrong_tries + by))
+        for origin in origins:
+            slot.tries[origin] = max(0, slot.tries.get(origin, 0) + by)
+
+
+class MemoryResetQuotas(_Store):
+    """The port ``ResetQuotas``."""
+
+    def __init__(self, policy: QuotaPolicy, *, now: Now) -> None:
+        super().__init__()
+        self._policy = policy
+        self._now = now
+        self._counted: dict[tuple[str, str], list[datetime]] = {}
+        self._raised: tuple[int, datetime] | None = None
+
+    def begin(self, network: str, *, by_question: bool) -> None:
+        """Count a reset request of a network."""
+        policy = self._policy
+        windows = [(Quota.NETWORK, ("requests", network), HOUR, policy.requests_an_hour)]
+        if by_question:
+            answers = ("requests by question", network)
+            windows.append((Quota.NETWORK, answers, HOUR, policy.requests_by_question))
+        self._count(windows)
+
+    def mail(self, subject: str) -> None:
+        """Count a mail to the account of a subject."""
+        policy, mails = self._policy, ("mails", subject)
+        self._count(
+            [
+                (Quota.MAIL, mails, HOUR, policy.mails_an_hour),
+                (Quota.MAIL, mails, DAY, policy.mails_a_day),
+            ]
+        )
+
+    def letter(self, subject: str, network: str) -> bool:
+        """Count a letter of a subject, a network and all; True when the breaker holds it."""
+        policy = self._policy
+        of_network = ("letters of network", network)
+        with self._lock:
+            self._count(
+                [
+                    (Quota.LETTER, ("last letter", subject), policy.letter_every, 1),
+                    (
+                        Quota.LETTER,
+                        ("letters", subject),
+                        LETTERS_WINDOW,
+                        policy.letters_in_90_days,
+                    ),
+                    (
+                        Quota.LETTERS_OF_NETWORK,
+                        of_network,
+                        DAY,
+                        policy.letters_of_network_a_day,
+                    ),
+                ]
+            )
+            limit, until = self._raised or (policy.letters_a_day, self._now())
+            limit = limit if self._now() < until else policy.letters_a_day
+            of_all = self._counted.setdefault(("letters", "of all"), [])
+            if len([at for at in of_all if at + DAY > self._now()]) >= limit:
+                return True
+            of_all.append(self._now())
+            return False
+
+    def forget_letter(self, subject: str) -> None:
+        """Let a letter that locked not count for the days until the next one."""
+        self._look()
+        self._counted.pop(("last letter", subject), None)
+
+    def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
+        """Let that many letters of all leave in a day, until then."""
+        self._look()
+        self._raised = (letters_a_day, until)
+
+    def _count(self, windows: list[tuple[Quota, tuple[str, str], timedelta, int]]) -> None:
+        self._look()
+        with self._lock:
+            now = self._now()
+            held: list[tuple[timedelta, Quota]] = []
+            for quota, name, span, limit in windows:
+                within = [at for at in self._counted.get(name, []) if at + span > now]
+                if len(within) >= limit:
+                    held.append((within[-limit] + span - now, quota))
+            if held:
+                left, quota = max(held, key=lambda one: one[0])
+                raise QuotaReached(quota, left)
+            for name in {name for _, name, _, _ in windows}:
+                self._counted.setdefault(name, []).append(now)
+
+
+class MemoryOnce(_Store):
+    """The port ``Once``."""
+
+    def __init__(self, *, now: Now) -> None:
+        super().__init__()
+        self._now = now
+        self._there: dict[str, tuple[str, datetime]] = {}
+
+    def take(self, name: str, value: str, *, lifetime: timedelta) -> str | None:
+        """Put ``value`` under ``name`` unless something is there, and give what was there."""
+        self._look()
+        with self._lock:
+            there, until = self._there.get(name, ("", self._now()))
+            if self._now() < until:
+                return there
+            self._there[name] = (value, self._now() + lifetime)
+            return None
+
+    def give_back(self, name: str) -> None:
+        """Take away what was put."""
+        self._look()
+        self._there.pop(name, None)
 
 
 class MemoryClientFailures(_Store):

@@ -1,6 +1,8 @@
 """Accounts, subjects and the mix of schemes: the same in memory, on SQLite and on PostgreSQL."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from tests.instance import NOON
 NUMERO = NumeroDossier("0234567")
 OURS = PasswordHash("ours:m=19456,t=2,p=1", "$argon2id$ours")
 IMPORTED = PasswordHash("bcrypt:10", "$2b$10$theirs")
+CHOSEN = PasswordHash("ours:m=19456,t=2,p=1", "$argon2id$chosen")
 LATER = NOON + timedelta(hours=1, microseconds=123456)
 
 
@@ -53,6 +56,16 @@ class Directory:
         with self.transaction():
             return self.accounts.signed_in(account, at=LATER, replacement=replacement)
 
+    def choose(self, version=1, hashed=CHOSEN, account_id="account"):
+        with self.transaction():
+            return self.accounts.choose_password(
+                account_id, version=version, hashed=hashed, at=LATER
+            )
+
+    def record(self, address, at=LATER, account_id="account"):
+        with self.transaction():
+            return self.accounts.record_email(account_id, address, at=at)
+
     def subject(self, account_id="account"):
         with self.transaction():
             return self.accounts.get(account_id)
@@ -70,9 +83,8 @@ def in_memory():
         return account
 
     def change(account_id="account", **changes):
-        entry = accounts.entries[account_id]
         if confirmed := changes.pop("confirmed_email", None):
-            entry.subject = replace(entry.subject, email=confirmed, email_verified=True)
+            accounts.entries[account_id].confirmed_email = confirmed
         accounts.change(account_id, **changes)
 
     return Directory(accounts, nullcontext, add, change)
@@ -235,6 +247,75 @@ class TestSignedIn:
         assert directory.find(numero=NumeroDossier("7654321")) == other
 
 
+class TestChoosePassword:
+    @pytest.mark.parametrize("former", [None, IMPORTED, OURS], ids=["none", "imported", "ours"])
+    def test_a_chosen_password_is_in_force_under_the_next_version(self, directory, former):
+        account = directory.add(password=former)
+
+        assert directory.choose() is True
+
+        assert directory.find() == replace(
+            account, password=CHOSEN, credential_version=2, last_sign_in_at=LATER
+        )
+
+    def test_who_comes_second_under_one_version_changes_nothing(self, directory):
+        directory.add()
+        directory.choose()
+
+        assert directory.choose(hashed=PasswordHash(OURS.scheme, "$argon2id$second")) is False
+
+        assert directory.find().password == CHOSEN
+        assert directory.find().credential_version == 2
+
+    @pytest.mark.parametrize("status", [DossierStatus.CLOSED, DossierStatus.DECEASED])
+    def test_a_dossier_that_is_not_active_takes_no_password(self, directory, status):
+        directory.add()
+        directory.change(dossier_status=status)
+
+        assert directory.choose() is False
+
+        assert directory.find().password == OURS
+
+    def test_nobody_chooses_for_an_unknown_account_and_another_one_is_not_touched(self, directory):
+        other = directory.add()
+
+        assert directory.choose(account_id="nobody") is False
+
+        assert directory.find() == other
+
+    def test_a_sign_in_that_began_before_the_choice_is_refused(self, directory):
+        before = directory.add()
+        directory.choose()
+
+        assert directory.signed_in(before) is False
+
+
+class TestRecordEmail:
+    def test_a_recorded_address_outranks_the_one_of_the_import(self, directory):
+        directory.add(email="import@example.org")
+
+        assert directory.record("mine@example.org") is True
+
+        told = directory.subject()
+        assert (told.email, told.email_verified) == ("mine@example.org", True)
+
+    @pytest.mark.parametrize("status", [DossierStatus.CLOSED, DossierStatus.DECEASED])
+    def test_a_dossier_that_is_not_active_records_nothing(self, directory, status):
+        directory.add(email="import@example.org")
+        directory.change(dossier_status=status)
+
+        assert directory.record("mine@example.org") is False
+
+        assert directory.subject().email == "import@example.org"
+
+    def test_nothing_is_recorded_for_an_unknown_account(self, directory):
+        directory.add(email="import@example.org")
+
+        assert directory.record("mine@example.org", account_id="nobody") is False
+
+        assert directory.subject().email == "import@example.org"
+
+
 class TestSubject:
     def test_a_subject_is_what_the_directory_says_of_the_person(self, directory):
         directory.add(numero=NumeroDossier("1234567"), situations=("cotisant", "rente_invalidite"))
@@ -314,6 +395,31 @@ def test_the_mix_is_counted_each_hour_and_when_an_import_raised_the_version(sqli
             raise_version(database)
         assert counted(0.9) == {IMPORTED.scheme: 1, OURS.scheme: 1}
         assert counted(0.2) == {IMPORTED.scheme: 1, OURS.scheme: 2}
+        database.engine.dispose()
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_of_two_forms_sent_at_once_one_chooses_the_password(request, store):
+    url = request.getfixturevalue(f"{store}_url")
+    upgrade(url)
+    app = Flask("accounts")
+    with app.app_context():
+        database = Database(app, url)
+        directory = in_sql(database)
+        directory.add()
+        gate = threading.Barrier(2)
+
+        def choose(name):
+            with app.app_context():
+                gate.wait(10)
+                return directory.choose(hashed=PasswordHash(OURS.scheme, name))
+
+        with ThreadPoolExecutor(2) as pool:
+            chosen = dict(zip(["one", "two"], pool.map(choose, ["one", "two"]), strict=True))
+
+        assert sorted(chosen.values()) == [False, True]
+        assert chosen[directory.find().password.phc] is True
+        assert directory.find().credential_version == 2
         database.engine.dispose()
 
 
