@@ -5,8 +5,11 @@ from pathlib import Path
 from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parents[1]
-INSTALLED = ("altcha.min.js", "altcha.css", "pbkdf2.js", "fr-fr.js", "LICENSE.txt")
-"""What requirements/browser-code.sh puts into idp/static/altcha: not in git, so it may be missing."""
+INSTALLED = {
+    "idp/static/altcha": ("altcha.min.js", "altcha.css", "pbkdf2.js", "fr-fr.js", "LICENSE.txt"),
+    "idp/infra/fonts": ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf", "LICENSE.txt"),
+}
+"""What requirements/browser-code.sh puts there: not in git, so it may be missing."""
 FORBIDDEN = ("demo/", "tests/", "bench/", "keys/", "data/", "node_modules/")
 
 
@@ -22,7 +25,8 @@ def expected() -> set[str]:
         for path in (ROOT / "templates").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    return package | templates | {f"idp/static/altcha/{name}" for name in INSTALLED}
+    installed = {f"{folder}/{name}" for folder, names in INSTALLED.items() for name in names}
+    return package | templates | installed
 
 
 def main(wheel: str) -> int:

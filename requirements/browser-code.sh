@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs package-lock.json and copies what pages load of it into idp/static/altcha (generated: never edited, not in git).
-# Does nothing when it stands there already. Options go to npm; the image gives --omit=dev.
+# Installs package-lock.json and copies what pages load of it into idp/static/altcha, and the faces of letters into
+# idp/infra/fonts (generated: never edited, not in git). Does nothing when they stand there already. Options go to npm; the image gives --omit=dev.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 served=idp/static/altcha
+fonts=idp/infra/fonts
 installed=node_modules/.installed-lock # a copy of the lock file, put there last
 
 is_there() {
@@ -11,6 +12,9 @@ is_there() {
   cmp -s package-lock.json "$installed" || return 1
   for name in altcha.min.js altcha.css pbkdf2.js fr-fr.js LICENSE.txt; do
     [ -s "$served/$name" ] || return 1
+  done
+  for name in DejaVuSansMono.ttf DejaVuSansMono-Bold.ttf LICENSE.txt; do
+    [ -s "$fonts/$name" ] || return 1
   done
 }
 
@@ -32,11 +36,16 @@ echo "Installing package-lock.json." >&2
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error "$@" </dev/null
 widget=node_modules/altcha
 making=$(mktemp -d idp/static/.altcha.XXXXXX)
-trap 'rm -rf "$making"' EXIT
+casting=$(mktemp -d idp/infra/.fonts.XXXXXX)
+trap 'rm -rf "$making" "$casting"' EXIT
 cp "$widget/dist/external/altcha.min.js" "$widget/dist/external/altcha.css" "$widget/dist/workers/pbkdf2.js" \
   "$widget/dist/i18n/fr-fr.js" "$widget/LICENSE.txt" "$making/"
-chmod 755 "$making"
-chmod 644 "$making"/*
-rm -rf "$served"
+typefaces=node_modules/dejavu-fonts-ttf
+cp "$typefaces/ttf/DejaVuSansMono.ttf" "$typefaces/ttf/DejaVuSansMono-Bold.ttf" "$casting/"
+cp "$typefaces/LICENSE" "$casting/LICENSE.txt"
+chmod 755 "$making" "$casting"
+chmod 644 "$making"/* "$casting"/*
+rm -rf "$served" "$fonts"
 mv "$making" "$served"
+mv "$casting" "$fonts"
 cp package-lock.json "$installed"
