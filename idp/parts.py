@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from idp.infra.key_files import KeyFiles
     from idp.infra.once import RedisOnce
     from idp.infra.outbox import SqlOutbox
+    from idp.infra.pending_addresses import RedisPendingAddresses
     from idp.infra.redis_store import RedisStore
     from idp.infra.reset_quotas import RedisResetQuotas
     from idp.infra.secret_files import Secrets
@@ -228,3 +229,10 @@ class Parts:
             self.now,
             fixed_answer=self.settings.anti_robot_answer,
         )
+
+    @cached_property
+    def pending_addresses(self) -> RedisPendingAddresses:
+        """The e-mail addresses that wait for their code."""
+        from idp.infra.pending_addresses import RedisPendingAddresses
+
+        return RedisPendingAddresses(self.redis)

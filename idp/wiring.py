@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 
 from idp import IdpError
 from idp import logs
+from idp.identity.composers import TemporaryPasswordMail
+from idp.identity.composers import notices
+from idp.identity.delivery import Delivery
 from idp.identity.dossier import NumeroPatterns
+from idp.identity.email_address import AddressCodeMail
+from idp.identity.email_address import EmailAddresses
 from idp.identity.hash_pool import HashPool
 from idp.identity.login import ACR_PASSWORD
 from idp.identity.login import SignIn
 from idp.identity.mask import Decoys
+from idp.identity.mask import mask_email
 from idp.identity.new_password import NewPassword
+from idp.identity.outbox import Kind
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
@@ -27,6 +34,7 @@ from idp.oidc.provider import Provider
 from idp.oidc.tokens import Tokens
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
+from idp.parts import templates_dir
 from idp.sealed import Sealer
 from idp.web import Services
 from idp.web.health import WARNING
@@ -74,6 +82,16 @@ def build_services(parts: Parts) -> Services:
         reset=_reset(parts),
         journeys=Journeys(secrets.cookie_keys, lifetime=settings.reset_journey, now=parts.now),
         new_password=_new_password(parts, pool),
+        addresses=EmailAddresses(
+            accounts=parts.accounts,
+            contacts=parts.contacts,
+            pending=parts.pending_addresses,
+            quotas=parts.reset_quotas,
+            outbox=parts.outbox,
+            audit=parts.audit,
+            code_key=secrets.decoy_key,
+            now=parts.now,
+        ),
         anti_robot=parts.anti_robot,
         choices=Sealer(secrets.cookie_keys, "choice:1"),
         privacy_url=settings.privacy_url,
@@ -169,6 +187,52 @@ def _new_password(parts: Parts, pool: HashPool) -> NewPassword:
         outbox=parts.outbox,
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,
+        now=parts.now,
+    )
+
+
+def build_delivery(parts: Parts) -> Delivery | None:
+    """Build what the worker sends mails with; None while no mail server is set.
+
+    Raises:
+        InvalidSender, UnsafeMailServer: a setting of the mail is wrong.
+    """
+    from idp.infra.mail import SmtpMailer
+    from idp.infra.mail import SmtpSecurity
+    from idp.infra.mail import SmtpServer
+    from idp.infra.mail_text import Letterhead
+    from idp.infra.mail_text import MailText
+
+    settings = parts.settings
+    if not settings.smtp_host:
+        return None
+    letterhead = Letterhead(
+        fund_name=settings.fund_name,
+        mail_from=settings.mail_from,
+        sign_in_url=f"{settings.issuer}/connexion",
+        reply_to=settings.mail_reply_to,
+        support_phone=settings.support_phone,
+    )
+    server = SmtpServer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=SmtpSecurity(settings.smtp_security),
+        user=settings.smtp_user,
+        password_file=settings.smtp_password_file,
+        ca_file=settings.smtp_ca_file,
+        timeout=settings.smtp_timeout.total_seconds(),
+    )
+    return Delivery(
+        outbox=parts.outbox,
+        contacts=parts.contacts,
+        composers={
+            Kind.TEMPORARY_PASSWORD: TemporaryPasswordMail(parts.temporaries, parts.passwords),
+            Kind.ADDRESS_CODE: AddressCodeMail(parts.pending_addresses, parts.secrets.decoy_key),
+            **notices(mask_email),
+        },
+        mailer=SmtpMailer(server, MailText(templates_dir(), letterhead)),
+        audit=parts.audit,
+        transaction=parts.database.transaction,
         now=parts.now,
     )
 

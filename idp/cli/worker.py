@@ -1,5 +1,6 @@
 """``idp worker``: run the worker in the foreground until it is told to stop."""
 
+import logging
 from contextlib import suppress
 
 import click
@@ -8,13 +9,14 @@ from idp import StoreUnavailable
 from idp import logs
 from idp.cli import migrated_parts
 from idp.cli import parts
+from idp.wiring import build_delivery
 from idp.worker import Worker
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="Do one round and end, as a timer would want.")
 def worker(once: bool) -> None:
-    """Do what must happen without anybody asking: forget audit events after their retention."""
+    """Do what must happen without anybody asking: send mails, forget what is too old."""
     given = parts()
     with suppress(StoreUnavailable):  # it may come back: rounds are tried again
         migrated_parts()
@@ -22,4 +24,9 @@ def worker(once: bool) -> None:
     if once:
         print(f"{Worker(given).run_once()} audit events forgotten")
     else:
-        Worker(given).run()
+        delivery = build_delivery(given)
+        if delivery is None:
+            logging.getLogger("idp.worker").warning(
+                "IDP_SMTP_HOST is not set: mails wait in the outbox"
+            )
+        Worker(given, delivery).run()

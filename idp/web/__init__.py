@@ -27,6 +27,7 @@ from flask import current_app
 from idp.audit import AuditLog
 from idp.identity.anti_robot import AntiRobot
 from idp.identity.dossier import NumeroPatterns
+from idp.identity.email_address import EmailAddresses
 from idp.identity.login import SignIn
 from idp.identity.new_password import NewPassword
 from idp.identity.reset import Reset
@@ -74,6 +75,7 @@ class Services:
     reset: Reset
     journeys: Journeys
     new_password: NewPassword
+    addresses: EmailAddresses
     anti_robot: AntiRobot
     choices: Sealer
     privacy_url: str
@@ -104,6 +106,7 @@ def services() -> Services:
 def register(app: Flask, given: Services) -> None:
     """Join every page and endpoint to ``app``."""
     from idp.web import account
+    from idp.web import email_address
     from idp.web import errors
     from idp.web import headers
     from idp.web import health
@@ -117,7 +120,7 @@ def register(app: Flask, given: Services) -> None:
     app.extensions[EXTENSION] = given
     headers.register(app, given)
     errors.register(app)
-    for module in (oidc, login, reset, new_password, logout, account, health):
+    for module in (oidc, login, reset, new_password, email_address, logout, account, health):
         app.register_blueprint(module.bp)
     # The type: Flask documents wsgi_app as the place for a middleware.
     app.wsgi_app = Published(app.wsgi_app, given)  # type: ignore[method-assign]

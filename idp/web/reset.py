@@ -102,7 +102,7 @@ def begin() -> Response:
         return _first(given, browser, 400, qualite=qualite, numero=typed, errors=(ROBOT,))
     if journey is None:
         return _first(
-            given, browser, 429, qualite=qualite, numero=typed, notice=_quota_notice(held),
+            given, browser, 429, qualite=qualite, numero=typed, notice=quota_notice(held),
             retry_after=held.retry_after if held else timedelta(0),
         )  # fmt: skip
     return see_other(_address(SECOND, given, journey, browser))
@@ -147,7 +147,7 @@ def choose() -> Response:
             return _second(given, browser, journey, 400, errors=(CHOOSE,))
     if held is not None:
         return _second(
-            given, browser, journey, 429, chosen=chosen, notice=_quota_notice(held),
+            given, browser, journey, 429, chosen=chosen, notice=quota_notice(held),
             retry_after=held.retry_after,
         )  # fmt: skip
     return see_other(_address(THIRD, given, journey, browser))
@@ -287,7 +287,8 @@ def _span(span: timedelta) -> str:
     return f"{span.days} jours" if span.days > 1 else f"{span // timedelta(hours=1)} heures"
 
 
-def _quota_notice(held: QuotaReached | None) -> Notice:
+def quota_notice(held: QuotaReached | None) -> Notice:
+    """Say when to try again, and give nothing away."""
     wait = held.retry_after if held else timedelta(hours=1)
     hours = math.ceil(wait / timedelta(hours=1))
     if hours <= 1:
