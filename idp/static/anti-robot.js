@@ -1,6 +1,6 @@
 // The anti-robot of a form: starts ALTCHA's widget, tells how it goes, and keeps the form usable when it cannot work.
 const SAID = {
-  verifying: "Vérification en cours. Elle prend quelques secondes.",
+  verifying: "Vérification en cours…",
   verified: "Vérification terminée.",
   old: "La vérification date de plus de cinq minutes. Elle sera refaite quand vous continuerez.",
   failed: "La vérification automatique n’a pas abouti. Répondez à la question, s’il vous plaît.",
@@ -116,8 +116,12 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
     }
   });
 
-  form.addEventListener("focusin", () => {
-    if (part.dataset.way === "work" && widget.getState() !== "verified") {
+  form.addEventListener("focusin", (event) => {
+    // What the status says may move what stands below it: a button must not slip away from under the press that
+    // gave it the focus. The form is solved when it is sent, then.
+    const below = part.compareDocumentPosition(event.target) & Node.DOCUMENT_POSITION_FOLLOWING;
+    const inside = part.contains(event.target);
+    if (part.dataset.way === "work" && widget.getState() !== "verified" && (inside || !below)) {
       solveOnce().catch(tellIfOld);
     }
   });
