@@ -5,11 +5,15 @@ the same quotas as a known one.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from idp import IdpError
+
+HOUR = timedelta(hours=1)
+LETTERS_WINDOW = timedelta(days=90)
 
 
 class Quota(StrEnum):
@@ -34,10 +38,10 @@ class QuotaReached(IdpError):
 
 @dataclass(frozen=True, slots=True)
 class QuotaPolicy:
-    """The limits of the values table, product.md.
+    """The limits of the values table, product.md, each 1 or more.
 
-    ``by_question``: of what a network may do, the share left to who answered the question in words
-        instead of letting a browser work.
+    ``requests_by_question``: of what a network may do, the share left to who answered the question
+        in words instead of letting a browser work.
     """
 
     requests_an_hour: int = 20
@@ -70,4 +74,14 @@ class ResetQuotas(Protocol):
         """
 
     def forget_letter(self, subject: str) -> None:
-        """Let a letter that locked not count for the days until the next one."""
+        """Let a letter that locked not count for the days until the next one.
+
+        It still counts for the letters in 90 days and for its network: whoever locks a letter in
+        order to have another sent gets three.
+        """
+
+    def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
+        """Let that many letters of all leave in a day, until then: a campaign was announced.
+
+        A store that is emptied forgets it, and the breaker holds at its usual number again.
+        """

@@ -16,10 +16,14 @@ Expiry is an instant compared with the clock, not a state.
 
 import secrets
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
 from enum import StrEnum
+from string import ascii_letters
+from string import digits
 from typing import Protocol
+from unicodedata import category
 
 from idp.identity.password import PasswordHash
 
@@ -28,9 +32,26 @@ ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
 LENGTH = 12
 LEASE = timedelta(minutes=15)
+REMEMBERED = timedelta(days=1)
+"""After its end, so that the help desk can say what became of it."""
+
 REQUEST_LIFETIME = timedelta(days=14)
+TYPED_LIMIT = 64
+"""Characters; who types more typed no temporary password."""
+
 _SPLIT = ALPHABET.index("S")  # A to R begin a mail's secret, S to 9 a letter's
-_IGNORED = frozenset(" -‐‑‒–—―−_.  \t")
+_PASTED = "\t\n\r._\u00ad\u200b\u2060\ufeff"  # what pages and mails put between letters unseen
+# Look-alikes stay what they are: an I may have been a J or a T, an O a D or a Q, so that to put
+# another symbol in its place would be a guess. The form tells a slip of the finger without a cost.
+_FOLDED = {ord(typed): typed.upper() for typed in ascii_letters + digits}
+_FOLDING: dict[int, str | None] = {
+    **_FOLDED,
+    # The full-width forms of some keyboards, and no more: NFKC would read a ² as a 2.
+    **{place + 0xFEE0: symbol for place, symbol in _FOLDED.items()},
+    **{ord(separator): None for separator in _PASTED},
+    **{place: None for place in range(0x3001) if category(chr(place)) in ("Zs", "Pd")},
+    **dict.fromkeys((0x2212, 0xFE58, 0xFE63, 0xFF0D)),  # minus sign, small and full-width dashes
+}
 
 
 class Channel(StrEnum):
@@ -55,7 +76,11 @@ LIFETIMES = {Channel.MAIL: timedelta(hours=24), Channel.LETTER: timedelta(days=3
 
 
 def draw(channel: Channel) -> str:
-    """Draw a secret: 12 symbols, the first tells the channel, the last checks the others."""
+    """Draw a secret: 12 symbols, the first tells the channel, the last checks the others.
+
+    15 firsts for a mail, 16 for a letter, and 10 times 31 symbols: 53.4 and 53.5 bits. The check
+    symbol adds none.
+    """
     firsts = ALPHABET[:_SPLIT] if channel is Channel.MAIL else ALPHABET[_SPLIT:]
     body = secrets.choice(firsts)
     body += "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - 2))
@@ -68,10 +93,8 @@ def written(secret: str) -> str:
 
 
 def fold(typed: str) -> str:
-    """Fold what was typed to canonical form: case, spaces and dashes do not count."""
-    if len(typed) > 64:
-        return typed
-    return "".join(character for character in typed if character not in _IGNORED).upper()
+    """Fold what was typed to canonical form: case, width, spaces and dashes do not count."""
+    return typed if len(typed) > TYPED_LIMIT else typed.translate(_FOLDING)
 
 
 def has_shape(typed: str) -> bool:
@@ -89,7 +112,11 @@ def channel_of(typed: str) -> Channel | None:
 
 
 def _check_symbol(body: str) -> str:
-    """Weigh each place by a power of 3 modulo 31: any one slip, and any two swapped, show."""
+    """Weigh each place by a power of 3 modulo 31: any one slip, and any two swapped, show.
+
+    31 is prime and 3 generates its 30 residues: the weights of the 11 places, and that of the check
+    symbol (-1, the 15th power), are all different and none is nought.
+    """
     total = sum(ALPHABET.index(symbol) * pow(3, place + 1, 31) for place, symbol in enumerate(body))
     return ALPHABET[total % 31]
 
@@ -118,10 +145,27 @@ class TemporaryPassword:
     wrong_tries: int = 0
     opened_until: datetime | None = None
 
+    def standing(self, policy: "TryPolicy", *, at: datetime) -> "TemporaryPassword":
+        """Tell how it stands at an instant: locked by wrong tries, opened, or its lease over."""
+        opened_until = self.opened_until
+        if opened_until is not None and opened_until <= at:
+            opened_until = None
+        state = self.state
+        if self.wrong_tries >= policy.in_all:
+            state = State.LOCKED
+        elif opened_until is not None:
+            state = State.OPENED
+        return replace(self, state=state, opened_until=opened_until)
+
 
 @dataclass(frozen=True, slots=True)
 class TryPolicy:
-    """How often a temporary password may be typed wrong."""
+    """How often a temporary password may be typed wrong.
+
+    ``by_origin`` belongs to the promise: a retry that draws again gives no network or browser more.
+    ``in_all`` belongs to the secret: one that was locked before its message left would keep the
+    promise from ever being kept.
+    """
 
     by_origin: int = 5
     in_all: int = 50
@@ -145,9 +189,12 @@ class TemporaryPasswords(Protocol):
     ) -> bool:
         """Put a freshly drawn secret in the place of the former one.
 
+        A retry of the same promise draws again, and the first secret dies. A store that forgot the
+        request accepts it: the outbox row is the promise.
+
         Returns:
-            False when a newer request supersedes this one: the message must not leave. A store that
-            forgot the request accepts it: the outbox row is the promise.
+            False when the message must not leave: a newer request or version supersedes this one,
+            or its secret was typed already, so that it did arrive.
         """
 
     def sent(self, account_id: str, channel: Channel, promise: int) -> None:
@@ -157,6 +204,9 @@ class TemporaryPasswords(Protocol):
         self, account_id: str, channel: Channel, *, version: int, network: str, browser: str
     ) -> TemporaryPassword | None:
         """Count one try as wrong ahead of its verification, and give what it is verified against.
+
+        The one that reaches ``TryPolicy.in_all`` comes as LOCKED: it is verified all the same, and
+        if it is wrong, it was the last.
 
         Args:
             account_id: or the keyed hash of an unknown number, for which nothing is kept.
@@ -169,12 +219,16 @@ class TemporaryPasswords(Protocol):
             None when there is none alive, or this network or browser tried 5 times, or it locked.
         """
 
+    def release(self, found: TemporaryPassword, *, network: str, browser: str) -> None:
+        """Take the reserved try back without a verdict: the verification could not be done."""
+
     def open(
         self, found: TemporaryPassword, *, network: str, browser: str, holder: str, until: datetime
     ) -> bool:
         """Take the reserved try back and lease the secret to ``holder`` (a hashed token).
 
-        Whoever held it before has lost it. False when it changed meanwhile.
+        Whoever held it before has lost it. A lease given in time outlives the secret's validity,
+        but not its successor. False when the secret changed, was used up or expired meanwhile.
         """
 
     def is_open(self, account_id: str, channel: Channel, holder: str) -> bool:

@@ -14,21 +14,32 @@ from typing import Protocol
 import pytest
 import redis
 
+from idp.identity.reset_quotas import QuotaPolicy
+from idp.identity.reset_quotas import ResetQuotas
+from idp.identity.temporary_password import TemporaryPasswords
+from idp.identity.temporary_password import TryPolicy
 from idp.infra.attempts import RedisAttempts
 from idp.infra.client_failures import RedisClientFailures
 from idp.infra.codes import TOMBSTONE
 from idp.infra.codes import RedisCodes
+from idp.infra.once import RedisOnce
 from idp.infra.redis_store import RedisStore
+from idp.infra.reset_quotas import RedisResetQuotas
 from idp.infra.sessions import RedisSessions
+from idp.infra.temporary_passwords import RedisTemporaryPasswords
 from idp.limits import AttemptPolicy
 from idp.limits import Attempts
 from idp.limits import ClientFailures
+from idp.limits import Once
 from idp.oidc.authorization import Codes
 from idp.session import Sessions
 from tests.fakes import MemoryAttempts
 from tests.fakes import MemoryClientFailures
 from tests.fakes import MemoryCodes
+from tests.fakes import MemoryOnce
+from tests.fakes import MemoryResetQuotas
 from tests.fakes import MemorySessions
+from tests.fakes import MemoryTemporaryPasswords
 from tests.instance import Clock
 
 IDLE = timedelta(minutes=30)
@@ -40,6 +51,13 @@ class World(Protocol):
     clock: Clock
     sessions: Sessions
     codes: Codes
+    once: Once
+
+    def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
+        """Temporary passwords under a policy."""
+
+    def reset_quotas(self, policy: QuotaPolicy) -> ResetQuotas:
+        """Quotas of the reset under a policy."""
 
     def attempts(self, policy: AttemptPolicy) -> Attempts:
         """Counters under a policy; every one of a world sees the same failures."""
@@ -58,6 +76,15 @@ class MemoryWorld:
         self.clock = clock
         self.sessions = MemorySessions(idle=IDLE, now=clock)
         self.codes = MemoryCodes(self.sessions, tombstone=TOMBSTONE, now=clock)
+        self.once = MemoryOnce(now=clock)
+
+    def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
+        """Temporary passwords in memory."""
+        return MemoryTemporaryPasswords(policy, now=self.clock)
+
+    def reset_quotas(self, policy: QuotaPolicy) -> ResetQuotas:
+        """Quotas in memory."""
+        return MemoryResetQuotas(policy, now=self.clock)
 
     def attempts(self, policy: AttemptPolicy) -> Attempts:
         """Counters in memory."""
@@ -80,6 +107,15 @@ class RedisWorld:
         self.store = RedisStore(url)
         self.sessions = RedisSessions(self.store, idle=IDLE, now=clock)
         self.codes = RedisCodes(self.store)
+        self.once = RedisOnce(self.store)
+
+    def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
+        """Temporary passwords in the store."""
+        return RedisTemporaryPasswords(self.store, policy, now=self.clock)
+
+    def reset_quotas(self, policy: QuotaPolicy) -> ResetQuotas:
+        """Quotas in the store."""
+        return RedisResetQuotas(self.store, policy, now=self.clock)
 
     def attempts(self, policy: AttemptPolicy) -> Attempts:
         """Counters in the store."""

@@ -1,0 +1,163 @@
+"""The quotas of the reset in Redis: what was asked for, by instant, in sliding windows."""
+
+import secrets
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from datetime import timedelta
+
+from idp.identity.reset_quotas import HOUR
+from idp.identity.reset_quotas import LETTERS_WINDOW
+from idp.identity.reset_quotas import Quota
+from idp.identity.reset_quotas import QuotaPolicy
+from idp.identity.reset_quotas import QuotaReached
+from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import redis_failures_told
+from idp.limits import DAY
+
+# One request is one member of each sorted set that counts it. Every window is looked at before any
+# set is written: what one of them refuses counts for none.
+#
+# KEYS  a sorted set for each window; the same one twice where it has two, its widest window last
+# ARGV  1 now (ms)   2 request   3 number of windows   then the window (ms) and limit of each
+# Gives {place of the window that holds longest, wait in ms}, or goes on.
+_COUNT = """
+local now, request, windows = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local margin = 60000  -- instants decide; the time to live only sweeps up after them
+local longest, place = 0, 0
+for nth = 1, windows do
+  local key, window, limit = KEYS[nth], tonumber(ARGV[2 + 2 * nth]), tonumber(ARGV[3 + 2 * nth])
+  if redis.call('ZCOUNT', key, '(' .. (now - window), '+inf') >= limit then
+    -- There is room again when the limit-th from the end is as old as the window.
+    local left = redis.call('ZRANGE', key, -limit, -limit, 'WITHSCORES')[2] + window - now
+    if left > longest then longest, place = left, nth end
+  end
+end
+if place > 0 then return {place, longest} end
+for nth = 1, windows do
+  local key, window = KEYS[nth], tonumber(ARGV[2 + 2 * nth])
+  if key ~= KEYS[nth + 1] then
+    redis.call('ZREMRANGEBYSCORE', key, 0, now - window)
+    redis.call('ZADD', key, now, request)
+    redis.call('PEXPIRE', key, window + margin)
+  end
+end
+"""
+
+_COUNTED = """
+return {0, 0}
+"""
+
+# A letter that is held does not count for the breaker: it has not left.
+# KEYS  after the windows: letters of all, then what an operator raised the breaker to
+# ARGV  after the windows: day (ms), letters a day
+# Gives {0, 1 when it is held}.
+_BREAKER = """
+local of_all, raised = KEYS[windows + 1], KEYS[windows + 2]
+local day, limit = tonumber(ARGV[4 + 2 * windows]), tonumber(ARGV[5 + 2 * windows])
+limit = tonumber(redis.call('GET', raised) or limit)
+redis.call('ZREMRANGEBYSCORE', of_all, 0, now - day)
+if redis.call('ZCARD', of_all) >= limit then return {0, 1} end
+redis.call('ZADD', of_all, now, request)
+redis.call('PEXPIRE', of_all, day + margin)
+return {0, 0}
+"""
+
+_LETTERS_OF_ALL = "reset-letters-of-all"
+_RAISED = "reset-letters-a-day"
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """At most ``limit`` within ``span``, counted under ``key``."""
+
+    quota: Quota
+    key: str
+    span: timedelta
+    limit: int
+
+
+class RedisResetQuotas:
+    """The port ``ResetQuotas``."""
+
+    def __init__(
+        self, store: RedisStore, policy: QuotaPolicy, *, now: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._policy = policy
+        self._now = now
+        self._count = store.script(_COUNT + _COUNTED)
+        self._count_letter = store.script(_COUNT + _BREAKER)
+
+    def begin(self, network: str, *, by_question: bool) -> None:
+        """Count a reset request of a network."""
+        self._store.refuse_strangers_when_nearly_full()
+        policy = self._policy
+        windows = [
+            _Window(Quota.NETWORK, f"reset-requests:{{{network}}}", HOUR, policy.requests_an_hour)
+        ]
+        if by_question:
+            answers = f"reset-requests-by-question:{{{network}}}"
+            windows.append(_Window(Quota.NETWORK, answers, HOUR, policy.requests_by_question))
+        keys, args = self._step(windows)
+        self._refuse(windows, *self._count(keys, args))
+
+    def mail(self, subject: str) -> None:
+        """Count a mail to the account of a subject."""
+        mails = f"reset-mails:{{{subject}}}"
+        windows = [
+            _Window(Quota.MAIL, mails, HOUR, self._policy.mails_an_hour),
+            _Window(Quota.MAIL, mails, DAY, self._policy.mails_a_day),
+        ]
+        keys, args = self._step(windows)
+        self._refuse(windows, *self._count(keys, args))
+
+    def letter(self, subject: str, network: str) -> bool:
+        """Count a letter of a subject, a network and all; True when the breaker holds it."""
+        policy = self._policy
+        letters, of_network = f"reset-letters:{{{subject}}}", f"reset-letters-of:{{{network}}}"
+        windows = [
+            _Window(Quota.LETTER, _last_letter(subject), policy.letter_every, 1),
+            _Window(Quota.LETTER, letters, LETTERS_WINDOW, policy.letters_in_90_days),
+            _Window(Quota.LETTERS_OF_NETWORK, of_network, DAY, policy.letters_of_network_a_day),
+        ]
+        keys, args = self._step(windows)
+        place, answer = self._count_letter(
+            [*keys, _LETTERS_OF_ALL, _RAISED], [*args, _ms(DAY), policy.letters_a_day]
+        )
+        self._refuse(windows, place, answer)
+        return bool(answer)
+
+    def forget_letter(self, subject: str) -> None:
+        """Let a letter that locked not count for the days until the next one."""
+        with redis_failures_told():
+            self._store.client.delete(_last_letter(subject))
+
+    def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
+        """Let that many letters of all leave in a day, until then."""
+        left = max(1, _ms(until - self._now()))
+        with redis_failures_told():
+            self._store.client.set(_RAISED, letters_a_day, px=left)
+
+    def _step(self, windows: Sequence[_Window]) -> tuple[list[str], list[str | int | float]]:
+        args: list[str | int | float] = [
+            int(self._now().timestamp() * 1000),
+            secrets.token_hex(8),
+            len(windows),
+        ]
+        for window in windows:
+            args += (_ms(window.span), window.limit)
+        return [window.key for window in windows], args
+
+    def _refuse(self, windows: Sequence[_Window], place: int, answer: int) -> None:
+        if place:
+            raise QuotaReached(windows[place - 1].quota, timedelta(milliseconds=answer))
+
+
+def _last_letter(subject: str) -> str:
+    return f"reset-last-letter:{{{subject}}}"
+
+
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
