@@ -15,12 +15,15 @@ from flask import render_template
 from jinja2 import StrictUndefined
 from lxml import html
 
+from idp.identity.anti_robot import Challenge
+
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "idp" / "static"
 STYLE_SHEET = STATIC / "pages.css"
 
 PAGE_BUDGET = 60_000
-STYLE_BUDGET = 15_000
+ANTI_ROBOT_BUDGET = 115_000
+STYLE_BUDGET = 17_000
 NBSP = "\N{NO-BREAK SPACE}"
 AA_TEXT = 4.5
 AA_SHAPE = 3.0
@@ -71,8 +74,15 @@ def login(name: str, *, wrong: bool = False, **context: Any) -> State:
         "service_name": "Mes cotisations",
         "franceconnect_url": "",
         "reset_url": "",
+        "challenge": None,
+        "slip": False,
     }
     return State(f"login-{name}", "pages/login.html", quiet | context, wrong)
+
+
+def member_page(page: str, name: str, *, wrong: bool = False, **context: Any) -> State:
+    """A page of the reset, or of what follows it, as its view gives it when all is quiet."""
+    return State(f"{page}-{name}", f"pages/{page}.html", MEMBER_PAGES[page] | context, wrong)
 
 
 def error(name: str, status: int, **context: str) -> State:
@@ -87,6 +97,46 @@ ALL_WAYS = {
     "franceconnect_url": "/franceconnect",
     "reset_url": "/mot-de-passe-oublie",
     "form": LoginForm(cancel_url="/connexion/annuler"),
+}
+RESET = {"reset_url": "/mot-de-passe-oublie"}
+
+CHALLENGE = Challenge(
+    work='{"parameters":{"algorithm":"PBKDF2/SHA-256","cost":5000}}',
+    question="Quel jour vient après le jeudi ?",
+    sealed_question="c2VhbGVk",
+    lifetime_seconds=300,
+)
+ROBOT = Fault("robot", "Répondez à la question, ou cochez « Je ne suis pas un robot ».")
+MASK = "j***dy@c*****.com"
+LATE_LETTER = "mardi 1er décembre"
+PROMISED = {"mail_mask": MASK, "letter_by": LATE_LETTER, "valid_until_words": "24 heures"}
+BY_LETTER = {"channel": "letter", "mail_mask": "", "valid_until_words": "30 jours"}
+LINKS = {"login_url": "/connexion?demande=abc", "again_url": "/mot-de-passe-oublie?demande=abc"}
+OWN = {"form": LoginForm(action="/etape?demande=abc"), "errors": (), "notice": None}
+HELD = Message(
+    "wait",
+    "Un courrier a déjà été demandé",
+    "Un seul mot de passe provisoire par courrier est envoyé à la fois. "
+    "Vous pourrez en demander un autre dans 9 jours.",
+)
+MEMBER_PAGES: dict[str, dict[str, Any]] = {
+    "reset": OWN
+    | {
+        "switch_to": "",
+        "challenge": CHALLENGE,
+        "login_url": LINKS["login_url"],
+        "service_name": "",
+        "privacy_url": "",
+        "terms_url": "",
+    },
+    "reset_channel": OWN | LINKS | {"mail_mask": MASK, "letter_by": LATE_LETTER, "chosen": ""},
+    "reset_sent": LINKS | PROMISED | {"channel": "mail"},
+    "reset_ended": LINKS,
+    "new_password": OWN | {"first": False, "numero_end": "67", "minimum": 12},
+    "choice_ended": {"login_url": LINKS["login_url"], "reset_url": "/mot-de-passe-oublie"},
+    "email_address": OWN | {"first": True, "later_url": "/plus-tard"},
+    "email_code": OWN
+    | {"email_mask": MASK, "later_url": "/plus-tard", "again_url": "/adresse-electronique"},
 }
 
 STATES = [
@@ -137,6 +187,95 @@ STATES = [
         service_name="Déclaration des revenus professionnels anticonstitutionnellement régularisés",
         form=LoginForm(numero="9" * 64),
     ),
+    login("slip", wrong=True, form=TYPED, errors=[Fault("", REFUSAL)], slip=True, **RESET),
+    login("robot", wrong=True, errors=[Fault("", REFUSAL)], challenge=CHALLENGE, slip=False),
+    login("robot-refused", wrong=True, form=TYPED, errors=[ROBOT], challenge=CHALLENGE),
+    member_page("reset", "first"),
+    member_page(
+        "reset",
+        "first-with-links",
+        service_name="Mes cotisations",
+        privacy_url="https://fonds.example/confidentialite",
+        terms_url="https://fonds.example/conditions",
+    ),
+    member_page("reset", "first-with-one-link", terms_url="https://fonds.example/conditions"),
+    member_page(
+        "reset",
+        "empty",
+        wrong=True,
+        errors=(
+            Fault("qualite", "Choisissez « Affilié » ou « Ayant droit »."),
+            Fault("numero", "Saisissez votre numéro de dossier."),
+            ROBOT,
+        ),
+    ),
+    member_page("reset", "robot", wrong=True, form=TYPED, errors=(ROBOT,)),
+    member_page(
+        "reset",
+        "switch",
+        wrong=True,
+        form=NINE_DIGITS,
+        errors=(Fault("numero", "Ce numéro a la forme d'un numéro d'ayant droit."),),
+        switch_to="ayant_droit",
+    ),
+    member_page("reset", "wait", wrong=True, form=TYPED, notice=WAIT),
+    member_page("reset", "no-cookies", notice=Message("warning", "Cookies", "Refusés.")),
+    member_page("reset_channel", "both"),
+    member_page("reset_channel", "long", mail_mask="j***dy@c*****.associations-francaises"),
+    member_page("reset_channel", "both-no-phone", support_phone=""),
+    member_page("reset_channel", "post-only", mail_mask=""),
+    member_page("reset_channel", "post-only-no-phone", mail_mask="", support_phone=""),
+    member_page(
+        "reset_channel",
+        "none-chosen",
+        wrong=True,
+        errors=(Fault("canal", "Choisissez comment recevoir votre mot de passe."),),
+    ),
+    member_page(
+        "reset_channel",
+        "post-only-refused",
+        wrong=True,
+        mail_mask="",
+        errors=(Fault("canal", "Choisissez comment recevoir votre mot de passe."),),
+    ),
+    member_page("reset_channel", "held", wrong=True, chosen="letter", notice=HELD),
+    member_page("reset_channel", "held-post-only", wrong=True, mail_mask="", notice=HELD),
+    member_page("reset_sent", "mail"),
+    member_page("reset_sent", "letter", **BY_LETTER),
+    member_page("reset_sent", "letter-no-phone", support_phone="", **BY_LETTER),
+    member_page("reset_ended", "ended", wrong=True),
+    member_page("new_password", "renewed"),
+    member_page("new_password", "first", first=True),
+    member_page("new_password", "keeps-number", form=LoginForm(numero="1234567")),
+    member_page("new_password", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("new_password", "busy", wrong=True, notice=WAIT),
+    member_page(
+        "new_password",
+        "weak",
+        wrong=True,
+        errors=(
+            Fault("password", "Ce mot de passe est trop court : il faut 12 caractères."),
+            Fault("password", "Ce mot de passe se devine trop facilement."),
+        ),
+    ),
+    member_page(
+        "new_password",
+        "typed-otherwise",
+        wrong=True,
+        errors=(Fault("confirm", "Les deux saisies ne sont pas identiques."),),
+    ),
+    member_page("choice_ended", "ended", wrong=True),
+    member_page("email_address", "first"),
+    member_page("email_address", "renewed", first=False),
+    member_page(
+        "email_address", "wrong", wrong=True, errors=(Fault("email", "Saisissez une adresse."),)
+    ),
+    member_page("email_address", "wait", wrong=True, notice=WAIT),
+    member_page("email_code", "sent"),
+    member_page(
+        "email_code", "wrong", wrong=True, errors=(Fault("code", "Ce code n'est pas le bon."),)
+    ),
+    member_page("email_code", "wait", wrong=True, notice=WAIT),
     *(error(str(status), status) for status in (400, 403, 404, 405, 413, 429, 500, 503)),
     error("unknown-status", 418),
     error("incident", 500, incident="2f6c-91b0", link="/connexion", link_label="Me connecter"),
@@ -270,7 +409,7 @@ def test_a_page_holds_no_inline_style_script_or_handler_and_loads_only_its_own_f
     assert not page.xpath("//a[starts-with(@href, 'javascript:')]")
     addresses = page.xpath("//link/@href | //script/@src | //img/@src | //source/@srcset")
     assert addresses
-    assert all(re.fullmatch(r"/static/[\w.-]+\?v=\w+", address) for address in addresses)
+    assert all(re.fullmatch(r"/static/(altcha/)?[\w.-]+\?v=\w+", address) for address in addresses)
     assert all((STATIC / name).is_file() for name in loaded(page))
 
 
@@ -307,7 +446,7 @@ def test_what_went_wrong_is_announced_and_takes_the_focus(state):
     page = document(state)
     alerts = page.xpath("//*[@role = 'alert']")
 
-    expected = 1 if state.wrong and state.page == "pages/login.html" else 0
+    expected = 1 if state.wrong and page.xpath("//form") else 0
     assert len(alerts) == expected
     assert len(page.xpath("//@autofocus")) == expected
     assert all(alert.get("tabindex") == "-1" for alert in alerts)
@@ -336,9 +475,11 @@ def test_a_page_with_all_that_it_loads_weighs_little(state):
     text = source(state)
     files = loaded(html.document_fromstring(text))
 
-    weight = len(text.encode()) + sum((STATIC / name).stat().st_size for name in files)
+    widget = {name for name in files if name.startswith("altcha/")}
+    weight = len(text.encode()) + sum((STATIC / name).stat().st_size for name in files - widget)
 
     assert weight < PAGE_BUDGET
+    assert sum((STATIC / name).stat().st_size for name in widget) < ANTI_ROBOT_BUDGET
 
 
 @every_state
