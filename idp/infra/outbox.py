@@ -102,7 +102,7 @@ class SqlOutbox:
                 "until": now + LEASE,
             },
         )
-        return sorted(map(_promise, rows), key=lambda claimed: (claimed.due_at, claimed.id))
+        return sorted(map(promise_of, rows), key=lambda claimed: (claimed.due_at, claimed.id))
 
     def done(self, promise: Promise, *, batch: str = "") -> bool:
         """Note that it left; False when the lease was lost meanwhile."""
@@ -142,13 +142,13 @@ class SqlOutbox:
         if batch:
             wanted.append(_OUTBOX.c.batch == batch)
         listed = select(_OUTBOX).where(*wanted).order_by(_OUTBOX.c.id).limit(limit)
-        return [_promise(row) for row in self._database.execute(listed)]
+        return [promise_of(row) for row in self._database.execute(listed)]
 
     def of_account(self, account_id: str, *, limit: int) -> list[Promise]:
         """List what was promised to one account, the newest first."""
         of_account = _OUTBOX.c.account_id == account_id
         listed = select(_OUTBOX).where(of_account).order_by(_OUTBOX.c.id.desc()).limit(limit)
-        return [_promise(row) for row in self._database.execute(listed)]
+        return [promise_of(row) for row in self._database.execute(listed)]
 
     def retry(self, promise_id: int) -> Promise | None:
         """Let a dead row wait again, due at once; None when it is not dead or outlived."""
@@ -198,7 +198,7 @@ class SqlOutbox:
             .values(state=str(PromiseState.WAITING), due_at=now, tries=0, fault="", done_at=None)
             .returning(*_OUTBOX.c)
         )
-        return sorted(map(_promise, rows), key=lambda revived: revived.id)
+        return sorted(map(promise_of, rows), key=lambda revived: revived.id)
 
     def _finish(
         self, promise: Promise, state: PromiseState, *, fault: str, batch: str = ""
@@ -229,7 +229,8 @@ def _leased(promise: Promise) -> Update:
     )
 
 
-def _promise(row: Row[Any]) -> Promise:  # Any: the columns of one row
+def promise_of(row: Row[Any]) -> Promise:  # Any: the columns of one row
+    """Read a row of the outbox's table."""
     return Promise(
         id=row.id,
         kind=Kind(row.kind),
