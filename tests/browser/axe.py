@@ -29,7 +29,7 @@ def script() -> str:
     """The text of axe-core, as npm installed it."""
     path: Path = SCRIPT
     if not path.is_file():
-        message = "axe-core is not installed: npm ci --ignore-scripts at the root of the repository"
+        message = "axe-core is not installed: requirements/browser-code.sh"
         raise ServerMissing(message)
     return path.read_text(encoding="utf-8")
 
