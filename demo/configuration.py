@@ -1,4 +1,7 @@
-"""What the demo services know of themselves and of the identity provider: ``data/demo.json``."""
+"""What the demo services know of themselves and of the identity provider: ``data/demo.json``.
+
+And where the provider hands its mails over: to the local mailbox, whatever their recipient.
+"""
 
 import json
 import os
@@ -6,6 +9,20 @@ from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+
+MAIL_FROM = "ne-pas-repondre@caisse.example"
+REPLY_TO = "assistance@caisse.example"
+
+
+def mail_settings(smtp_port: int) -> dict[str, str]:
+    """The provider's settings for mail."""
+    return {
+        "IDP_SMTP_HOST": "127.0.0.1",
+        "IDP_SMTP_PORT": str(smtp_port),
+        "IDP_SMTP_SECURITY": "none",
+        "IDP_MAIL_FROM": MAIL_FROM,
+        "IDP_MAIL_REPLY_TO": REPLY_TO,
+    }
 
 
 @dataclass(frozen=True, slots=True)

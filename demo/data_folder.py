@@ -33,6 +33,7 @@ class DataFolder:
         self.demo_file = self.path / "demo.json"
         self.valkey = self.path / "valkey"
         self.logs = self.path / "logs"
+        self.mailbox = self.path / "mailbox"
 
     def make(self) -> None:
         """Make what is missing.
@@ -43,7 +44,7 @@ class DataFolder:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.chmod(0o700)
-            for folder in (self.valkey, self.logs):
+            for folder in (self.valkey, self.logs, self.mailbox):
                 folder.mkdir(mode=0o700, exist_ok=True)
             for log in self.logs.glob("*.log"):
                 log.unlink()  # logs are those of the last start

@@ -12,7 +12,15 @@ PEOPLE = (
 )
 
 
-def screen(*, issuer: str, demo_origin: str, data: Path, seconds: float, is_usual: bool) -> str:
+def screen(
+    *,
+    issuer: str,
+    demo_origin: str,
+    mailbox_origin: str,
+    data: Path,
+    seconds: float,
+    is_usual: bool,
+) -> str:
     """Say where to click, as whom, where everything is and how it stops.
 
     ``is_usual``: ``data`` is the folder that ``bin/idp`` and ``.gitignore`` know of.
@@ -30,6 +38,8 @@ def screen(*, issuer: str, demo_origin: str, data: Path, seconds: float, is_usua
   Click here           {demo_origin}
                        a demo service: press "Se connecter", sign in, come back known
   Second service       {demo_origin}/attestations (asks nothing once you are signed in)
+  Mailbox              {mailbox_origin}
+                       every mail that is sent stays here, whatever its recipient
   Identity provider    {issuer}
   Discovery            {issuer}/.well-known/openid-configuration
 

@@ -9,6 +9,7 @@ import argparse
 import http.client
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 
 from demo.children import Child
+from demo.configuration import mail_settings
 from demo.data_folder import DataFolder
 from demo.data_folder import FolderInUse
 from demo.data_folder import UnusableFolder
@@ -44,6 +46,14 @@ PINNED = (
     "IDP_KEYS_DIR",
     "IDP_SECRETS_DIR",
     "IDP_DEFAULT_CLIENT_ID",
+    "IDP_SMTP_HOST",
+    "IDP_SMTP_PORT",
+    "IDP_SMTP_SECURITY",
+    "IDP_SMTP_USER",
+    "IDP_SMTP_PASSWORD_FILE",
+    "IDP_SMTP_CA_FILE",
+    "IDP_MAIL_FROM",
+    "IDP_MAIL_REPLY_TO",
     "IDP_ENV_FILE",
     "IDP_BIND",
     "GUNICORN_CMD_ARGS",
@@ -65,6 +75,7 @@ class Options:
 
     port: int
     demo_port: int
+    mailbox_port: int
     data: Path
 
 
@@ -88,10 +99,14 @@ def _options(arguments: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(prog="bin/start", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--port", type=_port, default=8000, help="of the provider (8000)")
     parser.add_argument("--demo-port", type=_port, default=8001, help="of the services (8001)")
+    parser.add_argument("--mailbox-port", type=_port, help="of the mailbox (one above the others)")
     parser.add_argument("--data", type=Path, default=USUAL_DATA, help="data folder (data)")
-    options = Options(**vars(parser.parse_args(arguments)))
-    if options.port == options.demo_port:
-        parser.error("--port and --demo-port must differ")
+    given = parser.parse_args(arguments)
+    if given.mailbox_port is None:
+        given.mailbox_port = max(given.port, given.demo_port) + 1
+    options = Options(**vars(given))
+    if len({options.port, options.demo_port, options.mailbox_port}) < 3:
+        parser.error("--port, --demo-port and --mailbox-port must differ")
     return options
 
 
@@ -115,6 +130,7 @@ def _run(options: Options, started: float) -> int:
     # "localhost" may be either; another site than 127.0.0.1 for the browser, as in production.
     binds = addresses(options.port, "--port", ipv6=True)
     demo_binds = addresses(options.demo_port, "--demo-port", ipv6=False)
+    addresses(options.mailbox_port, "--mailbox-port", ipv6=False)
     folder = DataFolder(options.data)
     folder.make()
     with ExitStack() as stack:
@@ -127,7 +143,9 @@ def _run(options: Options, started: float) -> int:
             )
             valkey.start()
             stack.callback(valkey.stop)
-            environment = _prepare(folder, valkey, issuer, demo_origin)
+            mailbox, smtp_port = _open_mailbox(folder, options.mailbox_port)
+            stack.callback(mailbox.end)
+            environment = _prepare(folder, valkey, issuer, demo_origin, smtp_port)
             web = _serve(
                 "The identity provider", "idp.app:create_app()", binds, environment, folder
             )
@@ -144,6 +162,7 @@ def _run(options: Options, started: float) -> int:
                 stack.callback(server.ask_to_end)
             _wait_until_ready(web, options.port, "/readyz")
             _wait_until_ready(demo, options.demo_port, "/")
+            _wait_until_ready(mailbox, options.mailbox_port, "/")
             worker = Child(  # nobody waits for it: it starts when the others have
                 "The worker",
                 [sys.executable, "-m", "idp", "worker"],
@@ -157,20 +176,39 @@ def _run(options: Options, started: float) -> int:
                 screen(
                     issuer=issuer,
                     demo_origin=demo_origin,
+                    mailbox_origin=f"http://127.0.0.1:{options.mailbox_port}",
                     data=folder.path,
                     seconds=seconds,
                     is_usual=folder.path == USUAL_DATA.resolve(),
                 )
             )
             sys.stdout.flush()
-            _watch([worker, demo, web, valkey.child])
+            _watch([worker, demo, web, mailbox, valkey.child])
         except StopAsked:
             print("\n  Stopping.", flush=True)
     return 0
 
 
+def _open_mailbox(folder: DataFolder, port: int) -> tuple[Child, int]:
+    """Start the mailbox; give it and the port that takes its mails, which no other can take."""
+    with socket.create_server(("127.0.0.1", 0)) as smtp:
+        mailbox = Child(
+            "The mailbox",
+            [
+                *(sys.executable, "-m", "demo.mailbox", str(folder.mailbox)),
+                *("--port", str(port), "--smtp-fd", str(smtp.fileno())),
+            ],
+            log=folder.logs / "demo.mailbox.log",
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=ROOT,
+            keep=(smtp.fileno(),),
+        )
+        smtp_port: int = smtp.getsockname()[1]
+        return mailbox, smtp_port
+
+
 def _prepare(
-    folder: DataFolder, valkey: ValkeyServer, issuer: str, demo_origin: str
+    folder: DataFolder, valkey: ValkeyServer, issuer: str, demo_origin: str, smtp_port: int
 ) -> dict[str, str]:
     """Prepare the data and give the environment of the servers."""
     # Imported here: it takes a second, during which the store's server reads its file.
@@ -186,6 +224,7 @@ def _prepare(
             "IDP_REDIS_URL": valkey.url,
             "IDP_DEFAULT_CLIENT_ID": DEFAULT_CLIENT_ID,
             "IDP_SUPPORT_PHONE": "01 23 45 67 89",
+            **mail_settings(smtp_port),
         }
     )
     os.environ["IDP_ENV_FILE"] = str(folder.env_file)
