@@ -15,7 +15,6 @@ from sqlalchemy import bindparam
 from sqlalchemy import case
 from sqlalchemy import func
 from sqlalchemy import literal
-from sqlalchemy import null
 from sqlalchemy import select
 from sqlalchemy import union_all
 
@@ -74,7 +73,7 @@ def _mail_mix() -> Any:  # Any: the type of a compound select says nothing
     """Count, in one reading of the directory, every fragment that a mask may show.
 
     ``rtrim(x, replace(x, '@', ''))`` takes everything after the last ``@`` away: the one way to
-    find it that SQLite and PostgreSQL share. A masked address is ``upto`` and ``domain``.
+    find it that SQLite and PostgreSQL share.
     """
     receives = (
         select(_DOSSIERS.c.qualite, _RECEIVES.label("email"))
@@ -95,35 +94,37 @@ def _mail_mix() -> Any:  # Any: the type of a compound select says nothing
         halves.c.upto,
         domain.label("domain"),
         func.length(func.rtrim(domain, func.replace(domain, ".", ""))).label("dotted"),
-        ((halves.c.upto >= 2) & (func.length(domain) >= 1)).label("is_address"),
     ).cte("parts")
-    last = case(
-        (parts.c.upto - 1 <= SHORT_LOCAL, ""),
-        else_=func.substr(parts.c.email, parts.c.upto - 2, 2),
-    )
-    last_label = case(
-        (parts.c.dotted == 0, ""), else_=func.substr(parts.c.domain, parts.c.dotted + 1)
-    )
+    last_two = func.substr(parts.c.email, parts.c.upto - 2, 2)
+    last_label = func.substr(parts.c.domain, parts.c.dotted + 1)
+    fragments = select(
+        parts.c.qualite,
+        case(((parts.c.upto >= 2) & (parts.c.domain != ""), 1), else_=0).label("is_address"),
+        func.substr(parts.c.email, 1, 1).label("first"),
+        case((parts.c.upto - 1 <= SHORT_LOCAL, ""), else_=last_two).label("last"),
+        func.substr(parts.c.domain, 1, 1).label("domain_first"),
+        case((parts.c.dotted == 0, ""), else_=last_label).label("domain_last"),
+    ).cte("fragments")
 
-    def counted(part: str, one: Any, two: Any, *, of: bool) -> Select[Any]:
+    def counted(part: str, *shown: Any) -> Select[Any]:
+        one, two = (*shown, literal(""), literal(""))[:2]
         return (
             select(
-                parts.c.qualite,
+                fragments.c.qualite,
                 literal(part).label("part"),
                 one.label("one"),
                 two.label("two"),
                 func.count().label("dossiers"),
             )
-            .where(parts.c.is_address.is_(of))
-            .group_by(parts.c.qualite, one, two)
+            .where(fragments.c.is_address == (0 if part == "none" else 1))
+            .group_by(fragments.c.qualite, *shown)
         )
 
-    nothing = null()
     return union_all(
-        counted("none", nothing, nothing, of=False),
-        counted("domain", func.substr(parts.c.domain, 1, 1), last_label, of=True),
-        counted("first", func.substr(parts.c.email, 1, 1), nothing, of=True),
-        counted("last", last, nothing, of=True),
+        counted("none"),
+        counted("domain", fragments.c.domain_first, fragments.c.domain_last),
+        counted("first", fragments.c.first),
+        counted("last", fragments.c.last),
     )
 
 
@@ -197,7 +198,7 @@ class SqlContacts:
             parts = counts.setdefault(
                 Qualite(row.qualite), {"none": {}, "domain": {}, "first": {}, "last": {}}
             )
-            shown = join_domain(row.one, row.two) if row.part == "domain" else lower(row.one or "")
+            shown = join_domain(row.one, row.two) if row.part == "domain" else lower(row.one)
             # Two spellings in SQL may be one in a mask, which has no capitals.
             parts[row.part][shown] = parts[row.part].get(shown, 0) + row.dossiers
         return {qualite: _mix(parts) for qualite, parts in counts.items()}

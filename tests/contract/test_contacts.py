@@ -1,0 +1,367 @@
+"""Contacts and the mix of their addresses: the same in memory, on SQLite and on PostgreSQL."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextlib import nullcontext
+from dataclasses import dataclass
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy import insert
+from sqlalchemy import select
+from sqlalchemy import update
+
+from idp import StoreUnavailable
+from idp.identity.account import Account
+from idp.identity.contact import Contact
+from idp.identity.contact import MailMix
+from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.identity.mask import Decoys
+from idp.identity.mask import mask_email
+from idp.identity.password import PasswordHash
+from idp.infra.accounts import SqlAccounts
+from idp.infra.contacts import SqlContacts
+from idp.infra.migrations.upgrade import upgrade
+from idp.infra.registry import raise_version
+from idp.infra.sql import Database
+from idp.infra.tables import AccountRow
+from idp.infra.tables import DossierRow
+from tests.fakes import DirectoryEntry
+from tests.fakes import MemoryAccounts
+from tests.fakes import MemoryContacts
+from tests.fakes import subject
+from tests.instance import NOON
+
+NUMERO = NumeroDossier("0234567")
+OURS = PasswordHash("ours:m=19456,t=2,p=1", "$argon2id$ours")
+WAIT = timedelta(hours=72)
+INSTANT = timedelta(microseconds=1)
+PERSON = subject()
+ODD_ADDRESSES = (
+    "j@example.org",
+    "bob@example.org",
+    "anne@example.org",
+    "Anne.Martin@Example.ORG",
+    "anne+impots@sub.example.co.uk",
+    "odd@localhost",
+    "two@at@example.org",
+    "élise@école.fr",
+    "trailing@example.org.",
+    "nobody",
+    "@example.org",
+    "anne@",
+    "@",
+    "@@@",
+)
+
+
+@dataclass
+class Directory:
+    """Contacts under a clock, and how a test writes to them."""
+
+    contacts: MemoryContacts | SqlContacts
+    accounts: MemoryAccounts | SqlAccounts
+    transaction: Callable[[], AbstractContextManager[None]]
+    clock: object
+    add: Callable[..., None]
+    close: Callable[[str], None]
+
+    def find(self, qualite=Qualite.AFFILIE, numero=NUMERO):
+        with self.transaction():
+            return self.contacts.find(qualite, numero)
+
+    def get(self, account_id="account"):
+        with self.transaction():
+            return self.contacts.get(account_id)
+
+    def record(self, address):
+        with self.transaction():
+            assert self.accounts.record_email("account", address, at=self.clock())
+
+    def mix(self, qualite=Qualite.AFFILIE):
+        with self.transaction():
+            return self.contacts.mail_mix(qualite)
+
+
+def in_memory(clock):
+    accounts = MemoryAccounts()
+
+    def add(account_id="account", numero=NUMERO, qualite=Qualite.AFFILIE, password=OURS, **person):
+        account = Account(account_id, DossierStatus.ACTIVE, password, 1, None)
+        accounts.add(DirectoryEntry(account, qualite, numero, subject(**person)))
+
+    def close(account_id):
+        accounts.change(account_id, dossier_status=DossierStatus.CLOSED)
+
+    contacts = MemoryContacts(accounts, now=clock)
+    return Directory(contacts, accounts, nullcontext, clock, add, close)
+
+
+def in_sql(database, clock):
+    def add(account_id="account", numero=NUMERO, qualite=Qualite.AFFILIE, password=OURS, **person):
+        spoken_of = subject(**person)
+        names = "family_name usage_name given_names gender birthdate email phone updated_at"
+        with database.transaction():
+            made = database.execute(
+                insert(DossierRow).values(
+                    qualite=str(qualite),
+                    numero_dossier=numero.value,
+                    **{name: getattr(spoken_of, name) for name in names.split()},
+                    **{f"address_{n}": line for n, line in enumerate(spoken_of.address, 1)},
+                    status="active",
+                )
+            )
+            database.execute(
+                insert(AccountRow).values(
+                    id=account_id,
+                    dossier_id=made.inserted_primary_key[0],
+                    password_hash=password.phc if password else None,
+                    password_scheme=password.scheme if password else None,
+                    credential_version=1,
+                    created_at=NOON,
+                )
+            )
+
+    def close(account_id):
+        dossier = select(AccountRow.dossier_id).where(AccountRow.id == account_id)
+        with database.transaction():
+            database.execute(
+                update(DossierRow).where(DossierRow.id.in_(dossier)).values(status="closed")
+            )
+
+    contacts = SqlContacts(database, now=clock)
+    return Directory(contacts, SqlAccounts(database), database.transaction, clock, add, close)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def directory(request, clock):
+    if request.param == "memory":
+        yield in_memory(clock)
+        return
+    url = request.getfixturevalue(f"{request.param}_url")
+    upgrade(url)
+    with Flask("contacts").app_context() as context:
+        database = Database(context.app, url)
+        yield in_sql(database, clock)
+        database.engine.dispose()
+
+
+class TestContact:
+    def test_a_contact_is_found_by_qualite_and_number_and_by_account(self, directory):
+        directory.add()
+
+        expected = Contact(
+            account_id="account",
+            qualite=Qualite.AFFILIE,
+            numero=NUMERO,
+            status=DossierStatus.ACTIVE,
+            credential_version=1,
+            has_password=True,
+            email=PERSON.email,
+            confirmed_email="",
+            given_names=PERSON.given_names,
+            usage_name=PERSON.usage_name,
+            family_name=PERSON.family_name,
+            birthdate=PERSON.birthdate,
+            address=PERSON.address,
+        )
+        assert directory.find() == directory.get() == expected
+
+    def test_nobody_is_found_under_an_unknown_number_the_other_box_or_identifier(self, directory):
+        directory.add()
+
+        assert directory.find(numero=NumeroDossier("7654321")) is None
+        assert directory.find(Qualite.AYANT_DROIT) is None
+        assert directory.get("nobody") is None
+
+    def test_an_account_without_a_password_says_so(self, directory):
+        directory.add(password=None)
+
+        assert directory.find().has_password is False
+
+    def test_a_closed_dossier_is_found_with_its_status(self, directory):
+        directory.add()
+        directory.close("account")
+
+        assert directory.find().status is DossierStatus.CLOSED
+
+
+class TestWhoReceivesAReset:
+    def test_a_new_address_receives_one_after_72_hours_and_the_former_one_until_then(
+        self, directory, clock
+    ):
+        directory.add(email="import@example.org")
+        directory.record("mine@example.org")
+        at_once = directory.get()
+        clock.advance(WAIT - INSTANT)
+        just_before = directory.get()
+        clock.advance(INSTANT)
+        then = directory.get()
+
+        assert (at_once.email, at_once.confirmed_email) == (
+            "import@example.org",
+            "mine@example.org",
+        )
+        assert just_before.email == "import@example.org"
+        assert then.email == "mine@example.org"
+
+    def test_a_first_address_receives_none_before_72_hours(self, directory, clock):
+        directory.add(email="")
+        directory.record("mine@example.org")
+        before = directory.get().email
+        clock.advance(WAIT)
+
+        assert (before, directory.get().email) == ("", "mine@example.org")
+
+    def test_a_confirmed_address_goes_on_receiving_while_its_successor_waits(
+        self, directory, clock
+    ):
+        directory.add(email="import@example.org")
+        directory.record("first@example.org")
+        clock.advance(WAIT)
+        directory.record("second@example.org")
+        meanwhile = directory.get().email
+        clock.advance(WAIT)
+
+        assert (meanwhile, directory.get().email) == ("first@example.org", "second@example.org")
+
+    def test_a_thief_who_records_two_addresses_in_a_row_receives_no_reset(self, directory, clock):
+        directory.add(email="import@example.org")
+        directory.record("thief@example.org")
+        clock.advance(WAIT - INSTANT)
+        directory.record("thief-again@example.org")
+        clock.advance(INSTANT)
+
+        assert directory.get().email == "import@example.org"
+
+    def test_an_address_that_the_fund_corrects_meanwhile_is_used_at_once(self, directory):
+        # The import is the fund's word; nothing recorded here but a confirmed address outranks it.
+        directory.add("account", email="import@example.org")
+        directory.record("mine@example.org")
+
+        assert directory.get().email == "import@example.org"
+
+
+class TestMailMix:
+    def test_an_empty_directory_has_no_address_at_all(self, directory):
+        assert directory.mix() == MailMix(1.0, {}, {}, {})
+
+    def test_every_fragment_of_a_mask_is_counted(self, directory):
+        addresses = ["Anne@gmail.com", "andre@GMAIL.com", "bob@orange.fr", ""]
+        for n, address in enumerate(addresses):
+            directory.add(f"account-{n}", NumeroDossier(f"123456{n}"), email=address)
+
+        assert directory.mix() == MailMix(
+            post_only=0.25,
+            domains={"g*****.com": 2, "o*****.fr": 1},
+            firsts={"a": 2, "b": 1},
+            lasts={"ne": 1, "re": 1, "": 1},
+        )
+
+    def test_each_qualite_has_its_own_and_a_closed_dossier_has_no_part(self, directory):
+        directory.add("one", email="anne@gmail.com")
+        directory.add("closed", NumeroDossier("7654321"), email="zoe@free.fr")
+        directory.add("other", qualite=Qualite.AYANT_DROIT, email="")
+        directory.close("closed")
+
+        assert directory.mix().domains == {"g*****.com": 1}
+        assert directory.mix(Qualite.AYANT_DROIT) == MailMix(1.0, {}, {}, {})
+
+    def test_only_an_address_that_may_receive_a_reset_has_a_part(self, directory):
+        directory.add(email="anne@gmail.com")
+        directory.record("anne@free.fr")
+
+        assert directory.mix().domains == {"g*****.com": 1}
+
+    @pytest.mark.parametrize("address", ODD_ADDRESSES)
+    def test_a_decoy_of_a_directory_of_one_is_its_own_mask(self, directory, address):
+        # Every fragment that SQL counts is one that the mask of a person shows: no decoy betrays
+        # itself by its alphabet, and no person either.
+        directory.add(email=address)
+        decoys = Decoys(b"k" * 32, directory.contacts, post_only_share=None)
+
+        with directory.transaction():
+            assert decoys.contact_mask("subject", Qualite.AFFILIE) == mask_email(address)
+
+
+def test_the_mix_is_counted_each_hour_and_when_an_import_raised_the_version(sqlite_url, clock):
+    upgrade(sqlite_url)
+    with Flask("contacts").app_context() as context:
+        database = Database(context.app, sqlite_url)
+        directory = in_sql(database, clock)
+        at = [0.0]
+        contacts = SqlContacts(database, now=clock, monotonic=lambda: at[0])
+
+        def counted(seconds):
+            at[0] += seconds
+            with database.transaction():
+                return sum(contacts.mail_mix(Qualite.AFFILIE).firsts.values())
+
+        directory.add()
+        first = counted(0)
+        directory.add("another", NumeroDossier("7654321"))
+        assert (first, counted(3599), counted(2)) == (1, 1, 2)
+        directory.add("third", NumeroDossier("7654322"))
+        with database.transaction():
+            raise_version(database)
+        assert (counted(0.9), counted(0.2)) == (2, 3)
+        database.engine.dispose()
+
+
+def test_a_known_and_an_unknown_number_cost_one_and_the_same_statement(sqlite_url, clock):
+    # Timing: what runs must not depend on whether somebody is there.
+    upgrade(sqlite_url)
+    with Flask("contacts").app_context() as context:
+        database = Database(context.app, sqlite_url)
+        directory = in_sql(database, clock)
+        directory.add()
+        ran = []
+        event.listen(
+            database.engine,
+            "before_cursor_execute",
+            lambda _connection, _cursor, statement, *_rest: ran.append(statement),
+        )
+
+        assert directory.find() is not None
+        assert directory.find(numero=NumeroDossier("7654321")) is None
+
+        assert len(ran) == 2
+        assert ran[0] == ran[1]
+        database.engine.dispose()
+
+
+def test_a_store_that_is_not_ready_is_not_an_unknown_number(tmp_path, clock):
+    with Flask("contacts").app_context() as context:
+        database = Database(context.app, f"sqlite:///{tmp_path / 'empty.sqlite'}")
+        contacts = SqlContacts(database, now=clock)
+
+        with pytest.raises(StoreUnavailable):
+            contacts.find(Qualite.AFFILIE, NUMERO)
+        with pytest.raises(StoreUnavailable):
+            contacts.get("account")
+        with pytest.raises(StoreUnavailable):
+            contacts.mail_mix(Qualite.AFFILIE)
+        database.engine.dispose()
+
+
+def test_a_letter_needs_a_street_and_a_town():
+    contact = Contact(
+        "account", Qualite.AFFILIE, NUMERO, DossierStatus.ACTIVE, 1, True, "", "", "", "", "", "",
+        ("MME ANNE MARTIN", "", "12 RUE DES LILAS", "", "75012 PARIS", ""),
+    )  # fmt: skip
+
+    assert contact.has_postal_address
+    for address in [("MME ANNE MARTIN", "", " ", "", "75012 PARIS", ""), ("",) * 6]:
+        assert not replace(contact, address=address).has_postal_address
+
+
+def test_a_contact_says_no_name_and_no_address_in_a_log(clock):
+    directory = in_memory(clock)
+    directory.add()
+
+    assert repr(directory.get()) == "Contact(account)"
