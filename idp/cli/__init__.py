@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "check settings, stores, clock, keys and permissions, one line each",
     "dossiers": "the directory: import, show",
     "keys": "signing keys: add, list, prune",
+    "letters": "letters: print, list, reissue, purge, release, campaign",
     "migrate": "bring the SQL schema up to date",
     "outbox": "what was promised by mail and letter: list, retry",
     "secrets": "generate the secrets that are missing",

@@ -61,7 +61,7 @@ _ADDRESS_LEFT, _ADDRESS_FIRST, _ADDRESS_STEP = 112, 61, 4.5
 _FIRST_FOLD, _SECOND_FOLD = 99, 198
 _BODY_TOP, _BODY_END = 104, 197
 _FRAME_TOP, _FRAME_HEIGHT = 204, 30
-_SECRET_LINE, _SECRET_POINTS = 219, 24
+_SECRET_LINE, _SECRET_POINTS = 220, 24
 _FOOT = 284
 _QR_SIZE = 27
 
@@ -249,7 +249,7 @@ class LetterPress:
         canvas.setFillColor(_QUIET)
         canvas.drawCentredString(_WIDTH / 2, _y(_FRAME_TOP + 6), "Votre mot de passe provisoire")
         validity, *below = words.lower
-        _flow(canvas, [validity], _FRAME_TOP + 21, _RIGHT, _CENTRED)
+        _flow(canvas, [validity], _FRAME_TOP + 21.5, _RIGHT, _CENTRED)
         top = _FRAME_TOP + _FRAME_HEIGHT + 5.0
         for paragraph in below:
             top = _flow(canvas, [paragraph], top, _RIGHT, _PLAIN)
