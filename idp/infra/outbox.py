@@ -45,9 +45,10 @@ _DUE = (
     .order_by(*_OLDEST_FIRST)
     .limit(bindparam("how_many"))
     .with_for_update(skip_locked=True)  # SQLite has one writer at a time, and no such clause
-    # As a common table expression: PostgreSQL runs one that locks once, a subquery maybe for each
-    # row, and would then take more than the limit.
-    .cte("due")
+    # PostgreSQL runs a common table expression once, a mere subquery maybe for each row, and would
+    # then take more than the limit. Inside, since the driver of SQLite takes a statement that
+    # begins with WITH for one that reads: no transaction, no count.
+    .cte("due", nesting=True)
 )
 _CLAIM = (
     update(_OUTBOX)
@@ -166,7 +167,7 @@ class SqlOutbox:
             .order_by(*_OLDEST_FIRST)
             .limit(limit)
             .with_for_update(skip_locked=True)
-            .cte("held")
+            .cte("held", nesting=True)
         )
         result = self._database.execute(
             update(_OUTBOX)
