@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection
 from sqlalchemy import Engine
 from sqlalchemy import Executable
 from sqlalchemy import Result
@@ -100,9 +101,24 @@ class Database:
             StoreUnavailable: the store is away, locked or too slow.
         """
         with sql_failures_told():
-            connection = getattr(self._open, "connection", None) or self._db.session.connection()
-            result: Result[Any] = connection.execute(statement, parameters)
+            result: Result[Any] = self._connection().execute(statement, parameters)
         return result
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of the caller's transaction that may fail without it, by a savepoint.
+
+        Raises:
+            StoreUnavailable: the store is away.
+        """
+        with sql_failures_told():
+            savepoint = self._connection().begin_nested()
+        with sql_failures_told(), savepoint:
+            yield
+
+    def _connection(self) -> Connection:
+        connection: Connection | None = getattr(self._open, "connection", None)
+        return connection or self._db.session.connection()
 
     @contextmanager
     def transaction(self, *, unhurried: bool = False) -> Iterator[None]:
