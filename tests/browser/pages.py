@@ -1,6 +1,6 @@
 """Every page in every state, served with the policy of the product, to look at and to check.
 
-The states are those that ``tests/unit/test_templates.py`` renders.
+The states are those that ``tests/page_states.py`` holds.
 """
 
 import threading
@@ -12,9 +12,9 @@ from flask import Response
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server
 
-from tests.unit.test_templates import named
-from tests.unit.test_templates import pages_app
-from tests.unit.test_templates import source
+from tests.page_states import named
+from tests.page_states import pages_app
+from tests.page_states import source
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "

@@ -21,7 +21,7 @@ from tests.browser.visit import TELEPHONE
 from tests.browser.visit import Visit
 from tests.browser.visit import chromium
 from tests.browser.visit import sign_in
-from tests.unit.test_templates import STATES
+from tests.page_states import STATES
 
 SIZES = {360: TELEPHONE, 1280: DESKTOP}
 TOO_MANY = 6

@@ -7,8 +7,8 @@ from playwright.sync_api import expect
 from tests.browser import axe
 from tests.browser import pages
 from tests.browser.visit import sign_in
-from tests.unit.test_templates import STATES
-from tests.unit.test_templates import named
+from tests.page_states import STATES
+from tests.page_states import named
 
 pytestmark = pytest.mark.browser
 
