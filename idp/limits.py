@@ -34,6 +34,7 @@ class AttemptPolicy:
     day_limit: int = 25
     network_limit: int = 30
     network_window: timedelta = timedelta(minutes=10)
+    anti_robot_from: int = 3
     devices: int = 10
     device_lifetime: timedelta = timedelta(days=182)
 
@@ -115,6 +116,9 @@ class Attempts(Protocol):
 
     def release(self, reservation: Reservation) -> None:
         """Take the failure back without a verdict: the verification could not be done."""
+
+    def is_suspected(self, network: str) -> bool:
+        """Tell whether a network failed so often that strangers on it solve an anti-robot."""
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too: a new password was chosen.

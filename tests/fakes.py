@@ -492,6 +492,14 @@ class MemoryAttempts(_Store):
             for failures in (counters.in_a_row, counters.of_the_day, network):
                 failures.pop(reservation.try_id, None)
 
+    def is_suspected(self, network: str) -> bool:
+        """Tell whether a network failed so often that strangers on it solve an anti-robot."""
+        self._look()
+        with self._lock:
+            failures = self._networks.get(network, {})
+            _forget(failures, before=self._now() - self._policy.network_window)
+            return len(failures) >= self._policy.anti_robot_from
+
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too."""
         self._look()

@@ -213,7 +213,12 @@ class SignIn:
         )
         own = found.hash if found is not None else None
         stored = own or self.passwords.temporary_decoy()
-        right = self.pool.run(lambda: self.passwords.verify(stored, typed.folded))
+        try:
+            right = self.pool.run(lambda: self.passwords.verify(stored, typed.folded))
+        except Busy:
+            if found is not None:
+                self.temporaries.release(found, network=typed.network, browser=typed.browser)
+            raise
         if account is None or found is None or own is None or not right:
             cause = Cause.WRONG_TEMPORARY if own is not None else Cause.NO_TEMPORARY
             self._refuse_temporary(account, found, cause, reservation, actor)

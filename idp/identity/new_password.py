@@ -144,8 +144,8 @@ class NewPassword:
         signed_in = SignedIn(account.id, version, AMR_PASSWORD, ACR_PASSWORD)
         return Chosen(signed_in, first=not contact.has_password)
 
-    def settle(self, choice: Choice) -> None:
-        """Sweep up after the commit: temporary passwords used up, waiting time lifted.
+    def settle(self, choice: Choice, *, device: str) -> None:
+        """Sweep up after the commit: secrets used up, waiting time lifted, ``device`` known.
 
         Nothing depends on it but the member's comfort: the older version is dead already.
 
@@ -155,7 +155,9 @@ class NewPassword:
         self.temporaries.use_up(choice.account_id)
         contact = self.contacts.get(choice.account_id)
         if contact is not None:
-            self.attempts.lift(subject_of(self.decoy_key, contact.qualite, contact.numero))
+            self.attempts.lift(
+                subject_of(self.decoy_key, contact.qualite, contact.numero), device=device
+            )
 
     def _hash(self, account: Account, clear: str) -> tuple[bool, PasswordHash]:
         former = account.password is not None and self.passwords.verify(account.password, clear)

@@ -143,6 +143,15 @@ class RedisAttempts:
             temporary=temporary,
         )
 
+    def is_suspected(self, network: str) -> bool:
+        """Tell whether a network failed so often that strangers on it solve an anti-robot."""
+        since = self._now_ms() - _ms(self._policy.network_window)
+        with redis_failures_told():
+            failures = self._store.client.zcount(
+                f"failures-network:{{{network}}}", f"({since}", "+inf"
+            )
+        return int(failures) >= self._policy.anti_robot_from
+
     def succeeded(self, reservation: Reservation, *, device: str) -> None:
         """Take the failure back, end the row of failures, and know ``device`` from now on."""
         if reservation.temporary:

@@ -3,10 +3,15 @@
 from collections.abc import Mapping
 
 from idp.identity.anti_robot import Solution
+from idp.web.login_form import FormError
 
 WORK_FIELD = "anti_robot_work"
 QUESTION_FIELD = "anti_robot_question"
 ANSWER_FIELD = "anti_robot_answer"
+
+ROBOT = FormError(
+    "robot", "Cochez « Je ne suis pas un robot » ou répondez à la question, puis recommencez."
+)
 
 
 def solution_of(form: Mapping[str, str]) -> Solution:

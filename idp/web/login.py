@@ -1,5 +1,7 @@
 """The sign-in page: qualité, dossier number, password; one refusal, one way on."""
 
+from contextlib import suppress
+
 from flask import Blueprint
 from flask import Response
 from flask import g
@@ -8,6 +10,9 @@ from flask import render_template
 from flask import request
 
 from idp import Busy
+from idp import StoreUnavailable
+from idp.identity.anti_robot import AntiRobotRefused
+from idp.identity.anti_robot import Challenge
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.login import MustChoosePassword
@@ -17,6 +22,8 @@ from idp.limits import SignInDelayed
 from idp.session import SignedIn
 from idp.web import Services
 from idp.web import services
+from idp.web.anti_robot import ROBOT
+from idp.web.anti_robot import solution_of
 from idp.web.browser import actor_of
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
@@ -29,6 +36,7 @@ from idp.web.browser import new_device
 from idp.web.browser import note_answered
 from idp.web.browser import session_of
 from idp.web.errors import RETRY_SECONDS
+from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
 from idp.web.login_form import BUSY
 from idp.web.login_form import NO_COOKIES
@@ -50,6 +58,9 @@ from idp.web.waiting import waiting_of
 from idp.web.waiting import with_waiting
 
 bp = Blueprint("login", __name__)
+
+FORM = "sign_in"
+"""The name of the form, to which its anti-robot is bound."""
 
 
 @bp.get("/")
@@ -114,6 +125,13 @@ def submit() -> Response:
     known_device = device_of(request, given)
     device = known_device or new_device()
     origin = Origin(network_of_request(request, given), known_device)
+    if _is_suspected(given, origin):
+        try:
+            given.anti_robot.accept(FORM, browser, solution_of(request.form))
+        except AntiRobotRefused:
+            return _page(
+                given, found, browser, 400, qualite=qualite, numero=numero, errors=(ROBOT,)
+            )
     # Redis before SQL: a session without its event expires by itself, and nobody holds its cookie.
     try:
         with given.transaction(), given.together():
@@ -142,6 +160,20 @@ def submit() -> Response:
         errors=(FormError("", REFUSED),),
         notice=wait_notice(outcome.wait) if outcome.wait else None, slip=outcome.slip,
     )  # fmt: skip
+
+
+def _is_suspected(given: Services, origin: Origin) -> bool:
+    """Whether this stranger solves an anti-robot first; a browser that signed in before never."""
+    return not origin.device and given.sign_in.attempts.is_suspected(origin.network)
+
+
+def _challenge(given: Services, browser: str) -> Challenge | None:
+    origin = Origin(network_of_request(request, given), device_of(request, given))
+    with suppress(StoreUnavailable):  # the page shows all the same, and the form says what is away
+        if _is_suspected(given, origin):
+            allow_anti_robot()
+            return given.anti_robot.challenge(FORM, browser, harder=True)
+    return None
 
 
 def _sign_in(
@@ -198,6 +230,7 @@ def _page(
         franceconnect_url="",
         reset_url=with_waiting("/mot-de-passe-oublie", sealed),
         slip=slip,
+        challenge=_challenge(given, browser),
     )
     response.set_data(body)
     return response

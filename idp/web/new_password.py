@@ -104,14 +104,15 @@ def submit() -> Response:
         faults = refused.faults if refused else ()
         errors = tuple(FormError("password", SENTENCES[fault]) for fault in faults)
         return _page(given, found, browser, contact, 400, errors=errors)
+    device = device_of(request, given) or new_device()
     try:
         with given.transaction():
-            given.new_password.settle(choice)
+            given.new_password.settle(choice, device=device)
     except StoreUnavailable as away:
         log.warning("a chosen password was not swept up after: %s", away)
     offers_address = chosen.first or not contact.email
     response = arrive(
-        given, found, chosen.signed_in, device_of(request, given) or new_device(),
+        given, found, chosen.signed_in, device,
         by_way_of=ADDRESS_PAGE if offers_address else "",
     )  # fmt: skip
     drop_choice(response)

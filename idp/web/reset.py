@@ -16,7 +16,6 @@ from flask import render_template
 from flask import request
 
 from idp.identity.anti_robot import AntiRobotRefused
-from idp.identity.anti_robot import Solution
 from idp.identity.dossier import Qualite
 from idp.identity.reset import FORM
 from idp.identity.reset import ChannelNotOffered
@@ -29,12 +28,15 @@ from idp.identity.temporary_password import Channel
 from idp.identity.working_days import in_words
 from idp.web import Services
 from idp.web import services
+from idp.web.anti_robot import ROBOT
+from idp.web.anti_robot import solution_of
 from idp.web.browser import actor_of
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.browser import network_of_request
+from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
 from idp.web.login_form import NO_COOKIES
 from idp.web.login_form import STALE_FORM
@@ -51,9 +53,6 @@ FIRST = "/mot-de-passe-oublie"
 SECOND = "/mot-de-passe-oublie/envoi"
 THIRD = "/mot-de-passe-oublie/confirmation"
 
-ROBOT = FormError(
-    "robot", "Cochez « Je ne suis pas un robot » ou répondez à la question, puis recommencez."
-)
 CHOOSE = FormError("canal", "Choisissez comment recevoir votre mot de passe provisoire.")
 
 
@@ -91,7 +90,7 @@ def begin() -> Response:
                 journey = given.reset.begin(
                     read.qualite,
                     read.numero,
-                    solution=solution_of_request(),
+                    solution=solution_of(request.form),
                     browser=browser,
                     network=network_of_request(request, given),
                     actor=actor_of(request, given, g.request_id),
@@ -175,16 +174,6 @@ def confirm() -> Response:
     )
 
 
-def solution_of_request() -> Solution:
-    """What the form says of the anti-robot, as it came."""
-    form = request.form
-    return Solution(
-        work=form.get("altcha", ""),
-        sealed_question=form.get("question", ""),
-        answer=form.get("answer", ""),
-    )
-
-
 def _waiting() -> str:
     """The request that waits: it travels on unread, and is judged where it is answered."""
     return request.args.get("demande", "")
@@ -215,6 +204,7 @@ def _first(
 ) -> Response:
     response = make_response("", status)
     browser = name_browser(response, browser)
+    allow_anti_robot()
     response.set_data(
         render_template(
             "pages/reset.html",

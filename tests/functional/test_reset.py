@@ -1,0 +1,660 @@
+"""Forgotten password and first connection, by mail: pages, promises, and what stops an attacker."""
+
+import re
+from collections.abc import Callable
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+import pytest
+from lxml import html as lxml_html  # type: ignore[import-untyped]
+from werkzeug.test import TestResponse
+
+from idp.identity.delivery import Outcome
+from tests.instance import PASSWORD
+from tests.instance import Clock
+from tests.instance import Instance
+from tests.instance import Person
+from tests.instance import Visitor
+from tests.instance import answer_of
+from tests.instance import csrf_of
+from tests.instance import form_action
+from tests.instance import text_of
+from tests.mailbox import Mailbox
+from tests.mailbox import deliver
+
+ANSWER = "une réponse pour les essais"
+CHOSEN = "quatre hirondelles sous le préau 62"
+EMAIL = "anne.lefevre@exemple.example"
+MASK = "a***re@e*****.example"
+
+MakeInstance = Callable[..., Instance]
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A mail server that works."""
+    box = Mailbox()
+    box.start()
+    yield box
+    box.stop()
+
+
+@pytest.fixture
+def instance(make_instance: MakeInstance, mailbox: Mailbox) -> Instance:
+    """A provider that sends mail, and whose anti-robot a test can answer."""
+    return make_instance(signing_algs=("ES256",), anti_robot_answer=ANSWER, **mailbox.settings)
+
+
+@pytest.fixture
+def person(instance: Instance) -> Person:
+    """Somebody with a password and an address."""
+    return instance.add_person(email=EMAIL, address_4="12 RUE DES LILAS", address_6="75010 PARIS")
+
+
+def begin(
+    visitor: Visitor, page: TestResponse, numero: str, qualite: str = "affilie", **more: str
+) -> TestResponse:
+    form = {
+        "csrf": csrf_of(page),
+        "qualite": qualite,
+        "numero": numero,
+        "anti_robot_question": field(page, "anti_robot_question"),
+        "anti_robot_answer": ANSWER,
+        **more,
+    }
+    return visitor.post(form_action(page), form)
+
+
+def field(page: TestResponse, name: str) -> str:
+    found = lxml_html.fromstring(page.text).xpath(f"//input[@name='{name}']/@value")
+    return str(found[0]) if found else ""
+
+
+def channels(visitor: Visitor, numero: str, qualite: str = "affilie") -> TestResponse:
+    """The page of the second step."""
+    led = begin(visitor, visitor.get("/mot-de-passe-oublie"), numero, qualite)
+    assert led.status_code == 303, text_of(led)
+    return visitor.get(led.headers["Location"])
+
+
+def choose(visitor: Visitor, page: TestResponse, channel: str) -> TestResponse:
+    return visitor.post(form_action(page), {"csrf": csrf_of(page), "canal": channel})
+
+
+def ask(visitor: Visitor, numero: str, channel: str = "mail") -> TestResponse:
+    """Go through the three pages; gives the last."""
+    led = choose(visitor, channels(visitor, numero), channel)
+    assert led.status_code == 303, text_of(led)
+    return visitor.get(led.headers["Location"])
+
+
+def open_choice(
+    visitor: Visitor, person: Person, secret: str, service: object = None
+) -> TestResponse:
+    """Sign in with a temporary password; gives the page of the new one."""
+    page = visitor.open_sign_in(service)  # type: ignore[arg-type]
+    led = visitor.submit_sign_in(page, person.qualite, person.numero, secret)
+    assert led.status_code == 303, text_of(led)
+    assert urlsplit(led.headers["Location"]).path == "/nouveau-mot-de-passe"
+    return visitor.get(led.headers["Location"])
+
+
+def submit_new(visitor: Visitor, page: TestResponse, clear: str = CHOSEN) -> TestResponse:
+    return visitor.post(form_action(page), {"csrf": csrf_of(page), "password": clear})
+
+
+def test_a_forgotten_password_is_replaced_by_mail_and_the_service_that_waits_gets_its_answer(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    service = instance.add_service()
+    visitor = instance.visitor()
+    sign_in = visitor.open_sign_in(service)
+    link = lxml_html.fromstring(sign_in.text).xpath("//a[@id='reset-link']/@href")[0]
+    led = begin(visitor, visitor.get(link), "123 45 67")
+    offered = visitor.get(led.headers["Location"])
+    confirmed = visitor.get(choose(visitor, offered, "mail").headers["Location"])
+    deliver(instance)
+    back = lxml_html.fromstring(confirmed.text).xpath("//a[contains(@href,'/connexion')]/@href")[0]
+    typed = mailbox.newest_secret().replace("-", " ").lower()
+
+    page = visitor.submit_sign_in(visitor.get(back), "affilie", "1234567", typed)
+    choice = visitor.get(page.headers["Location"])
+    done = submit_new(visitor, choice)
+
+    assert MASK in text_of(offered)
+    assert mailbox.recipients == [EMAIL]
+    code = answer_of(done)["code"]
+    assert visitor.redeem(service, code).status_code == 200
+    assert answer_of(visitor.get("/authorize", service.request()))["code"]
+    renewed = Person(person.account_id, "affilie", "1234567", CHOSEN)
+    assert instance.visitor().sign_in(renewed).headers["Location"] == "/compte"
+    assert instance.visitor().sign_in(person).status_code == 403
+
+
+def test_the_current_password_works_until_a_new_one_is_chosen(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+    before = instance.visitor().sign_in(person)
+    open_choice(instance.visitor(), person, mailbox.newest_secret())
+
+    after = instance.visitor().sign_in(person)
+
+    assert (before.status_code, after.status_code) == (303, 303)
+
+
+def test_a_temporary_password_opens_no_session_no_code_and_no_other_page(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    service = instance.add_service()
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+
+    open_choice(visitor, person, mailbox.newest_secret(), service)
+
+    assert visitor.get("/compte").headers["Location"] == "/connexion"
+    asked = visitor.get("/authorize", service.request())
+    assert urlsplit(asked.headers["Location"]).path == "/connexion"
+    assert visitor.get("/adresse-electronique").headers["Location"] == "/connexion"
+
+
+def test_a_temporary_password_is_used_once(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+    secret = mailbox.newest_secret()
+    submit_new(visitor, open_choice(visitor, person, secret))
+
+    page = instance.visitor()
+    again = page.submit_sign_in(page.open_sign_in(), "affilie", person.numero, secret)
+
+    assert again.status_code == 403
+
+
+def test_two_forms_with_a_new_password_sent_at_once_give_one_password(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+    page = open_choice(visitor, person, mailbox.newest_secret())
+
+    first = submit_new(visitor, page)
+    visitor.http.set_cookie("__Host-choice", cookie_of(first, "__Host-choice"))
+    second = submit_new(visitor, page, "un tout autre choix de mots 84")
+
+    assert first.status_code == 303
+    assert second.status_code == 400
+    assert (
+        instance.visitor()
+        .sign_in(Person(person.account_id, "affilie", person.numero, CHOSEN))
+        .status_code
+        == 303
+    )
+
+
+def cookie_of(response: TestResponse, name: str) -> str:
+    for cookie in response.headers.getlist("Set-Cookie"):
+        if cookie.startswith(f"{name}="):
+            return cookie.partition(";")[0].partition("=")[2]
+    return ""
+
+
+def test_the_lease_of_another_browser_chooses_no_password(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    member, thief = instance.visitor(), instance.visitor("198.51.100.7")
+    ask(member, person.numero)
+    deliver(instance)
+    open_choice(member, person, mailbox.newest_secret())
+
+    stolen = thief.get("/nouveau-mot-de-passe")
+
+    assert stolen.status_code == 400
+    assert 'name="password"' not in stolen.text
+
+
+def test_typed_in_another_browser_the_lease_moves_there(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    phone, computer = instance.visitor(), instance.visitor("198.51.100.7")
+    ask(phone, person.numero)
+    deliver(instance)
+    secret = mailbox.newest_secret()
+    left = open_choice(phone, person, secret)
+
+    taken = open_choice(computer, person, secret)
+
+    assert submit_new(phone, left).status_code == 400
+    assert submit_new(computer, taken).status_code == 303
+
+
+def test_a_lease_ends_after_fifteen_minutes_and_the_secret_opens_again(
+    instance: Instance, person: Person, mailbox: Mailbox, clock: Clock
+) -> None:
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+    secret = mailbox.newest_secret()
+    page = open_choice(visitor, person, secret)
+    clock.advance(timedelta(minutes=15))
+
+    late = submit_new(visitor, page)
+
+    assert late.status_code == 400
+    assert submit_new(visitor, open_choice(visitor, person, secret)).status_code == 303
+
+
+def test_a_mail_s_secret_is_valid_for_a_day(
+    instance: Instance, person: Person, mailbox: Mailbox, clock: Clock
+) -> None:
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+    secret = mailbox.newest_secret()
+    clock.advance(timedelta(hours=24))
+
+    visitor = instance.visitor()
+    late = visitor.submit_sign_in(visitor.open_sign_in(), "affilie", person.numero, secret)
+
+    assert late.status_code == 403
+
+
+def test_a_newer_mail_kills_the_secret_of_the_older_one(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+    older = mailbox.newest_secret()
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+
+    visitor = instance.visitor()
+    refused = visitor.submit_sign_in(visitor.open_sign_in(), "affilie", person.numero, older)
+
+    assert refused.status_code == 403
+    open_choice(instance.visitor(), person, mailbox.newest_secret())
+
+
+def test_a_mere_request_kills_nothing_lock_out_by_reset_requests(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+    secret = mailbox.newest_secret()
+
+    ask(instance.visitor("198.51.100.7"), person.numero)
+
+    open_choice(instance.visitor(), person, secret)
+
+
+def test_the_same_choice_sent_twice_promises_one_mail(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    visitor = instance.visitor()
+    page = channels(visitor, person.numero)
+
+    first = choose(visitor, page, "mail")
+    second = choose(visitor, page, "mail")
+    other = choose(visitor, page, "letter")
+
+    assert len(deliver(instance)) == 1
+    shown = {text_of(visitor.get(answer.headers["Location"])) for answer in (first, second, other)}
+    assert len({re.sub(r"Référence.*", "", one) for one in shown}) == 1
+
+
+def test_the_confirmation_shown_again_sends_nothing_again(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    visitor = instance.visitor()
+    location = choose(visitor, channels(visitor, person.numero), "mail").headers["Location"]
+
+    for _ in range(3):
+        assert visitor.get(location).status_code == 200
+
+    assert len(deliver(instance)) == 1
+
+
+def test_a_step_cannot_be_skipped_nor_taken_by_another_browser(
+    instance: Instance, person: Person, clock: Clock
+) -> None:
+    visitor, thief = instance.visitor(), instance.visitor()
+    led = begin(visitor, visitor.get("/mot-de-passe-oublie"), person.numero)
+    address = led.headers["Location"]
+    thief.get("/mot-de-passe-oublie")
+
+    skipped = visitor.get("/mot-de-passe-oublie/envoi")
+    confirmed_too_soon = visitor.get(address.replace("/envoi", "/confirmation"))
+    taken = thief.get(address)
+    clock.advance(timedelta(minutes=30))
+    late = visitor.get(address)
+
+    for page in (skipped, confirmed_too_soon, taken, late):
+        assert page.status_code == 400
+        assert lxml_html.fromstring(page.text).xpath("//a[contains(@href,'/mot-de-passe-oublie')]")
+
+
+def test_without_the_anti_robot_nothing_goes_on_and_nothing_typed_is_lost(
+    instance: Instance, person: Person
+) -> None:
+    visitor = instance.visitor()
+
+    page = begin(
+        visitor, visitor.get("/mot-de-passe-oublie"), person.numero, anti_robot_answer="faux"
+    )
+
+    assert page.status_code == 400
+    assert field(page, "numero") == person.numero
+    assert "Erreur" in text_of(page)
+
+
+def test_a_number_of_the_other_category_offers_the_switch(instance: Instance) -> None:
+    visitor = instance.visitor()
+
+    page = begin(visitor, visitor.get("/mot-de-passe-oublie"), "123456789")
+
+    assert page.status_code == 400
+    assert "ayant droit" in text_of(page)
+    assert lxml_html.fromstring(page.text).xpath("//button[@name='switch']")
+
+
+def test_the_choice_of_a_channel_needs_the_form_s_token_csrf(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    visitor = instance.visitor()
+    page = channels(visitor, person.numero)
+
+    visitor.post(form_action(page), {"canal": "mail"})
+    visitor.post(
+        form_action(page),
+        {"canal": "mail", "csrf": csrf_of(page)},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+
+    assert deliver(instance) == []
+
+
+def test_weak_passwords_are_refused_with_a_sentence_and_the_lease_goes_on(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+    secret = mailbox.newest_secret()
+    page = open_choice(visitor, person, secret)
+
+    refused = {
+        clear: submit_new(visitor, page, clear)
+        for clear in ("zut", "motdepasse1234", "lefevre anne 2026", PASSWORD, secret, "")
+    }
+
+    for clear, answer in refused.items():
+        assert answer.status_code == 400, clear
+        assert "Erreur" in answer.text
+        assert not clear or clear not in answer.text
+    assert submit_new(visitor, page).status_code == 303
+
+
+def test_a_new_password_ends_every_session_and_tells_by_mail(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    elsewhere = instance.visitor()
+    elsewhere.sign_in(person)
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+
+    submit_new(visitor, open_choice(visitor, person, mailbox.newest_secret()))
+    deliver(instance)
+
+    assert elsewhere.get("/compte").status_code == 303
+    assert visitor.get("/compte").status_code == 200
+    assert "mot de passe" in str(mailbox.mails[-1]["Subject"])
+    assert CHOSEN not in mailbox.newest_text()
+
+
+def test_an_access_token_dies_with_the_password(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    service = instance.add_service()
+    tokens = instance.visitor().tokens(person, service)
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+
+    submit_new(visitor, open_choice(visitor, person, mailbox.newest_secret()))
+
+    assert visitor.userinfo(tokens["access_token"]).status_code == 401
+
+
+def test_a_waiting_account_gets_out_by_a_reset_and_not_by_asking_for_one(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    attacker = instance.visitor("198.51.100.7")
+    page = attacker.open_sign_in()
+    for _ in range(5):
+        attacker.submit_sign_in(page, "affilie", person.numero, "faux")
+        instance.clock.advance(timedelta(minutes=11))
+        page = attacker.open_sign_in()
+    for _ in range(4):
+        attacker.submit_sign_in(page, "affilie", person.numero, "faux")
+        instance.clock.advance(timedelta(minutes=11))
+    attacker.submit_sign_in(attacker.open_sign_in(), "affilie", person.numero, "faux")
+    member = instance.visitor()
+    ask(member, person.numero)
+    deliver(instance)
+    held = member.sign_in(person)
+
+    done = submit_new(member, open_choice(member, person, mailbox.newest_secret()))
+
+    assert held.status_code == 429
+    assert done.status_code == 303
+    renewed = Person(person.account_id, "affilie", person.numero, CHOSEN)
+    assert instance.visitor().sign_in(renewed).status_code == 303
+
+
+def test_a_slip_of_the_finger_is_told_to_everyone_and_costs_no_try(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+    secret = mailbox.newest_secret()
+    slip = secret[:-1] + ("A" if secret[-1] != "A" else "B")
+
+    said = []
+    for numero in (person.numero, "7654321"):
+        visitor = instance.visitor()
+        page = visitor.submit_sign_in(visitor.open_sign_in(), "affilie", numero, slip)
+        said.append(re.sub(r"Référence.*", "", text_of(page)))
+
+    assert said[0] == said[1].replace("7654321", person.numero)
+    assert "provisoire" in said[0]
+    open_choice(instance.visitor(), person, secret)
+
+
+def test_a_temporary_password_locks_after_five_wrong_tries_of_a_network_guessing(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    from idp.identity.temporary_password import Channel
+    from idp.identity.temporary_password import draw
+
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+    secret = mailbox.newest_secret()
+    thief = instance.visitor("198.51.100.7")
+    for _ in range(5):
+        page = thief.open_sign_in()
+        answer = field(page, "anti_robot_question")
+        thief.submit_sign_in(
+            page, "affilie", person.numero, draw(Channel.MAIL),
+            anti_robot_question=answer, anti_robot_answer=ANSWER,
+        )  # fmt: skip
+
+    page = thief.open_sign_in()
+    even_right = thief.submit_sign_in(
+        page, "affilie", person.numero, secret,
+        anti_robot_question=field(page, "anti_robot_question"), anti_robot_answer=ANSWER,
+    )  # fmt: skip
+
+    assert even_right.status_code == 403
+    open_choice(instance.visitor(), person, secret)
+
+
+def test_a_first_connection_offers_to_record_an_address_and_confirms_it_by_a_code(
+    instance: Instance, mailbox: Mailbox
+) -> None:
+    person = instance.add_person(password=None, email=EMAIL)
+    service = instance.add_service()
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+    led = submit_new(visitor, open_choice(visitor, person, mailbox.newest_secret(), service))
+    assert urlsplit(led.headers["Location"]).path == "/adresse-electronique"
+    page = visitor.get(led.headers["Location"])
+    led = visitor.post(
+        form_action(page), {"csrf": csrf_of(page), "email": " Anne@Exemple.EXAMPLE "}
+    )
+    asked = visitor.get(led.headers["Location"])
+    deliver(instance)
+    found = re.search(r"\b(\d{3}) (\d{3})\b", mailbox.newest_text())
+    assert found
+
+    led = visitor.post(form_action(asked), {"csrf": csrf_of(asked), "code": found.group()})
+    service_answer = visitor.get(led.headers["Location"])
+    deliver(instance)
+
+    assert mailbox.recipients[-2:] == ["Anne@exemple.example", EMAIL]
+    assert answer_of(service_answer)["code"]
+    tokens = instance.visitor()
+    renewed = Person(person.account_id, "affilie", person.numero, CHOSEN)
+    claims = tokens.userinfo(
+        tokens.tokens(renewed, service, scope="openid email")["access_token"]
+    ).get_json()
+    assert (claims["email"], claims["email_verified"]) == ("Anne@exemple.example", True)
+
+
+def test_a_new_address_receives_a_reset_only_after_three_days_takeover_by_address(
+    instance: Instance, person: Person, mailbox: Mailbox, clock: Clock
+) -> None:
+    with instance.app.app_context(), instance.parts.database.transaction():
+        instance.parts.accounts.record_email(
+            person.account_id, "voleur@ailleurs.example", at=clock()
+        )
+
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+    clock.advance(timedelta(hours=72))
+    ask(instance.visitor(), person.numero)
+    deliver(instance)
+
+    assert mailbox.recipients == [EMAIL, "voleur@ailleurs.example"]
+
+
+def test_wrong_codes_end_the_address_that_waits_guessing(
+    instance: Instance, mailbox: Mailbox
+) -> None:
+    person = instance.add_person(password=None, email=EMAIL)
+    visitor = instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+    led = submit_new(visitor, open_choice(visitor, person, mailbox.newest_secret()))
+    page = visitor.get(led.headers["Location"])
+    led = visitor.post(form_action(page), {"csrf": csrf_of(page), "email": "a@b.example"})
+    asked = visitor.get(led.headers["Location"])
+    deliver(instance)
+    right = re.search(r"\b(\d{3}) (\d{3})\b", mailbox.newest_text())
+    assert right
+    wrong = "000000" if right.group() != "000 000" else "111111"
+
+    answers = [
+        visitor.post(form_action(asked), {"csrf": csrf_of(asked), "code": wrong}) for _ in range(5)
+    ]
+    late = visitor.post(form_action(asked), {"csrf": csrf_of(asked), "code": right.group()})
+
+    assert [answer.status_code for answer in answers] == [400] * 5
+    assert late.status_code == 400
+
+
+def test_unknown_closed_and_known_numbers_are_answered_alike(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    instance.add_person(numero="2222222", email=EMAIL, status="deceased")
+    seen = []
+    for numero in (person.numero, "2222222", "3333333"):
+        visitor = instance.visitor()
+        led = begin(visitor, visitor.get("/mot-de-passe-oublie"), numero)
+        offered = visitor.get(led.headers["Location"])
+        chosen = choose(visitor, offered, "letter")
+        confirmed = visitor.get(chosen.headers["Location"])
+        seen.append(
+            (
+                led.status_code,
+                len(led.headers["Location"]),
+                offered.status_code,
+                sorted(name for name, _ in offered.headers),
+                chosen.status_code,
+                len(chosen.headers["Location"]),
+                confirmed.status_code,
+                len(confirmed.data),
+            )
+        )
+
+    assert seen[0] == seen[1] == seen[2]
+    rows = [detail for event, _, detail in instance.audit() if event == "reset.requested"]
+    assert len(rows) == 3
+
+
+def test_an_unknown_number_gets_no_mail(instance: Instance, mailbox: Mailbox) -> None:
+    instance.add_person(email=EMAIL)
+    visitor = instance.visitor()
+    page = channels(visitor, "3333333")
+    if "canal-mail" in page.text:
+        choose(visitor, page, "mail")
+
+    outcomes = {one.outcome for one in deliver(instance)}
+
+    assert outcomes <= {Outcome.DROPPED}
+    assert mailbox.mails == []
+
+
+def test_no_quota_lets_an_account_be_flooded_mail_bomb(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    for _ in range(3):
+        ask(instance.visitor(), person.numero)
+    visitor = instance.visitor()
+
+    fourth = choose(visitor, channels(visitor, person.numero), "mail")
+    letter = choose(visitor, visitor.get(form_action(fourth)), "letter")
+
+    assert fourth.status_code == 429
+    assert int(fourth.headers["Retry-After"]) > 0
+    assert "Vous pourrez en demander un autre" in text_of(fourth)
+    assert letter.status_code == 303
+    assert len(deliver(instance)) == 3
+
+
+def test_a_network_asks_twenty_times_an_hour(instance: Instance, person: Person) -> None:
+    statuses = []
+    for number in range(6):
+        visitor = instance.visitor()
+        page = visitor.get("/mot-de-passe-oublie")
+        statuses.append(begin(visitor, page, f"{number + 1000000}").status_code)
+
+    assert statuses == [303] * 5 + [429]  # by the question in words: a stricter quota
+
+
+def test_the_pages_carry_no_number_in_an_address(instance: Instance, person: Person) -> None:
+    visitor = instance.visitor()
+    led = begin(visitor, visitor.get("/mot-de-passe-oublie"), person.numero)
+    page = visitor.get(led.headers["Location"])
+    done = choose(visitor, page, "mail")
+
+    for address in (led.headers["Location"], done.headers["Location"], form_action(page)):
+        assert person.numero not in address
+        assert set(parse_qs(urlsplit(address).query)) <= {"etape", "demande"}
