@@ -222,10 +222,7 @@ def serve(folder: Path, port: int, smtp: socket.socket) -> None:
     """Catch mails and show them until SIGTERM."""
     page = make_server("127.0.0.1", port, create_app(folder), threaded=True)
     threading.Thread(target=page.serve_forever, daemon=True).start()
-    try:
-        asyncio.run(_catch(Mailbox(folder), smtp))
-    finally:
-        page.shutdown()
+    asyncio.run(_catch(Mailbox(folder), smtp))
 
 
 async def _catch(mailbox: Mailbox, smtp: socket.socket) -> None:
