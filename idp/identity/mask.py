@@ -7,11 +7,11 @@ the directory's own mix.
 
 import hashlib
 import hmac
-import math
 from collections.abc import Mapping
 
 from idp.identity.contact import MailMixes
 from idp.identity.dossier import Qualite
+from idp.identity.rendezvous import draw
 
 LOCAL_STARS = "***"
 DOMAIN_STARS = "*****"
@@ -86,18 +86,4 @@ class Decoys:
         return join_mask(first, last, masked)
 
     def _draw(self, subject: str, part: str, weights: Mapping[str, float]) -> str:
-        """Draw a name in proportion to its weight, by weighted rendezvous.
-
-        Each name has a score of its own, ``-ln(h) / weight``, and the lowest wins: a weight that
-        moves wins or loses the draws of its own difference, and no other draw changes.
-        """
-        seed = hmac.digest(self._key, f"{part}:{subject}".encode(), "sha256")
-        best, winner = math.inf, ""
-        for name, weight in weights.items():
-            if weight <= 0:
-                continue
-            drawn = hashlib.blake2b(name.encode(), digest_size=8, key=seed).digest()
-            score = -math.log((int.from_bytes(drawn, "big") + 1) / 2**64) / weight
-            if score < best:
-                best, winner = score, name
-        return winner
+        return draw(hmac.digest(self._key, f"{part}:{subject}".encode(), "sha256"), weights)

@@ -13,10 +13,8 @@ import secrets
 import unicodedata
 from base64 import b64decode
 from base64 import b64encode
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Protocol
 
 import argon2
@@ -28,6 +26,7 @@ from argon2.exceptions import VerificationError
 from idp import Busy
 from idp import IdpError
 from idp.identity.dossier import Qualite
+from idp.identity.rendezvous import draw
 
 OURS = "ours:"
 """How every scheme of ours begins: peppered, and never read by an import again."""
@@ -188,35 +187,33 @@ class Passwords:
     def decoy(self, subject: str, qualite: Qualite) -> PasswordHash:
         """Make the hash that an account of this name would have; no password matches it.
 
+        As sign-ins replace imported hashes, a known number only ever moves from its imported scheme
+        to ours, and so does an unknown one: never back, never from bcrypt to Argon2id or the other
+        way. What remains: where one family was imported at several costs, a cost that shrinks
+        faster than its sisters leaves them the few decoys that the new proportion forces.
+
         Args:
             subject: the keyed hash of qualité and number.
             qualite: whose mix of schemes it follows.
         """
-        imported: dict[str, int] = {}
-        ours: dict[str, int] = {}
-        for scheme, count in sorted(self._mix.scheme_counts(qualite).items()):
+        families: dict[str, dict[str, int]] = {"argon2id:": {}, OURS: {}, "bcrypt:": {}}
+        for scheme, count in self._mix.scheme_counts(qualite).items():
             if count > 0:
-                (ours if scheme.startswith(OURS) else imported)[scheme] = count
+                families["".join(scheme.partition(":")[:2])][scheme] = count
         seed = hmac.digest(self._decoy_key, b"decoy:" + subject.encode(), "sha256")
-        # Two draws: as sign-ins replace imported hashes, a known number only ever moves from
-        # imported to ours, and so must an unknown one.
-        share = {"imported": sum(imported.values()), "ours": sum(ours.values())}
-        side = imported if _draw(seed[:8], share) == "imported" else ours
-        scheme = _draw(seed[8:16], side) or self._cost.scheme
-        return PasswordHash(scheme, _unmatchable(scheme))
+        accounts = sum(map(sum, map(dict.values, families.values())))
+        place = int.from_bytes(seed[:8], "big") * accounts >> 64
+        drawn = self._cost.scheme
+        # Ours in the middle: what the families at both ends lose, it gains.
+        for schemes in families.values():
+            if 0 <= place < sum(schemes.values()):
+                drawn = draw(seed[8:], schemes)
+            place -= sum(schemes.values())
+        return PasswordHash(drawn, _unmatchable(drawn))
 
     def _peppered(self, clear: str) -> bytes:
         normal = unicodedata.normalize("NFC", clear).encode("utf-8", "surrogatepass")
         return b64encode(hmac.digest(self._pepper, normal, hashlib.sha256))
-
-
-def _draw(seed: bytes, counts: Mapping[str, int]) -> str:
-    """Draw a name in proportion to its count; empty when there is nothing to draw from."""
-    ends = list(accumulate(counts.values()))
-    if not ends or not ends[-1]:
-        return ""
-    place = int.from_bytes(seed, "big") * ends[-1] >> 8 * len(seed)
-    return list(counts)[bisect_right(ends, place)]
 
 
 def _decodes(*parts: str) -> bool:

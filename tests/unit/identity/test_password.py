@@ -366,6 +366,49 @@ class TestDecoys:
             was_ours = is_ours
         assert len(was_ours) == 500
 
+    def test_while_imported_hashes_are_replaced_no_decoy_moves_between_imported_families(self):
+        # Whoever asks again next month would see which unknown numbers changed their cost.
+        argon2id, other = "argon2id:m=8,t=1,p=1", "bcrypt:10"
+        before = passwords(mix={argon2id: 5000, other: 5000, CHEAP.scheme: 1000})
+        after = passwords(mix={argon2id: 3000, other: 4500, CHEAP.scheme: 3500})
+
+        moves = Counter(
+            (before.decoy(n, Qualite.AFFILIE).scheme, after.decoy(n, Qualite.AFFILIE).scheme)
+            for n in map(str, range(5000))
+        )
+
+        assert {(old, new) for old, new in moves if old != new} == {
+            (argon2id, CHEAP.scheme),
+            (other, CHEAP.scheme),
+        }
+        assert abs(moves[argon2id, CHEAP.scheme] - 5000 * 2 / 11) < 120
+        assert abs(moves[other, CHEAP.scheme] - 5000 * 0.5 / 11) < 70
+
+    def test_within_a_family_only_the_decoys_that_the_proportion_forces_move(self):
+        before = passwords(mix={"bcrypt:10": 5000, "bcrypt:12": 5000})
+        after = passwords(mix={"bcrypt:10": 4000, "bcrypt:12": 5000, CHEAP.scheme: 1000})
+
+        moves = Counter(
+            (before.decoy(n, Qualite.AFFILIE).scheme, after.decoy(n, Qualite.AFFILIE).scheme)
+            for n in map(str, range(5000))
+        )
+
+        assert moves["bcrypt:12", "bcrypt:10"] == 0
+        # Half of them stayed imported as 5 : 5 and do as 4 : 5 now.
+        assert 0 < moves["bcrypt:10", "bcrypt:12"] < 5000 * 0.9 * (5 / 9 - 1 / 2) + 80
+
+    def test_decoys_of_ours_move_only_to_todays_cost_as_hashes_are_renewed(self):
+        old = "ours:m=4096,t=1,p=1"
+        before = passwords(mix={old: 900, CHEAP.scheme: 100})
+        after = passwords(mix={old: 500, CHEAP.scheme: 500})
+
+        moves = {
+            (before.decoy(n, Qualite.AFFILIE).scheme, after.decoy(n, Qualite.AFFILIE).scheme)
+            for n in map(str, range(1000))
+        }
+
+        assert (CHEAP.scheme, old) not in moves
+
     def test_an_empty_directory_has_decoys_of_todays_cost(self):
         assert passwords(mix={}).decoy("subject", Qualite.AFFILIE).scheme == CHEAP.scheme
         assert (
