@@ -147,7 +147,8 @@ def _tell(delivered: Delivered) -> None:
     level = logging.ERROR if delivered.outcome is Outcome.DEAD else logging.INFO
     # Grouped, or the net of the logs would take a long row number for a dossier's.
     row = f"{delivered.promise_id:_}"
-    log.log(level, "outbox row %s: %s %s", row, delivered.outcome, delivered.fault)
+    outcome = f"{delivered.outcome} {delivered.fault}".rstrip()
+    log.log(level, "outbox row %s: %s", row, outcome)
 
 
 def _place_of(fault: Exception) -> str:
