@@ -1,6 +1,6 @@
 """What a chosen password must be: long, hard to guess for who knows its owner, never leaked.
 
-Strength is the number of guesses that zxcvbn estimates (ADR 0011). It knows English words, dates,
+Strength is the number of guesses that zxcvbn estimates (ADR 0012). It knows English words, dates,
 keyboard rows and repetitions; here it is told the person's own data, the fund's words and the
 French words that it finds in the password, each at the rank a guesser would try it.
 
@@ -31,7 +31,8 @@ _RANK_LIMIT = 2_000
 _WORD_LENGTHS = range(3, 21)
 _LETTERS = re.compile(r"[^\W\d_]{3,}")
 _WORDS = re.compile(r"[^\W_]+")
-_SEPARATORS = re.compile(r"[\s\-‐-―_.,;:/+'’]+")
+_SEPARATORS = re.compile(r"(?<=[^\W_])[\s‐-―'’._-]+(?=[^\W_])")
+"""Between words. At other places they are symbols as good as any, in a password drawn at random."""
 _LEET = str.maketrans("@4830157$!", "aabeoisssi")
 _MONTHS = (
     "janvier",
