@@ -58,7 +58,7 @@ def print_(operator: str, limit: int | None) -> None:
     could not be addressed.
     """
     with _current_parts() as built:
-        use_case = _print_letters(built)
+        use_case = print_letters(built)
         with _progress(_waiting(built), limit) as on_letter:
             printed = use_case.run(
                 limit=limit or EVERYTHING, actor=Actor(operator=operator), on_letter=on_letter
@@ -192,7 +192,8 @@ def _spool(built: Parts) -> LetterSpool:
     return LetterSpool(built.settings.spool_path)
 
 
-def _print_letters(built: Parts) -> PrintLetters:
+def print_letters(built: Parts) -> PrintLetters:
+    """Join the use case of the print."""
     return PrintLetters(
         contacts=built.contacts,
         temporaries=built.temporaries,

@@ -57,6 +57,7 @@ _FACES = {
 
 _WIDTH, _HEIGHT = A4
 _LEFT, _RIGHT = 20, 190
+_SENDER_LINES = 4
 _ADDRESS_LEFT, _ADDRESS_FIRST, _ADDRESS_STEP = 112, 61, 4.5
 _FIRST_FOLD, _SECOND_FOLD = 99, 198
 _BODY_TOP, _BODY_END = 104, 197
@@ -76,7 +77,7 @@ _PLAIN = ParagraphStyle(
     textColor=_INK,
     spaceAfter=5.5,
 )
-_STEP = ParagraphStyle("step", parent=_PLAIN, leftIndent=14, spaceAfter=3.5)
+_STEP = ParagraphStyle("step", parent=_PLAIN, leftIndent=16, spaceAfter=3.5)
 _SUBJECT = ParagraphStyle("subject", parent=_PLAIN, fontName=BOLD, fontSize=10.5, spaceAfter=11)
 _CENTRED = ParagraphStyle("centred", parent=_PLAIN, alignment=1)
 
@@ -132,6 +133,9 @@ class LetterPress:
     """The port ``Press``."""
 
     def __init__(self, templates: Path, sender: LetterSender) -> None:
+        if len(sender.address) > _SENDER_LINES:
+            message = f"IDP_LETTER_SENDER: {_SENDER_LINES} lines at most, the window begins below"
+            raise LetterTextUnusable(message)
         self._sender = sender
         self._phone = sender.support_phone.replace(" ", _NO_BREAK)
         self._templates = Environment(
