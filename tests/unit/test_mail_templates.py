@@ -93,6 +93,8 @@ def test_every_mail_is_french_structured_and_fetches_nothing(kind):
     assert [part["Content-Language"] for part in mail.walk()] == ["fr"] * 3
     assert found.get("lang") == "fr"
     assert found.findtext(".//title") == mail["Subject"]
+    (article,) = found.xpath("/html/body/div[@role = 'article']")
+    assert (article.get("lang"), article.get("aria-label")) == ("fr", mail["Subject"])
     assert len(found.xpath("//h1")) == 1
     assert not found.xpath("//img|//script|//link|//style|//form|//iframe|//@src|//@background")
     assert not re.search(r"url\(|@import|https?://(?!connexion\.caisse\.example/)", page(mail))
