@@ -253,10 +253,10 @@ def test_a_challenge_made_easier_by_its_solver_is_refused(anti_robot, change):
 def test_a_payload_that_is_larger_than_any_of_the_widget_is_not_even_decoded(anti_robot):
     payload = json.loads(b64decode(solved(anti_robot.challenge("reset", BROWSER))))
 
+    small, large = (written(payload | {"padding": "x" * size}) for size in (1, 3000))
+
     with pytest.raises(AntiRobotRefused):
-        larger = written(payload | {"padding": "x" * 3000})
-        anti_robot.accept("reset", BROWSER, Solution(work=larger))
-    small = written(payload | {"padding": "x"})
+        anti_robot.accept("reset", BROWSER, Solution(work=large))
     assert anti_robot.accept("reset", BROWSER, Solution(work=small)) is Proof.WORK
 
 
