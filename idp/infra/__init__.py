@@ -1,4 +1,4 @@
-"""The world: SQL, Redis, files.
+"""The world: SQL, Redis, files, mail.
 
 ==================  =====================================================
 port                adapter
@@ -11,6 +11,7 @@ port                adapter
 ``Codes``           ``codes.RedisCodes``
 ``Attempts``        ``attempts.RedisAttempts``
 ``KeyRings``        ``key_files.KeyFiles``
+``Mailer``          ``mail.SmtpMailer``, which ``mail_text`` writes for
 ==================  =====================================================
 
 ``tables`` holds the schema, ``sql`` and ``redis_store`` the connections and the translation of

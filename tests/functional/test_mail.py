@@ -6,12 +6,14 @@ import email
 import logging
 import socket
 import ssl
+import subprocess
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextlib import contextmanager
 from datetime import UTC
@@ -48,6 +50,7 @@ from idp.infra.mail_text import Letterhead
 from idp.infra.mail_text import MailText
 from idp.parts import templates_dir
 
+ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 SECRET = "ABCD-EFGH-JKM2"
 TO = "jeanne.duval@exemple.example"
@@ -367,6 +370,23 @@ def test_a_server_with_a_wrong_certificate_gets_no_mail(
 
     assert refused.value.fault == "smtp_certificate"
     assert office.taken == []
+
+
+def test_the_mail_catcher_of_compose_shows_a_certificate_that_the_worker_believes(tmp_path):
+    script = tmp_path / "make-secrets"
+    script.write_bytes((ROOT / "deploy" / "make-secrets").read_bytes())
+    subprocess.run(["/bin/bash", script], check=True, capture_output=True)
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(tmp_path / "secrets/mail_cert.pem", tmp_path / "secrets/mail_key.pem")
+    believed = ssl.create_default_context(cafile=tmp_path / "secrets/mail_cert.pem")
+    near, far = socket.socketpair()
+
+    with ThreadPoolExecutor(1) as other:
+        there = other.submit(shown.wrap_socket, far, server_side=True)
+        with believed.wrap_socket(near, server_hostname="mail") as here:
+            there.result(10).close()
+
+            assert here.version() == "TLSv1.3"
 
 
 def test_whoever_strips_starttls_from_the_offer_gets_no_mail(office, mailer):
