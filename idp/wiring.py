@@ -147,6 +147,8 @@ def _sign_in(parts: Parts, pool: HashPool) -> SignIn:
         temporaries=parts.temporaries,
         passwords=parts.passwords,
         pool=pool,
+        outbox=parts.outbox,
+        once=parts.once,
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,
         redesign_at=parts.settings.redesign_at,

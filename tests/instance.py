@@ -53,6 +53,7 @@ ISSUER = "http://localhost:8000"
 CALLBACK = "http://127.0.0.1:9001/callback"
 SIGNED_OUT = "http://127.0.0.1:9001/signed-out"
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+ANTI_ROBOT_ANSWER = "une réponse pour les essais"
 PASSWORD = "les glycines du moulin 1978"
 
 
@@ -167,6 +168,11 @@ class Visitor:
     ) -> TestResponse:
         """Send the form of a page as a browser would."""
         typed = {"qualite": qualite, "numero": numero, "password": password}
+        if "anti_robot_question" in page.text:
+            typed |= {
+                "anti_robot_question": value_of(page, "anti_robot_question"),
+                "anti_robot_answer": ANTI_ROBOT_ANSWER,
+            }
         return self.post(form_action(page), {"csrf": csrf_of(page), **typed, **more})
 
     def sign_in(
@@ -281,6 +287,7 @@ class Instance:
                 "data_dir": folder,
                 "database_url": sql_url,
                 "redis_url": redis_url,
+                "anti_robot_answer": ANTI_ROBOT_ANSWER,
                 **settings,
             }
         )

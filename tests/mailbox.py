@@ -31,7 +31,9 @@ class Mailbox:
             self.port: int = probe.getsockname()[1]
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802 - the name aiosmtpd calls
+        self, _server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
         """Take one mail."""
         content: Any = envelope.content  # bytes, as the server is told to give
         self.mails.append(email.message_from_bytes(content, policy=policy.default))

@@ -26,6 +26,8 @@ from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.hash_pool import HashPool
+from idp.identity.outbox import Kind
+from idp.identity.outbox import Outbox
 from idp.identity.password import PASSWORD_LIMIT
 from idp.identity.password import PasswordHash
 from idp.identity.password import Passwords
@@ -38,7 +40,9 @@ from idp.identity.temporary_password import TryPolicy
 from idp.identity.temporary_password import channel_of
 from idp.identity.temporary_password import fold
 from idp.identity.temporary_password import has_shape
+from idp.limits import DAY
 from idp.limits import Attempts
+from idp.limits import Once
 from idp.limits import Origin
 from idp.limits import Reservation
 from idp.limits import SignInDelayed
@@ -48,6 +52,8 @@ from idp.session import session_key
 
 ACR_PASSWORD = "urn:carpimko:acr:mot-de-passe"  # noqa: S105 - the name of a level
 AMR_PASSWORD = ("pwd",)
+FAILURES_TOLD = 10
+"""From so many failures in a row on, the member is written to, once a day."""
 
 
 class Cause(StrEnum):
@@ -134,6 +140,8 @@ class SignIn:
     temporaries: TemporaryPasswords
     passwords: Passwords
     pool: HashPool
+    outbox: Outbox
+    once: Once
     audit: AuditLog
     decoy_key: bytes
     redesign_at: datetime
@@ -319,3 +327,15 @@ class SignIn:
                 "known_device": int(reservation.known_device),
             },
         )
+        if reservation.streak >= FAILURES_TOLD:
+            self._tell_of_failures(account, reservation.subject)
+
+    def _tell_of_failures(self, account: Account | None, subject: str) -> None:
+        """Promise the mail that tells of failures, once a day; for an unknown number a decoy."""
+        if self.once.take(f"failures-told:{subject}", "1", lifetime=DAY) is None:
+            self.outbox.add(
+                Kind.SIGN_IN_FAILURES,
+                Channel.MAIL,
+                account_id=account.id if account is not None else None,
+                credential_version=account.credential_version if account is not None else 0,
+            )

@@ -5,6 +5,7 @@ one wins, and with it dies all that carries the older version.
 """
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,7 +28,9 @@ from idp.identity.password import Passwords
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.password_policy import PolicyFault
 from idp.identity.temporary_password import Channel
+from idp.identity.temporary_password import TemporaryPassword
 from idp.identity.temporary_password import TemporaryPasswords
+from idp.identity.temporary_password import possible_secrets
 from idp.limits import Attempts
 from idp.session import Sessions
 from idp.session import SignedIn
@@ -111,8 +114,9 @@ class NewPassword:
             raise ChoiceEnded
         faults = self.policy.faults(clear, about=contact, temporary="")
         if not faults:
-            former, hashed = self.pool.run(lambda: self._hash(account, clear))
-            faults = (PolicyFault.FORMER,) if former else ()
+            hidden = self.temporaries.look(account.id)
+            fault, hashed = self.pool.run(lambda: self._judge(account, hidden, clear))
+            faults = (fault,) if fault else ()
         if faults:
             self.audit.record(
                 Event.PASSWORD_CHOICE_REFUSED,
@@ -159,6 +163,14 @@ class NewPassword:
                 subject_of(self.decoy_key, contact.qualite, contact.numero), device=device
             )
 
-    def _hash(self, account: Account, clear: str) -> tuple[bool, PasswordHash]:
-        former = account.password is not None and self.passwords.verify(account.password, clear)
-        return former, self.passwords.hash(clear)
+    def _judge(
+        self, account: Account, hidden: Sequence[TemporaryPassword], clear: str
+    ) -> tuple[PolicyFault | None, PasswordHash]:
+        """Compare with what only hashes tell: the password in use, and the temporary ones."""
+        if account.password is not None and self.passwords.verify(account.password, clear):
+            return PolicyFault.FORMER, account.password
+        for temporary in hidden:
+            for part in possible_secrets(clear, temporary.channel):
+                if temporary.hash is not None and self.passwords.verify(temporary.hash, part):
+                    return PolicyFault.HOLDS_TEMPORARY, temporary.hash
+        return None, self.passwords.hash(clear)

@@ -111,6 +111,14 @@ def channel_of(typed: str) -> Channel | None:
     return Channel.MAIL if ALPHABET.index(folded[0]) < _SPLIT else Channel.LETTER
 
 
+def possible_secrets(text: str, channel: Channel) -> list[str]:
+    """Every run of 12 symbols in a text that may be a secret of this channel, a few at most."""
+    folded = fold(text) if len(text) <= 64 else text.upper()
+    places = range(len(folded) - LENGTH + 1)
+    runs = [folded[place : place + LENGTH] for place in places]
+    return [run for run in runs if channel_of(run) is channel][:4]
+
+
 def _check_symbol(body: str) -> str:
     """Weigh each place by a power of 3 modulo 31: any one slip, and any two swapped, show.
 

@@ -12,6 +12,7 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]
 from werkzeug.test import TestResponse
 
 from idp.identity.delivery import Outcome
+from tests.instance import ANTI_ROBOT_ANSWER
 from tests.instance import PASSWORD
 from tests.instance import Clock
 from tests.instance import Instance
@@ -24,7 +25,6 @@ from tests.instance import text_of
 from tests.mailbox import Mailbox
 from tests.mailbox import deliver
 
-ANSWER = "une réponse pour les essais"
 CHOSEN = "quatre hirondelles sous le préau 62"
 EMAIL = "anne.lefevre@exemple.example"
 MASK = "a***re@e*****.example"
@@ -44,7 +44,7 @@ def mailbox() -> Iterator[Mailbox]:
 @pytest.fixture
 def instance(make_instance: MakeInstance, mailbox: Mailbox) -> Instance:
     """A provider that sends mail, and whose anti-robot a test can answer."""
-    return make_instance(signing_algs=("ES256",), anti_robot_answer=ANSWER, **mailbox.settings)
+    return make_instance(signing_algs=("ES256",), **mailbox.settings)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def begin(
         "qualite": qualite,
         "numero": numero,
         "anti_robot_question": field(page, "anti_robot_question"),
-        "anti_robot_answer": ANSWER,
+        "anti_robot_answer": ANTI_ROBOT_ANSWER,
         **more,
     }
     return visitor.post(form_action(page), form)
@@ -489,17 +489,10 @@ def test_a_temporary_password_locks_after_five_wrong_tries_of_a_network_guessing
     thief = instance.visitor("198.51.100.7")
     for _ in range(5):
         page = thief.open_sign_in()
-        answer = field(page, "anti_robot_question")
-        thief.submit_sign_in(
-            page, "affilie", person.numero, draw(Channel.MAIL),
-            anti_robot_question=answer, anti_robot_answer=ANSWER,
-        )  # fmt: skip
+        thief.submit_sign_in(page, "affilie", person.numero, draw(Channel.MAIL))
 
     page = thief.open_sign_in()
-    even_right = thief.submit_sign_in(
-        page, "affilie", person.numero, secret,
-        anti_robot_question=field(page, "anti_robot_question"), anti_robot_answer=ANSWER,
-    )  # fmt: skip
+    even_right = thief.submit_sign_in(page, "affilie", person.numero, secret)
 
     assert even_right.status_code == 403
     open_choice(instance.visitor(), person, secret)

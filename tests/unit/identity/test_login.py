@@ -28,15 +28,19 @@ from idp.identity.password import Argon2Cost
 from idp.identity.password import Passwords
 from idp.identity.password import PasswordTooLong
 from idp.identity.password import parse_imported
+from idp.identity.temporary_password import TryPolicy
 from idp.limits import AttemptPolicy
 from idp.limits import HeldBy
 from idp.limits import Origin
 from idp.limits import SignInDelayed
 from idp.session import SignedIn
+from tests.fake_outbox import MemoryOutbox
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAttempts
 from tests.fakes import MemoryAuditLog
+from tests.fakes import MemoryOnce
+from tests.fakes import MemoryTemporaryPasswords
 from tests.fakes import subject
 from tests.instance import Clock
 
@@ -81,10 +85,16 @@ class Scene:
         self.accounts = MemoryAccounts()
         self.attempts = MemoryAttempts(policy or AttemptPolicy(), now=self.clock)
         self.audit = MemoryAuditLog()
+        self.temporaries = MemoryTemporaryPasswords(TryPolicy(), now=self.clock)
+        self.outbox = MemoryOutbox(now=self.clock)
+        self.once = MemoryOnce(now=self.clock)
         self.passwords = CountingPasswords(self.accounts, cost or Argon2Cost(8, 1))
         self.sign_in = SignIn(
             accounts=self.accounts,
             attempts=self.attempts,
+            temporaries=self.temporaries,
+            outbox=self.outbox,
+            once=self.once,
             passwords=self.passwords,
             pool=pool or HashPool(threads=1, queue=4),
             audit=self.audit,
@@ -113,10 +123,12 @@ class Scene:
         self.passwords.verified.clear()
         self.passwords.hashed = self.passwords.decoys = 0
 
-    def try_password(self, clear=RIGHT, *, qualite=Qualite.AFFILIE, numero=NUMERO, origin=HERE):
+    def try_password(
+        self, clear=RIGHT, *, qualite=Qualite.AFFILIE, numero=NUMERO, origin=HERE, browser="b"
+    ):
         return self.sign_in.with_password(
             qualite, numero, clear,
-            origin=origin, device="phone", actor=Actor(network=origin.network, request_id="r1"),
+            origin=origin, device="phone", browser=browser, actor=Actor(network=origin.network, request_id="r1"),
         )  # fmt: skip
 
     def refused(self, *args, **kwargs):
