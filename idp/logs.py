@@ -20,24 +20,40 @@ _LOUDEST_AUTHLIB = logging.WARNING
 _OURS = frozenset({"time", "level", "logger", "request_id"})
 _FAULT, _UNREAD = "Error handling request", "Invalid request"  # as gunicorn begins them
 _HIDDEN = "[hidden]"
-_TELLING = (
-    "password|mot_de_passe|numero_dossier|secret|pepper|token|assertion|verifier|cookie"
-    "|authorization"
+_PHRASES = "password|mot[ _-]de[ _-]passe|secret|pepper"
+_WORDS = "numero_dossier|token|assertion|verifier|cookie|authorization"
+_TELLING_NAME = re.compile(rf"(?:.*_)?(?:{_PHRASES}|{_WORDS})s?", re.IGNORECASE)
+# Between a name and its value: name=…, 'name': …, ('name', …), name%3D….
+_IS = r"""(?:\\*['"]?\s*[=:]|['"]\s*,|(?:%(?:25)*2[27])?%(?:25)*3[ad])\s*"""
+_STRING = r"""[bu]?(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+")"""
+# A phrase has spaces: as Python writes it, one or a list of them; else to the end of the line. A
+# quote with neither an end nor a delimiter behind it is an apostrophe.
+_PHRASE = (
+    rf"(?:(?:\[hidden\]|{_STRING}|\[{_STRING}(?:, {_STRING})*+\])(?=\s*(?:[,;&)\]}}\n]|\Z))"
+    r"|(?:[^&\n]|&(?![\w.-]+=))+)"
 )
-_TELLING_NAME = re.compile(rf"(?:.*_)?(?:{_TELLING})s?", re.IGNORECASE)
-_VALUE = r"""(?:'[^']*'|"[^"]*"|[^\s&;,'"]+)"""
+_VALUE = r"""\\*(?:'[^']*'|"[^"]*"|[^\s&;,'"]+)"""
+_SPACE = r"(?:[^\S\r\n]|\+|%20|%C2%A0)"
+_ESCAPED = r"(?<=%[0-9a-f]{2})"
+_DASH = r"[.\u2010-\u2015\u2212-]"
 _NETS = (
     # JWT, whole or cut.
     (re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"), _HIDDEN),
     # Password hashes: crypt's and PHC's notations.
     (re.compile(r"""\$(?:argon2[a-z]*|2[aby])\$[^\s'"]+"""), _HIDDEN),
     (re.compile(r"\b(basic|bearer|dpop)\s+[\w+/.=~-]{8,}", re.IGNORECASE), rf"\1 {_HIDDEN}"),
-    # What stands in the password place of an address: postgresql://idp:secret@host.
-    (re.compile(r"(://[^/\s:@]*:)[^@\s/]+@"), rf"\1{_HIDDEN}@"),
-    # password=…, secret: …, 'access_token': …
-    (re.compile(rf"((?:{_TELLING})s?['\"]?\s*[=:]\s*){_VALUE}", re.IGNORECASE), rf"\1{_HIDDEN}"),
+    # What stands in the password place of an address, up to the last @: it may hold / and @.
+    (re.compile(r"(://[^/\s:]*:)\S{1,400}@"), rf"\1{_HIDDEN}@"),
+    (re.compile(rf"((?:{_PHRASES})s?{_IS}){_PHRASE}", re.IGNORECASE), rf"\1{_HIDDEN}"),
+    (re.compile(rf"((?:{_WORDS})s?{_IS}){_VALUE}", re.IGNORECASE), rf"\1{_HIDDEN}"),
     # The same of an address's query alone: "status code: 404" says nothing secret.
-    (re.compile(rf"(\b(?:code|state|nonce|\w*hint|sid)=){_VALUE}", re.IGNORECASE), rf"\1{_HIDDEN}"),
+    (
+        re.compile(
+            rf"((?:\b|{_ESCAPED})(?:code|state|nonce|\w*hint|sid)(?:=|%(?:25)*3d)){_VALUE}",
+            re.IGNORECASE,
+        ),
+        rf"\1{_HIDDEN}",
+    ),
     # 30 random bytes or more, in hex or base64url; long names of functions are not.
     (re.compile(r"(?<![\w-])[0-9a-f]{40,}(?![\w-])"), _HIDDEN),
     (
@@ -47,20 +63,41 @@ _NETS = (
         ),
         _HIDDEN,
     ),
-    # A dossier number: 7 or 9 digits, as one run or in the groups that people write.
-    (re.compile(r"(?<!\d)(?:\d{7}|\d{9}|\d{3} \d{3} \d{3}|\d \d{3} \d{3})(?!\d)"), _HIDDEN),
+    # A dossier number: 7 or 9 digits, as one run or in groups by spaces of any kind.
+    (
+        re.compile(
+            rf"(?:(?<!\d)|{_ESCAPED})\d(?:{_SPACE}?\d){{6}}(?:(?:{_SPACE}?\d){{2}})?(?!\d)",
+            re.IGNORECASE,
+        ),
+        _HIDDEN,
+    ),
+    # By dots and dashes in threes alone: an address of the network has four groups.
+    (
+        re.compile(rf"(?<!\d)(?<!\d{_DASH})\d(?:\d\d)?(?:{_DASH}\d{{3}}){{2}}(?!{_DASH}?\d)"),
+        _HIDDEN,
+    ),
 )
 
-# Most lines hold nothing that one of the nets could catch: one look instead of nine.
-_SUSPECT = re.compile(r"[=:$]|eyJ|basic|bearer|dpop|[\w-]{40}|\d(?: ?\d){6}", re.IGNORECASE)
+# Most lines hold nothing that one of the nets could catch: one look instead of eleven.
+_SUSPECT = re.compile(
+    rf"[=:$]|['\"]\s*,|%(?:25)*3[ad]|eyJ|basic|bearer|dpop|[\w-]{{40}}"
+    rf"|\d(?:(?:{_SPACE}|{_DASH})?\d){{6}}",
+    re.IGNORECASE,
+)
+
+_PASSES = 4  # what one net leaves behind, another may catch: 1234567Basic …
 
 
 def redact(text: str) -> str:
     """Hide what looks like a token, a secret or a dossier number."""
     if not _SUSPECT.search(text):
         return text
-    for pattern, replacement in _NETS:
-        text = pattern.sub(replacement, text)
+    for _ in range(_PASSES):
+        before = text
+        for pattern, replacement in _NETS:
+            text = pattern.sub(replacement, text)
+        if text == before:
+            break
     return text
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 
 import pytest
 from hypothesis import given
@@ -93,6 +94,32 @@ def test_authlib_never_tells_the_tokens_it_issues_even_at_debug(capsys):
         ("typed 123 456 789", "123 456 789"),
         ("verify $argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA failed", "aGFzaA"),
         ("verify $2b$12$abcdefghijklmnopqrstuv failed", "abcdefghij"),
+        ("MultiDict([('password', 'trois cerises'), ('x', 'y')])", "cerises"),
+        ("[(b'password', b'trois cerises')]", "cerises"),
+        ("{'password': ['trois cerises', 'deux poires']}", "poires"),
+        ("ImmutableMultiDict([('numero_dossier', 'abc')])", "abc"),
+        ("password=trois cerises rouges", "cerises"),
+        ("password=trois, cerises & poires", "poires"),
+        ("password='l'été d'Anne 1998'", "1998"),
+        ("password='trois ceris", "ceris"),
+        ("mot de passe : trois cerises", "cerises"),
+        ('{"body": "{\\"password\\": \\"trois cerises\\"}"}', "cerises"),
+        ('{\\"refresh_token\\": \\"trois\\"}', "trois"),
+        ("body password%3Dtrois+cerises", "cerises"),
+        ("body password%253Dtrois%2Bcerises", "cerises"),
+        ("%7B%22password%22%3A%22trois%20cerises%22%7D", "cerises"),
+        ("next=%2Fcb%3Fcode%3Dsplxl", "splxl"),
+        ("dossier 1.204.816.", "1.204.816"),
+        ("dossier 1\u00a0204\u00a0816", "204"),
+        ("dossier 1\u202f204\u202f816", "204"),
+        ("dossier 12 34 567", "567"),
+        ("dossier 123-456-789", "456"),
+        ("numero 1+204+816", "204"),
+        ("numero 1%C2%A0204%C2%A0816", "204"),
+        ("numero%20123456789", "123456789"),
+        ("postgresql+psycopg://idp:hunt/er@2@db/idp", "er@2"),
+        ("redis://:hunt@er2@cache:6379/0", "er2"),
+        ("smtp://idp@fund.example:hunter2@mail", "hunter2"),
     ],
 )
 def test_what_looks_like_a_secret_or_a_dossier_number_is_hidden(text, secret):
@@ -109,6 +136,9 @@ def test_what_looks_like_a_secret_or_a_dossier_number_is_hidden(text, secret):
         "request 0b8f2c1e-5f0a-4b8e-9e55-d6b1f1a0c9aa refused: the store is away",
         "2026-11-20T08:00:00+00:00",
         "the answer has the status code: 404",
+        "from 192.0.2.10, 192.168.100.200 and 10.100.200.1",
+        "valkey 8.1.4, Python 3.11.2, 24-11-2026",
+        "('qualite', 'affilie')",
     ],
 )
 def test_ordinary_words_and_numbers_stay_readable(text):
@@ -150,7 +180,88 @@ def test_no_seven_digit_number_gets_through_whatever_stands_around_it(number, ar
     assert written not in logs.redact(f"x{around}{written}{around}y")
 
 
-@given(st.text(max_size=300))
+PIECES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                "password",
+                "Mot de passe",
+                "numero_dossier",
+                "tokens",
+                "secret",
+                "code",
+                "login_hint",
+                "=",
+                ":",
+                " : ",
+                "', ",
+                "', '",
+                '"',
+                "'",
+                "\\",
+                "%3D",
+                "%253a",
+                "%22",
+                "%20",
+                "&x=",
+                "[",
+                "]",
+                "[hidden]",
+                "b'",
+                "\n",
+                "://",
+                "@",
+                "/",
+                "eyJhbGciOi",
+                "Basic ",
+                "$2b$",
+                "1234567",
+                "1.204.816",
+                "1\u00a0204\u00a0816",
+                "12",
+                "3",
+                "-",
+                ".",
+                "+",
+                "a" * 40,
+                RANDOM,
+                ACCESS_TOKEN,
+            ]
+        ),
+        st.text(max_size=4),
+    ),
+    max_size=14,
+).map("".join)
+
+
+@given(PIECES)
+def test_what_a_net_catches_is_never_passed_over_by_the_first_look(text):
+    caught = any(pattern.search(text) for pattern, _ in logs._NETS)
+
+    assert not caught or logs._SUSPECT.search(text)
+
+
+@given(st.integers(0, 9_999_999), st.sampled_from([" ", "\u00a0", "\u202f", "."]))
+def test_no_grouped_number_gets_through(number, space):
+    digits = f"{number:07d}"
+    written = space.join((digits[0], digits[1:4], digits[4:]))
+
+    assert written not in logs.redact(f"dossier {written}.")
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["password=", "'", "://a:", "1 ", "1.", "%25", "\\", "eyJ", "[b'", "&", "secret:'", "Aa1-"],
+)
+def test_a_long_line_made_to_be_slow_is_not(around):
+    began = time.perf_counter()
+
+    logs.redact(around * (64 * 1024 // len(around)) + "=")
+
+    assert time.perf_counter() - began < 2
+
+
+@given(st.one_of(st.text(max_size=300), PIECES))
 def test_redacting_never_fails_and_what_is_hidden_stays_hidden(text):
     once = logs.redact(text)
 
