@@ -28,13 +28,21 @@ from pydantic_settings import SettingsConfigDict
 from idp import IdpError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LAST_PORT = 65535
+LONGEST = timedelta(days=3 * 366)
+"""No span is longer: nothing of a person is kept so long, and no sum with an instant overflows."""
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ORIGIN = re.compile(
-    r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
 )
 
 
-_PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::[0-9]{0,5})?")
+_PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5})?)?")
+_REDIS_DATABASE = re.compile(r"/?|/[0-9]{1,5}")
+_REDIS_OPTION = re.compile(
+    r"db=[0-9]{1,5}|ssl_(?:ca_certs|ca_path|certfile|keyfile)=[^&]+|ssl_cert_reqs=(?:required|none)"
+)
 _EXPECTED = {"greater_than_equal": "{} or more", "less_than_equal": "{} at most"}
 
 
@@ -46,17 +54,38 @@ class InvalidSettings(IdpError):
 
 def _seconds(value: object) -> object:
     # "60" is a minute, not the ISO 8601 duration that pydantic would look for.
-    if isinstance(value, str) and value.strip().isdigit():
-        return timedelta(seconds=int(value))
+    if isinstance(value, str) and value.strip().isdecimal():
+        digits = value.strip().lstrip("0") or "0"
+        too_long = len(digits) > len(str(LONGEST.days * 86_400))
+        return timedelta.max if too_long else timedelta(seconds=int(digits))
     return value
 
 
 def _has_good_port(rest: str) -> bool:
     """Look at the host and port of what follows ``scheme://``."""
-    return _PORT.fullmatch(re.split("[/?]", rest.rpartition("@")[2])[0]) is not None
+    match = _PORT.fullmatch(re.split("[/?]", rest.rpartition("@")[2])[0])
+    return match is not None and (match["port"] is None or 0 < int(match["port"]) <= LAST_PORT)
 
 
-Span = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(seconds=1))]
+def _has_good_options(rest: str, *, tls: bool) -> bool:
+    """Look at the options of what follows ``redis://`` or ``unix://``.
+
+    One that we set ourselves (a time-out) would be overruled, and one misspelt would fail only when
+    the first request comes.
+    """
+    options = rest.partition("?")[2].split("&") if "?" in rest else []
+    return all(
+        _REDIS_OPTION.fullmatch(option) and (tls or option.startswith("db=")) for option in options
+    )
+
+
+def _has_good_database(rest: str) -> bool:
+    """Look at the database of what follows ``redis://``: one that is no number is taken for 0."""
+    _, slash, path = rest.rpartition("@")[2].partition("?")[0].partition("/")
+    return _REDIS_DATABASE.fullmatch(slash + path) is not None
+
+
+Span = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(seconds=1), le=LONGEST)]
 
 
 class Settings(BaseSettings):
@@ -139,7 +168,7 @@ class Settings(BaseSettings):
         if match is None:
             message = "https://host or https://host:port, in lower case and without anything after"
             raise ValueError(message)
-        if match["port"] and not 0 < int(match["port"]) < 65536:
+        if match["port"] and int(match["port"]) > LAST_PORT:
             message = "a port from 1 to 65535"
             raise ValueError(message)
         if match["port"] == {"https": "443", "http": "80"}[match["scheme"]]:
@@ -171,10 +200,22 @@ class Settings(BaseSettings):
     def _redis_url(cls, value: str) -> str:
         scheme, _, rest = value.partition("://")
         if value and not (
-            (scheme == "unix" and rest)
-            or (scheme in ("redis", "rediss") and rest and _has_good_port(rest))
+            _has_good_options(rest, tls=scheme == "rediss")
+            and (
+                (scheme == "unix" and rest.partition("?")[0])
+                or (
+                    scheme in ("redis", "rediss")
+                    and rest
+                    and _has_good_port(rest)
+                    and _has_good_database(rest)
+                )
+            )
         ):
-            message = "redis://host:port/0, rediss://host:port/0 (TLS) or unix:///path"
+            message = (
+                "redis://host:port/0, rediss://host:port/0 (TLS) or unix:///path; "
+                "options: db, and with TLS ssl_ca_certs, ssl_ca_path, ssl_certfile, ssl_keyfile, "
+                "ssl_cert_reqs"
+            )
             raise ValueError(message)
         return value
 
@@ -182,10 +223,13 @@ class Settings(BaseSettings):
     @classmethod
     def _pattern(cls, value: str) -> str:
         try:
-            re.compile(value)
+            pattern = re.compile(value)
         except re.error as error:
             message = f"not a regular expression: {error}"
             raise ValueError(message) from None
+        if pattern.fullmatch(""):
+            message = "a pattern that the empty text does not match"
+            raise ValueError(message)
         return value
 
     @field_validator("log_level")

@@ -97,6 +97,8 @@ def test_an_issuer_is_an_https_origin_or_loopback(issuer):
         "https://@connexion.example",
         "https://connexion.example:443",
         "http://localhost:80",
+        "https://connexion.example:0443",
+        "https://connexion.example:08443",
     ],
 )
 def test_authlib_trap_17_any_other_issuer_is_refused(issuer):
@@ -117,6 +119,24 @@ def test_a_span_is_a_number_of_seconds(name, monkeypatch):
 def test_a_span_of_nothing_is_refused(name, value):
     # Redis keeps nothing for no time: every sign-in would fail instead of the start.
     assert refusal(**{name: value}).startswith(f"IDP_{name.upper()}: ")
+
+
+@pytest.mark.parametrize("name", SPANS)
+@pytest.mark.parametrize("value", ["99999999999", "999999999999999999", "9" * 5000, "P999999D"])
+def test_a_span_beyond_what_dates_hold_is_refused_in_plain_words(name, value):
+    told = refusal(**{name: value})
+
+    assert told.startswith(f"IDP_{name.upper()}: ")
+    assert told.endswith(" seconds at most")
+
+
+def test_the_longest_span_is_three_years():
+    assert read_settings(issuer=ISSUER, session_absolute="94867200").session_absolute.days == 1098
+    assert refusal(session_absolute="94867201") == "IDP_SESSION_ABSOLUTE: 94867200 seconds at most"
+
+
+def test_a_digit_that_is_no_number_is_told_so():
+    assert refusal(session_idle="3²") == "IDP_SESSION_IDLE: a whole number of seconds"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +196,14 @@ def test_a_database_url_names_a_store_we_serve(url):
 
 @pytest.mark.parametrize(
     "url",
-    ["foo", "mysql://x", "sqlite://", "sqlite:///", "postgresql+psycopg://a:hunter2@b:port/c"],
+    [
+        "foo",
+        "mysql://x",
+        "sqlite://",
+        "sqlite:///",
+        "postgresql+psycopg://a:hunter2@b:port/c",
+        "postgresql+psycopg://a:hunter2@b:99999/c",
+    ],
 )
 def test_another_database_url_is_refused_without_being_shown(url):
     told = refusal(database_url=url)
@@ -192,14 +219,42 @@ def test_a_database_url_without_its_driver_is_told_what_to_write(url):
 
 @pytest.mark.parametrize(
     "url",
-    ["", "redis://redis:6379/0", "rediss://:p@redis.example:6379", "unix:///run/valkey.sock"],
+    [
+        "",
+        "redis://redis:6379/0",
+        "redis://redis/",
+        "redis://idp:p%2Fa@redis:6379?db=1",
+        "rediss://:p@redis.example:6379",
+        "rediss://redis/0?ssl_ca_certs=/etc/ca.pem&ssl_cert_reqs=required",
+        "unix:///run/valkey.sock",
+        "unix://:p@/run/valkey.sock?db=2",
+    ],
 )
 def test_a_redis_url_names_a_store_we_serve(url):
     assert read_settings(issuer=ISSUER, redis_url=url).redis_url == url
 
 
 @pytest.mark.parametrize(
-    "url", ["foo", "http://redis", "redis://", "redis://redis:port", "unix://"]
+    "url",
+    [
+        "foo",
+        "http://redis",
+        "redis://",
+        "redis://redis:port",
+        "redis://redis:99999",
+        "redis://redis:0",
+        "redis://redis/1x",
+        "redis://redis/0/1",
+        "redis://redis?foo=bar",
+        "redis://redis?socket_timeout=abc",
+        "redis://redis?socket_timeout=60",
+        "redis://redis?db=x",
+        "redis://redis?ssl_ca_certs=/etc/ca.pem",
+        "rediss://redis?ssl_cert_reqs=maybe",
+        "unix://",
+        "unix://?db=1",
+        "unix:///run/valkey.sock?foo=bar",
+    ],
 )
 def test_another_redis_url_is_refused(url):
     assert refusal(redis_url=url).startswith("IDP_REDIS_URL: redis://")
@@ -214,6 +269,13 @@ def test_a_file_of_settings_that_is_not_there_is_named(monkeypatch):
 @pytest.mark.parametrize("name", ["affilie_pattern", "ayant_droit_pattern"])
 def test_a_pattern_that_is_no_regular_expression_is_refused(name):
     assert "not a regular expression" in refusal(**{name: "[0-9"})
+
+
+@pytest.mark.parametrize("pattern", ["", "[0-9]*"])
+def test_a_pattern_that_takes_no_number_for_one_is_refused(pattern):
+    told = refusal(affilie_pattern=pattern)
+
+    assert told == "IDP_AFFILIE_PATTERN: a pattern that the empty text does not match"
 
 
 @pytest.mark.parametrize("level", ["debug", "INFO", "Warning"])
