@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from datetime import timedelta
 from typing import Any
@@ -16,6 +18,7 @@ from sqlalchemy import case
 from sqlalchemy import func
 from sqlalchemy import literal
 from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy import union_all
 
 from idp.identity.contact import NEW_ADDRESS_WAIT
@@ -28,10 +31,13 @@ from idp.identity.mask import SHORT_LOCAL
 from idp.identity.mask import join_domain
 from idp.identity.mask import lower
 from idp.infra.kept_counts import KeptCounts
+from idp.infra.sql import SQL_TIMEOUT_SECONDS
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
 from idp.infra.tables import Instant
+
+COUNT_SECONDS = 20
 
 # The type: a mapped class without inheritance has a Table.
 _DOSSIERS = cast("Table", DossierRow.__table__)
@@ -129,6 +135,7 @@ def _mail_mix() -> Any:  # Any: the type of a compound select says nothing
 
 
 _MAIL_MIX = _mail_mix()
+_PATIENCE = text("SELECT set_config('statement_timeout', :milliseconds, true)")
 
 
 class SqlContacts:
@@ -193,8 +200,10 @@ class SqlContacts:
         return self._now() - self._new_address_wait
 
     def _count_mixes(self) -> Mapping[Qualite, MailMix]:
+        with self._patiently():
+            found = self._database.execute(_MAIL_MIX, {"stood_since": self._stood_since()})
         counts: dict[Qualite, dict[str, dict[str, int]]] = {}
-        for row in self._database.execute(_MAIL_MIX, {"stood_since": self._stood_since()}):
+        for row in found:
             parts = counts.setdefault(
                 Qualite(row.qualite), {"none": {}, "domain": {}, "first": {}, "last": {}}
             )
@@ -202,6 +211,16 @@ class SqlContacts:
             # Two spellings in SQL may be one in a mask, which has no capitals.
             parts[row.part][shown] = parts[row.part].get(shown, 0) + row.dossiers
         return {qualite: _mix(parts) for qualite, parts in counts.items()}
+
+    @contextmanager
+    def _patiently(self) -> Iterator[None]:
+        """Let one statement read the whole directory: some seconds, for one request an hour."""
+        if self._database.is_sqlite:  # which has no such limit
+            yield
+            return
+        self._database.execute(_PATIENCE, {"milliseconds": str(COUNT_SECONDS * 1000)})
+        yield
+        self._database.execute(_PATIENCE, {"milliseconds": str(SQL_TIMEOUT_SECONDS * 1000)})
 
 
 def _mix(parts: Mapping[str, Mapping[str, int]]) -> MailMix:
