@@ -5,6 +5,8 @@
 ``directory``      one line of the business system's export becomes a ``Dossier``, or its faults
 ``account``        what the person set here: password, confirmed e-mail; its store port
 ``password``       hash and verify: Argon2id with our pepper, imported schemes, decoys
+``letters``        promises by post become batches; ``letters_again`` promises lost ones again
+``postal_address`` six lines of 38 characters; ``working_days`` when a letter is in the box
 ``login``          dossier number + password becomes ``SignedIn``, or one refusal
 =================  ============================================================================
 """

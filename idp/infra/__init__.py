@@ -11,6 +11,9 @@ port                adapter
 ``Codes``           ``codes.RedisCodes``
 ``Attempts``        ``attempts.RedisAttempts``
 ``KeyRings``        ``key_files.KeyFiles``
+``Press``           ``letter.LetterPress``
+``Spool``           ``letter_spool.LetterSpool``
+``PrintedLetters``  ``letter_desk.SqlLetterDesk``
 ``Mailer``          ``mail.SmtpMailer``, which ``mail_text`` writes for
 ==================  =====================================================
 
