@@ -147,6 +147,7 @@ def _sign_in(parts: Parts, pool: HashPool) -> SignIn:
         temporaries=parts.temporaries,
         passwords=parts.passwords,
         pool=pool,
+        quotas=parts.reset_quotas,
         outbox=parts.outbox,
         once=parts.once,
         audit=parts.audit,
@@ -243,6 +244,7 @@ def sql_probe(parts: Parts) -> Callable[[], str]:
     """Whether SQL answers, with our schema; a schema once found right is not looked at again."""
     from idp.infra import migrations
 
+    pending = migrations.Pending(parts.settings.sql_url)
     is_schema_known = False
 
     def probe() -> str:
@@ -250,7 +252,7 @@ def sql_probe(parts: Parts) -> Callable[[], str]:
         try:
             if is_schema_known:
                 parts.database.ping()
-            elif migrations.pending(parts.settings.sql_url):
+            elif pending():
                 return "schema is behind; run idp migrate"
         except migrations.UnknownSchema as newer:
             # During an update a newer version migrates first, and this one goes on meanwhile.

@@ -32,11 +32,12 @@ from idp.identity.password import PASSWORD_LIMIT
 from idp.identity.password import PasswordHash
 from idp.identity.password import Passwords
 from idp.identity.password import PasswordTooLong
+from idp.identity.reset_quotas import ResetQuotas
 from idp.identity.temporary_password import LEASE
 from idp.identity.temporary_password import Channel
+from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TemporaryPassword
 from idp.identity.temporary_password import TemporaryPasswords
-from idp.identity.temporary_password import TryPolicy
 from idp.identity.temporary_password import channel_of
 from idp.identity.temporary_password import fold
 from idp.identity.temporary_password import has_shape
@@ -140,6 +141,7 @@ class SignIn:
     temporaries: TemporaryPasswords
     passwords: Passwords
     pool: HashPool
+    quotas: ResetQuotas
     outbox: Outbox
     once: Once
     audit: AuditLog
@@ -223,7 +225,7 @@ class SignIn:
         stored = own or self.passwords.temporary_decoy()
         try:
             right = self.pool.run(lambda: self.passwords.verify(stored, typed.folded))
-        except Busy:
+        except (Busy, StoreUnavailable):
             if found is not None:
                 self.temporaries.release(found, network=typed.network, browser=typed.browser)
             raise
@@ -259,7 +261,9 @@ class SignIn:
         reservation: Reservation,
         actor: Actor,
     ) -> NoReturn:
-        locked = found is not None and found.wrong_tries >= TryPolicy().in_all
+        locked = found is not None and found.state is State.LOCKED
+        if found is not None and locked and found.channel is Channel.LETTER:
+            self.quotas.forget_letter(reservation.subject)
         self.audit.record(
             Event.TEMPORARY_LOCKED if locked else Event.TEMPORARY_REFUSED,
             account_id=account.id if account else None,

@@ -5,6 +5,7 @@ steps through the same stores; what a page shows for the first two comes from a 
 row they leave in the outbox is dropped by the worker.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace
@@ -44,6 +45,8 @@ FORM = "reset"
 
 PARIS = ZoneInfo("Europe/Paris")
 
+log = logging.getLogger("idp.reset")
+
 
 class ChannelNotOffered(IdpError):
     """A mail was asked for where there is no address."""
@@ -69,6 +72,24 @@ class Offer:
 
     mail_mask: str
     letter_by: date
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A row of the outbox; ``holder`` is the account, or the keyed hash of an unknown number."""
+
+    holder: str
+    channel: Channel
+    promise: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """A channel was chosen; ``promised`` is None when it had been chosen before."""
+
+    journey: Journey
+    promised: Promised | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +150,14 @@ class Reset:
         shown = real if _may_receive(contact) else decoy
         return Offer(shown, expected_by(self.now().astimezone(PARIS).date()))
 
-    def choose(self, journey: Journey, channel: Channel, *, network: str, actor: Actor) -> Journey:
+    def choose(self, journey: Journey, channel: Channel, *, network: str, actor: Actor) -> Choosing:
         """Promise one message for one journey; sent twice, the form promises nothing more.
 
         Needs the caller's transaction: what was promised is committed before a page says so.
 
         Returns:
-            The journey with the channel that was chosen first.
+            The journey with the channel that was chosen first, and what ``noted`` needs after the
+            commit.
 
         Raises:
             ChannelNotOffered: there is no address to mail to.
@@ -147,15 +169,28 @@ class Reset:
         name = f"reset-journey:{journey.id}"
         earlier = self.once.take(name, channel, lifetime=self.journey_lifetime)
         if earlier is not None:
-            return replace(journey, chosen=Channel(earlier))
+            return Choosing(replace(journey, chosen=Channel(earlier)), None)
         try:
-            self._promise(journey, channel, network, actor)
+            promised = self._promise(journey, channel, network, actor)
         except (QuotaReached, StoreUnavailable):
             self.once.give_back(name)
             raise
-        return replace(journey, chosen=channel)
+        return Choosing(replace(journey, chosen=channel), promised)
 
-    def _promise(self, journey: Journey, channel: Channel, network: str, actor: Actor) -> None:
+    def noted(self, promised: Promised) -> None:
+        """Note the request in the state machine, once what was promised is committed.
+
+        Before the commit, a number that SQL took back would supersede a message that waits. Nothing
+        is lost without it: the row is the promise.
+
+        Raises:
+            StoreUnavailable: it was not noted.
+        """
+        self.temporaries.request(
+            promised.holder, promised.channel, promised.promise, version=promised.version
+        )
+
+    def _promise(self, journey: Journey, channel: Channel, network: str, actor: Actor) -> Promised:
         subject = self._subject(journey)
         detail: dict[str, str | int] = {"subject": subject, "channel": channel}
         held = False
@@ -164,6 +199,9 @@ class Reset:
                 self.quotas.mail(subject)
             else:
                 held = self.quotas.letter(subject, network)
+                if held:
+                    # The alarm: somebody empties the fund's letter box, or a campaign was not told.
+                    log.error("the letter breaker holds letters back: see idp letters list")
         except QuotaReached as reached:
             self._held(reached, detail, actor)
             raise
@@ -178,14 +216,14 @@ class Reset:
             credential_version=version,
             held=held,
         )
-        # Under the name of what was typed where there is no account: the same steps for everyone.
-        self.temporaries.request(account_id or subject, channel, promise, version=version)
         self.audit.record(
             Event.RESET_REQUESTED,
             account_id=account_id,
             actor=actor,
             detail={**detail, "promise": promise, "held": int(held)},
         )
+        # Under the name of what was typed where there is no account: the same steps for everyone.
+        return Promised(account_id or subject, channel, promise, version)
 
     def _subject(self, journey: Journey) -> str:
         return subject_of(self.decoy_key, journey.qualite, journey.numero)

@@ -113,7 +113,7 @@ def channel_of(typed: str) -> Channel | None:
 
 def possible_secrets(text: str, channel: Channel) -> list[str]:
     """Every run of 12 symbols in a text that may be a secret of this channel, a few at most."""
-    folded = fold(text) if len(text) <= 64 else text.upper()
+    folded = "".join(fold(part) for part in (text[:64], text[64:128]))
     places = range(len(folded) - LENGTH + 1)
     runs = [folded[place : place + LENGTH] for place in places]
     return [run for run in runs if channel_of(run) is channel][:4]

@@ -157,9 +157,13 @@ def submit() -> Response:
         return response
     return _page(
         given, found, browser, 403, qualite=qualite, numero=numero,
-        errors=(FormError("", REFUSED),),
-        notice=wait_notice(outcome.wait) if outcome.wait else None, slip=outcome.slip,
+        errors=_refusal(outcome), slip=outcome.slip,
     )  # fmt: skip
+
+
+def _refusal(refused: SignInRefused) -> tuple[FormError, ...]:
+    said = FormError("", REFUSED)
+    return (said, FormError("", wait_notice(refused.wait).message)) if refused.wait else (said,)
 
 
 def _is_suspected(given: Services, origin: Origin) -> bool:

@@ -145,7 +145,11 @@ def _page(
     response.set_data(
         render_template(
             "pages/new_password.html",
-            form=Form(with_waiting(PAGE, found.sealed), csrf_token(given, browser)),
+            form=Form(
+                with_waiting(PAGE, found.sealed),
+                csrf_token(given, browser),
+                numero=contact.numero.value,
+            ),
             errors=errors,
             notice=notice,
             first=not contact.has_password,

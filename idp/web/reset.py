@@ -5,6 +5,7 @@ another browser, it leads back to the first one.
 """
 
 import math
+from contextlib import suppress
 from datetime import date
 from datetime import timedelta
 
@@ -15,10 +16,12 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
+from idp import StoreUnavailable
 from idp.identity.anti_robot import AntiRobotRefused
 from idp.identity.dossier import Qualite
 from idp.identity.reset import FORM
 from idp.identity.reset import ChannelNotOffered
+from idp.identity.reset import Choosing
 from idp.identity.reset_journey import Journey
 from idp.identity.reset_journey import JourneyEnded
 from idp.identity.reset_quotas import Quota
@@ -39,7 +42,6 @@ from idp.web.browser import network_of_request
 from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
 from idp.web.login_form import NO_COOKIES
-from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
@@ -53,6 +55,11 @@ FIRST = "/mot-de-passe-oublie"
 SECOND = "/mot-de-passe-oublie/envoi"
 THIRD = "/mot-de-passe-oublie/confirmation"
 
+STALE = Notice(
+    "info",
+    "Recommencez, s’il vous plaît",
+    "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet.",
+)
 CHOOSE = FormError("canal", "Choisissez comment recevoir votre mot de passe provisoire.")
 
 
@@ -72,7 +79,7 @@ def begin() -> Response:
     if not is_own_form(request, given, browser):
         return _first(
             given, browser, 403, qualite=qualite, numero=typed,
-            notice=STALE_FORM if browser else NO_COOKIES,
+            notice=STALE if browser else NO_COOKIES,
         )  # fmt: skip
     if request.form.get("switch") and qualite in set(Qualite):
         return _first(given, browser, qualite=Qualite(qualite).other, numero=typed)
@@ -132,9 +139,10 @@ def choose() -> Response:
     if chosen not in set(Channel):
         return _second(given, browser, journey, 400, errors=(CHOOSE,))
     held: QuotaReached | None = None
+    chosen_now: Choosing | None = None
     with given.transaction():
         try:
-            journey = given.reset.choose(
+            chosen_now = given.reset.choose(
                 journey,
                 Channel(chosen),
                 network=network_of_request(request, given),
@@ -144,12 +152,15 @@ def choose() -> Response:
             held = reached
         except ChannelNotOffered:
             return _second(given, browser, journey, 400, errors=(CHOOSE,))
-    if held is not None:
+    if chosen_now is None or held is not None:
         return _second(
             given, browser, journey, 429, chosen=chosen, notice=quota_notice(held),
-            retry_after=held.retry_after,
+            retry_after=held.retry_after if held else timedelta(0),
         )  # fmt: skip
-    return see_other(_address(THIRD, given, journey, browser))
+    if chosen_now.promised is not None:
+        with suppress(StoreUnavailable):  # the row is the promise, and it is committed
+            given.reset.noted(chosen_now.promised)
+    return see_other(_address(THIRD, given, chosen_now.journey, browser))
 
 
 @bp.get(THIRD)
@@ -212,7 +223,7 @@ def _first(
             errors=errors,
             notice=notice,
             switch_to=switch_to,
-            challenge=given.anti_robot.challenge(FORM, browser, harder=bool(errors)),
+            challenge=given.anti_robot.challenge(FORM, browser, harder=_is_suspected(given)),
             login_url=with_waiting("/connexion", _waiting()),
             service_name="",
             privacy_url=given.privacy_url,
@@ -220,6 +231,12 @@ def _first(
         )
     )
     return _told_to_wait(response, retry_after)
+
+
+def _is_suspected(given: Services) -> bool:
+    with suppress(StoreUnavailable):  # the page shows all the same, and the form says what is away
+        return given.sign_in.attempts.is_suspected(network_of_request(request, given))
+    return True
 
 
 def _second(

@@ -28,6 +28,7 @@ from idp.identity.password import Argon2Cost
 from idp.identity.password import Passwords
 from idp.identity.password import PasswordTooLong
 from idp.identity.password import parse_imported
+from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.temporary_password import TryPolicy
 from idp.limits import AttemptPolicy
 from idp.limits import HeldBy
@@ -40,6 +41,7 @@ from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAttempts
 from tests.fakes import MemoryAuditLog
 from tests.fakes import MemoryOnce
+from tests.fakes import MemoryResetQuotas
 from tests.fakes import MemoryTemporaryPasswords
 from tests.fakes import subject
 from tests.instance import Clock
@@ -87,12 +89,14 @@ class Scene:
         self.audit = MemoryAuditLog()
         self.temporaries = MemoryTemporaryPasswords(TryPolicy(), now=self.clock)
         self.outbox = MemoryOutbox(now=self.clock)
+        self.quotas = MemoryResetQuotas(QuotaPolicy(), now=self.clock)
         self.once = MemoryOnce(now=self.clock)
         self.passwords = CountingPasswords(self.accounts, cost or Argon2Cost(8, 1))
         self.sign_in = SignIn(
             accounts=self.accounts,
             attempts=self.attempts,
             temporaries=self.temporaries,
+            quotas=self.quotas,
             outbox=self.outbox,
             once=self.once,
             passwords=self.passwords,
