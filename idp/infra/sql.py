@@ -33,7 +33,20 @@ SQL_TIMEOUT_SECONDS = 2
 PATIENCE_SECONDS = 2.5
 """How long a PostgreSQL that says nothing is waited for: its own time-outs tell more."""
 
-_READ_ONLY = "25006"  # SQLSTATE: the server has become a standby
+POSTGRES_PATIENCE: dict[str, Any] = {  # Any: what the driver takes
+    "connect_timeout": SQL_TIMEOUT_SECONDS,
+    "tcp_user_timeout": SQL_TIMEOUT_SECONDS * 1000,
+    "options": f"-c statement_timeout={SQL_TIMEOUT_SECONDS * 1000} "
+    f"-c lock_timeout={SQL_TIMEOUT_SECONDS * 1000}",
+}
+
+_REFUSALS = {
+    "25006": "it is read-only: a standby",
+    "42501": "its role may not use our tables (GRANT)",
+    "SQLITE_NOTADB": "the file is no SQLite database",
+    "SQLITE_CORRUPT": "the file is damaged",
+}
+"""SQLSTATEs and SQLite's names of what only an operator can mend."""
 
 
 @contextmanager
@@ -45,8 +58,10 @@ def sql_failures_told() -> Iterator[None]:
         # The statement and its parameters stay out of the message: they hold personal data.
         raise StoreUnavailable(f"SQL: {type(error).__name__}") from None
     except DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == _READ_ONLY:
-            raise StoreUnavailable(f"SQL: {type(error).__name__}") from None
+        names = (getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorname"))
+        refusal = next((_REFUSALS[name] for name in names if name in _REFUSALS), "")
+        if refusal or error.connection_invalidated:
+            raise StoreUnavailable(f"SQL: {refusal or type(error).__name__}") from None
         raise
 
 
@@ -64,12 +79,7 @@ class Database:
                 "max_overflow": pool_size,  # a look at the clients needs a connection of its own
                 "pool_timeout": SQL_TIMEOUT_SECONDS,
                 "pool_pre_ping": True,  # a restarted server costs nobody an error
-                "connect_args": {
-                    "connect_timeout": SQL_TIMEOUT_SECONDS,
-                    "tcp_user_timeout": SQL_TIMEOUT_SECONDS * 1000,
-                    "options": f"-c statement_timeout={SQL_TIMEOUT_SECONDS * 1000} "
-                    f"-c lock_timeout={SQL_TIMEOUT_SECONDS * 1000}",
-                },
+                "connect_args": POSTGRES_PATIENCE,
             }
         self._open = threading.local()
         app.config["SQLALCHEMY_DATABASE_URI"] = url
@@ -82,7 +92,7 @@ class Database:
             event.listen(self.engine, "do_connect", self._make_file)
             event.listen(self.engine, "connect", _prepare_sqlite)
         else:
-            event.listen(self.engine, "do_connect", _connect_patiently)
+            event.listen(self.engine, "do_connect", connect_patiently)
 
     def _make_file(self, *_: object) -> None:
         # SQLite would let everybody read what it makes: it holds password hashes.
@@ -163,9 +173,10 @@ class Database:
             connection.exec_driver_sql("SELECT 1")
 
 
-def _connect_patiently(
+def connect_patiently(
     _dialect: object, _record: object, arguments: list[Any], named: dict[str, Any]
 ) -> object:
+    """Connect an engine to a PostgreSQL that may say nothing; for its event ``do_connect``."""
     # Any: what the driver takes. Imported here: a process on SQLite does without the driver.
     from idp.infra.postgres import PatientConnection
 

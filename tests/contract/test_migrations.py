@@ -1,7 +1,9 @@
 """The schema that migrations make, on both stores."""
 
+import socket
 import stat
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from alembic.migration import MigrationContext
 from click.testing import CliRunner
 from sqlalchemy import create_engine
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from idp import StoreUnavailable
 from idp.cli import main
@@ -96,6 +99,67 @@ def test_asking_whether_a_schema_is_pending_makes_no_database_file(sqlite_url, t
     assert migrations.pending(sqlite_url)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database_is_told_by_each_way_to_the_schema(tmp_path):
+    (tmp_path / "notes").write_bytes(b"notes of the fund, not a database " * 40)
+    url = f"sqlite:///{tmp_path / 'notes'}"
+
+    for ask in (migrations.pending, upgrade):
+        with pytest.raises(StoreUnavailable, match="no SQLite database"):
+            ask(url)
+
+
+def test_a_role_that_may_not_read_the_schema_is_told_so(postgres_url):
+    upgrade(postgres_url)
+    execute(postgres_url, "CREATE ROLE without_select LOGIN")
+    poor = make_url(postgres_url).set(username="without_select")
+
+    try:
+        with pytest.raises(StoreUnavailable, match="role may not use our tables"):
+            migrations.pending(poor.render_as_string(hide_password=False))
+    finally:
+        execute(postgres_url, "DROP ROLE without_select")
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up_soon(servers_folder):
+    folder = servers_folder / "mute"
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(folder / ".s.PGSQL.5432"))
+        mute.listen()
+        began = time.monotonic()
+
+        with pytest.raises(StoreUnavailable):
+            migrations.pending(f"postgresql+psycopg://idp@/idp?host={folder}")
+
+    assert time.monotonic() - began < 3.5
+
+
+def test_whoever_asks_often_makes_one_look_a_second(sqlite_url):
+    at = [0.0]
+    pending = migrations.Pending(sqlite_url, monotonic=lambda: at[0])
+    before = pending()
+    upgrade(sqlite_url)
+
+    at[0] = 0.9
+    assert (before, pending()) == (True, True)
+    at[0] = 1.0
+    assert not pending()
+
+
+def test_what_a_look_failed_of_is_told_to_all_who_ask_until_the_next(tmp_path):
+    file = tmp_path / "notes"
+    file.write_bytes(b"notes of the fund, not a database " * 40)
+    at = [0.0]
+    pending = migrations.Pending(f"sqlite:///{file}", monotonic=lambda: at[0])
+
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="no SQLite database"):
+            pending()
+        file.unlink(missing_ok=True)
+    at[0] = 1.0
+    assert pending()
 
 
 def test_processes_that_migrate_at_once_take_turns(sql_url):

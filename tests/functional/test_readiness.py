@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from idp.web.health import WARNING
 from idp.wiring import build_services
 from idp.wiring import keys_probe
 from tests.instance import Instance
+from tests.running import eventually
 
 MakeInstance = Callable[..., Instance]
 
@@ -75,7 +77,7 @@ def test_a_database_that_was_never_migrated_is_red_until_it_is(
     assert probe() == "schema is behind; run idp migrate"
     assert "schema is behind; run idp migrate" in caplog.text
     alter(instance, "ALTER TABLE put_aside RENAME TO alembic_version")
-    assert probe() == ""
+    eventually(lambda: probe() == "")
 
 
 def test_a_schema_of_a_newer_version_is_a_warning(make_instance: MakeInstance) -> None:
@@ -85,3 +87,24 @@ def test_a_schema_of_a_newer_version_is_a_warning(make_instance: MakeInstance) -
     said = build_services(instance.parts).probes["sql"]()
 
     assert said.startswith(f"{WARNING}the database is at revision newer")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"notes of the fund, not a database " * 40, "SQL: the file is no SQLite database")],
+)
+def test_a_file_that_is_no_database_is_told_in_a_sentence(
+    make_instance: MakeInstance, content: bytes, told: str
+) -> None:
+    instance = make_instance(signing_algs=("ES256",))
+    service = instance.add_service()
+    instance.parts.database.engine.dispose()
+    file = instance.parts.database.url.database
+    assert file
+    for left in ("-wal", "-shm"):
+        Path(file + left).unlink(missing_ok=True)
+    Path(file).write_bytes(content)
+
+    assert build_services(instance.parts).probes["sql"]() == told
+    assert ready(instance)[0] == 503
+    assert instance.visitor().redeem(service, "A" * 43).status_code == 503
