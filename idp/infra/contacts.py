@@ -38,6 +38,7 @@ from idp.infra.tables import DossierRow
 from idp.infra.tables import Instant
 
 COUNT_SECONDS = 20
+_ONCE = "MATERIALIZED"  # PostgreSQL would write each expression out wherever it is named
 
 # The type: a mapped class without inheritance has a Table.
 _DOSSIERS = cast("Table", DossierRow.__table__)
@@ -88,19 +89,27 @@ def _mail_mix() -> Any:  # Any: the type of a compound select says nothing
         .cte("receives")
     )
     email = receives.c.email
-    halves = select(
-        receives.c.qualite,
-        email,
-        func.length(func.rtrim(email, func.replace(email, "@", ""))).label("upto"),
-    ).cte("halves")
+    halves = (
+        select(
+            receives.c.qualite,
+            email,
+            func.length(func.rtrim(email, func.replace(email, "@", ""))).label("upto"),
+        )
+        .cte("halves")
+        .prefix_with(_ONCE, dialect="postgresql")
+    )
     domain = func.substr(halves.c.email, halves.c.upto + 1)
-    parts = select(
-        halves.c.qualite,
-        halves.c.email,
-        halves.c.upto,
-        domain.label("domain"),
-        func.length(func.rtrim(domain, func.replace(domain, ".", ""))).label("dotted"),
-    ).cte("parts")
+    parts = (
+        select(
+            halves.c.qualite,
+            halves.c.email,
+            halves.c.upto,
+            domain.label("domain"),
+            func.length(func.rtrim(domain, func.replace(domain, ".", ""))).label("dotted"),
+        )
+        .cte("parts")
+        .prefix_with(_ONCE, dialect="postgresql")
+    )
     last_two = func.substr(parts.c.email, parts.c.upto - 2, 2)
     last_label = func.substr(parts.c.domain, parts.c.dotted + 1)
     fragments = select(
