@@ -222,7 +222,9 @@ def _press(built: Parts) -> "LetterPress":
         issuer=settings.issuer,
         support_phone=settings.support_phone,
     )
-    return LetterPress(templates_dir(), sender)
+    press = LetterPress(templates_dir(), sender)
+    press.check(built.now())
+    return press
 
 
 def _waiting(built: Parts) -> int:

@@ -18,6 +18,8 @@ what stands above the frame from what stands in and below it, ``1.`` begins a st
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 from xml.sax.saxutils import escape
@@ -42,6 +44,7 @@ from reportlab.platypus import Paragraph
 from idp import IdpError
 from idp.identity.letter_batch import Batch
 from idp.identity.letter_batch import Letter
+from idp.identity.letters import KINDS
 from idp.identity.outbox import Kind
 from idp.identity.working_days import day_in_france
 from idp.identity.working_days import in_words
@@ -64,7 +67,7 @@ _BODY_TOP, _BODY_END = 104, 197
 _FRAME_TOP, _FRAME_HEIGHT = 204, 30
 _SECRET_LINE, _SECRET_POINTS = 220, 24
 _FOOT = 284
-_QR_SIZE = 27
+_QR_SIZE, _QR_ROOM = 27, 2
 
 _INK, _QUIET, _RULE = HexColor(0x1B1B1B), HexColor(0x4A4A4A), HexColor(0x9A9A9A)
 _PLAIN = ParagraphStyle(
@@ -152,6 +155,18 @@ class LetterPress:
                     raise LetterTextUnusable(message) from None
         pdfmetrics.registerFontFamily(TEXT, normal=TEXT, bold=BOLD, italic=TEXT, boldItalic=BOLD)
 
+    def check(self, at: datetime) -> None:
+        """Lay out a letter of each kind, for nobody: what is wrong shows before a secret is drawn.
+
+        Raises:
+            LetterTextUnusable: as ``lay_out``.
+        """
+        specimens = (
+            Letter(1, kind, ("",), at, secret="-" if kind is Kind.TEMPORARY_PASSWORD else "")
+            for kind in sorted(KINDS)
+        )
+        self.lay_out(Batch("", at), specimens, BytesIO())
+
     def lay_out(self, batch: Batch, letters: Iterator[Letter], sheet: BinaryIO) -> None:
         """Write one PDF, a page a letter.
 
@@ -230,7 +245,7 @@ class LetterPress:
         for paragraph in words.upper:
             steps = _STEP_NUMBER.match(paragraph) is not None
             if steps and not qr_top:
-                qr_top = top
+                qr_top = top + _QR_ROOM
                 _draw_qr(canvas, self._sender.sign_in_url, _RIGHT - _QR_SIZE, qr_top)
             beside = qr_top and top < qr_top + _QR_SIZE
             right = _RIGHT - _QR_SIZE - 6 if beside else _RIGHT

@@ -14,8 +14,6 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import update
 
-from idp.identity.letter_batch import Batch
-from idp.identity.letter_batch import Letter
 from idp.identity.outbox import Kind
 from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
@@ -505,14 +503,15 @@ def test_a_manifest_goes_when_its_letters_are_over(post):
     assert post.manifests() == []
 
 
-def test_a_text_that_has_no_room_is_refused_before_any_letter_leaves(post, tmp_path):
+def test_a_text_that_cannot_be_used_is_refused_before_any_secret_is_drawn(tmp_path):
     folder = tmp_path / "templates"
     (folder / "letters").mkdir(parents=True)
+    for kind in (Kind.TEMPORARY_PASSWORD, Kind.ADDRESS_RECORDED):
+        text = (templates_dir() / "letters" / f"{kind}.txt").read_text()
+        (folder / "letters" / f"{kind}.txt").write_text(text)
     text = (templates_dir() / "letters" / "password_changed.txt").read_text()
     words = (templates_dir() / "letters" / "words.txt").read_text()
     (folder / "letters" / "words.txt").write_text(words)
-    now = datetime.now(UTC)
-    letter = Letter(1, Kind.PASSWORD_CHANGED, ("M A", "35000 RENNES"), now)
     press = LetterPress(folder, LetterSender("CARPIMKO", (), "", ISSUER))
 
     for spoilt, told in (
@@ -521,8 +520,12 @@ def test_a_text_that_has_no_room_is_refused_before_any_letter_leaves(post, tmp_p
         ("Objet", "a subject, a text"),
     ):
         (folder / "letters" / "password_changed.txt").write_text(spoilt)
-        with (
-            (tmp_path / "a.pdf").open("wb") as sheet,
-            pytest.raises(LetterTextUnusable, match=told),
-        ):
-            press.lay_out(Batch("b", now), iter([letter]), sheet)
+        with pytest.raises(LetterTextUnusable, match=told):
+            press.check(datetime.now(UTC))
+    (folder / "letters" / "password_changed.txt").write_text(text)
+    press.check(datetime.now(UTC))
+
+
+def test_a_sender_that_would_reach_into_the_window_is_refused():
+    with pytest.raises(LetterTextUnusable, match="IDP_LETTER_SENDER"):
+        LetterPress(templates_dir(), LetterSender("CARPIMKO", ("a line",) * 5, "", ISSUER))
