@@ -13,6 +13,7 @@ from flask import jsonify
 from flask import make_response
 from flask import render_template
 from flask import request
+from werkzeug.exceptions import BadRequest
 from werkzeug.exceptions import HTTPException
 
 from idp import Busy
@@ -25,6 +26,9 @@ MACHINE_ENDPOINTS = frozenset({"/token", "/userinfo", "/jwks", "/healthz", "/rea
 """They answer JSON whatever they are asked to answer, and need no CSRF token."""
 
 RETRY_SECONDS = 5
+
+_UNREADABLE = "gunicorn.http.errors"
+"""Where the errors of a body that is cut or badly chunked are: raised as the form is read."""
 
 _SENTENCES: dict[int, tuple[str, str]] = {
     400: (
@@ -165,6 +169,9 @@ def _too_large(error: WaitingRequestTooLarge) -> Response:
 
 
 def _unforeseen(error: Exception) -> Response:
+    if type(error).__module__ == _UNREADABLE:
+        log.info("body not readable: %s", type(error).__name__)
+        return _http(BadRequest())
     log.error("unforeseen", exc_info=error)
     if _is_machine():
         return _machine(500, "server_error", f"incident {g.request_id}")

@@ -186,6 +186,35 @@ def test_what_is_hardly_http_is_refused_and_leads_nowhere(
     assert running.ask("GET", "/healthz").status == 200
 
 
+@pytest.mark.parametrize("path", ["/token", "/connexion", "/logout"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"zz\r\n",
+        b"-5\r\nabcde\r\n0\r\n\r\n",
+        b"5\r\nabcdeXX0\r\n\r\n",
+        b"5\r\nab",
+        b"0\r\nx\r\n\r\n",
+    ],
+    ids=["no size", "negative", "no end of chunk", "cut", "bad trailer"],
+)
+def test_a_malformed_chunked_form_is_the_senders_fault(
+    running: Running, path: str, body: bytes
+) -> None:
+    logged = running.log.stat().st_size
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    )
+
+    answer = running.send_raw(head.encode() + body)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert (b'"error":"invalid_request"' in answer) == (path == "/token")
+    assert b"Traceback" not in running.log.read_bytes()[logged:]
+
+
 def test_a_graceful_stop_ends_within_its_time_and_says_so_in_json(
     make_running: MakeRunning,
 ) -> None:
