@@ -2,6 +2,8 @@
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 
@@ -14,6 +16,8 @@ from idp.limits import HeldBy
 from idp.limits import Origin
 from idp.limits import Reservation
 from idp.limits import SignInDelayed
+from idp.limits import Waiting
+from idp.limits import longest
 
 # Every failure is one member, the try, of three sorted sets by instant: so a try that is taken back
 # leaves each of them as if it had never been, whatever happened since. A device that the account
@@ -163,6 +167,8 @@ class RedisAttempts:
             writes.add("DEL", row)
             writes.add("ZREM", day, reservation.try_id)
             writes.add("ZREM", network, reservation.try_id)
+            # A right password is no failure, even where nobody could be signed in with it.
+            writes.otherwise(lambda: self.release(reservation))
             self._know(writes, reservation.subject, device)
 
     def release(self, reservation: Reservation) -> None:
@@ -170,6 +176,23 @@ class RedisAttempts:
         row, day = _counters_of(reservation)
         network = f"failures-network:{{{reservation.origin.network}}}"
         self._release([network, row, day], [reservation.try_id])
+
+    def look(self, subject: str) -> Waiting:
+        """Read how an account stands, for the help desk."""
+        now = self._now()
+        since = self._now_ms() - _ms(self._policy.device_lifetime)
+        with redis_failures_told():
+            devices = self._store.client.zrangebyscore(f"devices:{{{subject}}}", f"({since}", "inf")
+            with self._store.client.pipeline(transaction=True) as pipeline:
+                for name in ["", *map(str, devices)]:
+                    for counter in _counters(subject, name):
+                        pipeline.zrange(counter, 0, -1, withscores=True)
+                answers = iter(pipeline.execute())
+        stranger, *known = [
+            self._policy.standing(_instants(row), _instants(day), at=now)
+            for row, day in zip(answers, answers, strict=True)
+        ]
+        return replace(stranger, known=longest(known))
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too.
@@ -210,6 +233,10 @@ def _counters(subject: str, device: str) -> tuple[str, str]:
 def _counters_of(reservation: Reservation) -> tuple[str, str]:
     device = reservation.origin.device if reservation.known_device else ""
     return _counters(reservation.subject, device)
+
+
+def _instants(counter: list[tuple[str, float]]) -> list[datetime]:
+    return [datetime.fromtimestamp(score / 1000, UTC) for _, score in counter]
 
 
 def _ms(span: timedelta) -> int:

@@ -6,9 +6,11 @@ that may evict would forget a promise or a counter in silence, so it is refused.
 
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any
 
 import redis
@@ -112,8 +114,8 @@ class RedisStore:
             yield joined
             return
         collected = Writes()
-        yield collected
-        self._send(collected)
+        with self._sent(collected):
+            yield collected
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -125,16 +127,24 @@ class RedisStore:
         if getattr(self._open, "writes", None) is not None:
             message = "writes together inside writes together"
             raise RuntimeError(message)
-        collected = self._open.writes = Writes()
-        try:
-            yield
-        finally:
-            self._open.writes = None
-        self._send(collected)
+        with self._sent(Writes()) as collected:
+            self._open.writes = collected
+            try:
+                yield
+            finally:
+                self._open.writes = None
 
-    def _send(self, collected: "Writes") -> None:
-        if collected.arguments:
-            self._run_all([], collected.arguments)
+    @contextmanager
+    def _sent(self, collected: "Writes") -> "Iterator[Writes]":
+        sent = False
+        try:
+            yield collected
+            if collected.arguments:
+                self._run_all([], collected.arguments)
+            sent = True
+        finally:
+            if not sent:
+                collected.give_up()
 
     def refuse_unsafe_store(self) -> None:
         """Make sure that the store never evicts.
@@ -183,6 +193,17 @@ class Writes:
 
     def __init__(self) -> None:
         self.arguments: list[str | int | float] = []
+        self._otherwise: list[Callable[[], None]] = []
+
+    def otherwise(self, undo: Callable[[], None]) -> None:
+        """Do this when the writes are not sent, because the block or the store failed."""
+        self._otherwise.append(undo)
+
+    def give_up(self) -> None:
+        """Undo what was done in the hope of these writes, as far as the store lets us."""
+        for undo in self._otherwise:
+            with suppress(StoreUnavailable):
+                undo()
 
     def add(self, *command: str | int | float) -> None:
         """Add one command, its name first."""

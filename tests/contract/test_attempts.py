@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from redis.exceptions import ResponseError
 
+from idp import StoreUnavailable
 from idp.limits import DAY
 from idp.limits import AttemptPolicy
 from idp.limits import HeldBy
@@ -549,3 +551,34 @@ def test_a_lift_joins_the_other_writes_of_its_use_case(real_world):
         use_case_that_fails()
 
     assert held(attempts)[0] == HeldBy.ACCOUNT
+
+
+def test_a_right_password_that_signed_nobody_in_is_not_counted_as_a_failure(real_world):
+    attempts = real_world.attempts(POLICY)
+
+    def succeed_and_break():
+        attempts.succeeded(attempts.reserve("subject", HERE), device="phone")
+        raise StoreUnavailable
+
+    for _ in range(6):
+        with pytest.raises(StoreUnavailable), real_world.store.together():
+            succeed_and_break()
+
+    assert fail(attempts).streak == 1
+
+
+def test_a_right_password_whose_writes_the_store_refused_is_not_counted_as_a_failure(real_world):
+    attempts, store = real_world.attempts(POLICY), real_world.store
+    store.client.set("text", "no number")
+
+    def succeed_with_a_write_that_cannot_be():
+        with store.together():
+            with store.writes() as writes:
+                writes.add("INCR", "text")
+            attempts.succeeded(attempts.reserve("subject", HERE), device="phone")
+
+    for _ in range(6):
+        with pytest.raises(ResponseError):
+            succeed_with_a_write_that_cannot_be()
+
+    assert fail(attempts).streak == 1
