@@ -6,8 +6,10 @@ one. An unknown dossier number has the same counters, under a keyed hash of what
 """
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from datetime import datetime
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -41,6 +43,42 @@ class AttemptPolicy:
     def wait_after(self, streak: int) -> timedelta:
         """Tell how long an account waits after its ``streak``-th failure in a row."""
         return self.schedule[min(streak, len(self.schedule)) - 1] if streak > 0 else timedelta(0)
+
+    def standing(
+        self, in_a_row: Sequence[datetime], of_the_day: Sequence[datetime], *, at: datetime
+    ) -> "Waiting":
+        """Tell how failures hold at an instant what they count for; nothing is counted.
+
+        Args:
+            in_a_row: the instants of the failures since the last success, oldest first.
+            of_the_day: of those counted for the day, oldest first; older ones do not count.
+            at: now.
+        """
+        row = in_a_row if in_a_row and in_a_row[-1] + DAY > at else ()
+        within = [instant for instant in of_the_day if instant + DAY > at]
+        ends = [row[-1] + self.wait_after(len(row))] if row else []
+        if len(within) >= self.day_limit:
+            ends.append(within[0] + DAY)
+        until = max(ends, default=at)
+        return Waiting(len(row), until if until > at else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How an account stands: its failures in a row, and until when it waits (None: it does not).
+
+    ``known`` is the same of the device that waits longest among those that the account knows.
+    """
+
+    failures: int = 0
+    until: datetime | None = None
+    known: "Waiting | None" = None
+
+
+def longest(known: Sequence[Waiting]) -> Waiting | None:
+    """Choose the device that waits longest; None when none waits."""
+    waiting = [(one.until, one) for one in known if one.until is not None]
+    return max(waiting, key=lambda pair: pair[0])[1] if waiting else None
 
 
 class HeldBy(StrEnum):
@@ -119,6 +157,9 @@ class Attempts(Protocol):
 
     def is_suspected(self, network: str) -> bool:
         """Tell whether a network failed so often that strangers on it solve an anti-robot."""
+
+    def look(self, subject: str) -> Waiting:
+        """Read how an account stands, for the help desk: nothing is counted, nothing changes."""
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too: a new password was chosen.

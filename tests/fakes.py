@@ -47,7 +47,9 @@ from idp.limits import Origin
 from idp.limits import Reservation
 from idp.limits import SignInDelayed
 from idp.limits import TooManyClientFailures
+from idp.limits import Waiting
 from idp.limits import audited_network
+from idp.limits import longest
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
@@ -499,6 +501,20 @@ class MemoryAttempts(_Store):
             failures = self._networks.get(network, {})
             _forget(failures, before=self._now() - self._policy.network_window)
             return len(failures) >= self._policy.anti_robot_from
+
+    def look(self, subject: str) -> Waiting:
+        """Read how an account stands."""
+        self._look()
+        with self._lock:
+            since = self._now() - self._policy.device_lifetime
+            devices = self._devices.get(subject, {})
+            known = [self._standing(subject, name) for name in devices if devices[name] > since]
+            return replace(self._standing(subject, ""), known=longest(known))
+
+    def _standing(self, subject: str, device: str) -> Waiting:
+        counters = self._counters.get((subject, device), _Counters())
+        row, day = sorted(counters.in_a_row.values()), sorted(counters.of_the_day.values())
+        return self._policy.standing(row, day, at=self._now())
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too."""

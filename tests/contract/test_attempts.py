@@ -12,6 +12,7 @@ from idp.limits import HeldBy
 from idp.limits import Origin
 from idp.limits import Reservation
 from idp.limits import SignInDelayed
+from idp.limits import Waiting
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -519,6 +520,61 @@ def test_a_chosen_password_leaves_other_accounts_and_the_network_as_they_are(wor
 
     assert held(attempts)[0] == HeldBy.NETWORK
     assert held(attempts, subject="another", origin=Origin("192.0.2.2"))[0] == HeldBy.ACCOUNT
+
+
+def test_an_account_that_never_failed_stands_as_nobody_does(attempts):
+    assert attempts.look("subject") == Waiting()
+
+
+def test_a_look_tells_the_row_and_the_end_of_the_wait_and_counts_nothing(world, attempts):
+    fail(attempts, 5)
+
+    seen = [attempts.look("subject") for _ in range(3)]
+
+    assert seen == [Waiting(5, world.clock() + MINUTE)] * 3
+    assert held(attempts) == (HeldBy.ACCOUNT, MINUTE)
+    world.pass_time(MINUTE)
+    assert attempts.look("subject") == Waiting(5, None)
+    assert fail(attempts).streak == 6
+
+
+def test_a_look_tells_the_wait_of_a_day_full_of_failures(world):
+    attempts = world.attempts(AttemptPolicy(schedule=(timedelta(0),), day_limit=3))
+    began = world.clock()
+    for _ in range(3):
+        fail(attempts)
+        world.pass_time(HOUR)
+
+    assert attempts.look("subject") == Waiting(3, began + DAY)
+    world.pass_time(21 * HOUR)
+    assert attempts.look("subject") == Waiting(3, None)
+    world.pass_time(2 * HOUR)
+    assert attempts.look("subject") == Waiting(), "the newest failure of the row is a day old"
+
+
+def test_a_look_tells_the_known_device_that_waits_longest(world, attempts):
+    sign_in(attempts, device="phone")
+    sign_in(attempts, device="tablet")
+    sign_in(attempts, device="desk")
+    fail(attempts, 5, origin=Origin("192.0.2.2", "phone"))
+    fail(attempts, 5, origin=Origin("192.0.2.2", "tablet"))
+    world.pass_time(MINUTE)
+    fail(attempts, origin=Origin("192.0.2.2", "tablet"))
+
+    assert attempts.look("subject") == Waiting(0, None, Waiting(6, world.clock() + 2 * MINUTE))
+    world.pass_time(2 * MINUTE)
+    assert attempts.look("subject") == Waiting()
+
+
+def test_a_look_tells_nothing_of_a_device_that_is_not_known_any_more(world):
+    attempts = world.attempts(AttemptPolicy(device_lifetime=MINUTE))
+    sign_in(attempts, device="phone")
+    fail(attempts, 5, origin=Origin("192.0.2.2", "phone"))
+
+    world.pass_time(MINUTE - MILLISECOND)
+    assert attempts.look("subject").known is not None
+    world.pass_time(MILLISECOND)
+    assert attempts.look("subject").known is None
 
 
 def test_the_browser_that_chose_a_password_is_known_from_then_on(attempts):

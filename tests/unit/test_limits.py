@@ -1,3 +1,5 @@
+from datetime import UTC
+from datetime import datetime
 from datetime import timedelta
 
 import pytest
@@ -8,7 +10,9 @@ from idp.limits import AttemptPolicy
 from idp.limits import HeldBy
 from idp.limits import SignInDelayed
 from idp.limits import TooManyClientFailures
+from idp.limits import Waiting
 from idp.limits import audited_network
+from idp.limits import longest
 from idp.limits import network_of
 
 
@@ -98,3 +102,20 @@ def test_the_errors_of_limits_say_how_long_and_for_whom_never_who():
     )
     assert str(delayed) == "held by network for 0:01:30"
     assert (held.retry_after, str(held)) == (timedelta(seconds=90), "held for 0:01:30")
+
+
+def test_the_device_that_waits_longest_is_told_and_none_where_none_waits():
+    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    free, soon, late = Waiting(4), Waiting(5, noon), Waiting(2, noon + timedelta(hours=1))
+
+    assert longest([free, late, soon]) is late
+    assert longest([free]) is None
+
+
+def test_an_account_waits_for_its_row_or_for_its_day_whichever_is_longer():
+    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    policy = AttemptPolicy(schedule=(timedelta(minutes=1),), day_limit=2)
+    day = [noon - timedelta(hours=24), noon - timedelta(hours=20), noon - timedelta(hours=2)]
+
+    assert policy.standing(day[2:], day, at=noon) == Waiting(1, noon + timedelta(hours=4))
+    assert policy.standing([noon], day[2:], at=noon) == Waiting(1, noon + timedelta(minutes=1))
