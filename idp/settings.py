@@ -121,6 +121,8 @@ class Settings(BaseSettings):
     smtp_ca_file: Path | None = None
     smtp_timeout: Span = Field(default=timedelta(seconds=10), le=timedelta(seconds=15))
 
+    outbox_poll: Span = timedelta(seconds=1)
+
     spool_dir: Path | None = None
     letter_sender: str = ""
     letter_place: str = ""

@@ -11,6 +11,7 @@ from idp import logs
 from idp.identity.composers import TemporaryPasswordMail
 from idp.identity.composers import notices
 from idp.identity.delivery import Delivery
+from idp.identity.delivery import Mailer
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import AddressCodeMail
 from idp.identity.email_address import EmailAddresses
@@ -42,6 +43,7 @@ from idp.web.health import WARNING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from idp.infra.mail import SmtpMailer
     from idp.parts import Parts
 
 log = logging.getLogger("idp")
@@ -194,8 +196,8 @@ def _new_password(parts: Parts, pool: HashPool) -> NewPassword:
     )
 
 
-def build_delivery(parts: Parts) -> Delivery | None:
-    """Build what the worker sends mails with; None while no mail server is set.
+def build_mailer(parts: Parts) -> SmtpMailer | None:
+    """Build what hands mails over; None while no mail server is set. Nothing is opened yet.
 
     Raises:
         InvalidSender, UnsafeMailServer: a setting of the mail is wrong.
@@ -225,6 +227,11 @@ def build_delivery(parts: Parts) -> Delivery | None:
         ca_file=settings.smtp_ca_file,
         timeout=settings.smtp_timeout.total_seconds(),
     )
+    return SmtpMailer(server, MailText(templates_dir(), letterhead))
+
+
+def build_delivery(parts: Parts, mailer: Mailer) -> Delivery:
+    """Build what the worker sends mails with."""
     return Delivery(
         outbox=parts.outbox,
         contacts=parts.contacts,
@@ -233,7 +240,7 @@ def build_delivery(parts: Parts) -> Delivery | None:
             Kind.ADDRESS_CODE: AddressCodeMail(parts.pending_addresses, parts.secrets.decoy_key),
             **notices(mask_email),
         },
-        mailer=SmtpMailer(server, MailText(templates_dir(), letterhead)),
+        mailer=mailer,
         audit=parts.audit,
         transaction=parts.database.transaction,
         now=parts.now,

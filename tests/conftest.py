@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from idp import logs
 from tests.instance import Clock
 from tests.instance import Instance
+from tests.mailbox import Mailbox
 
 pytest_plugins = ["tests.real_stores", "tests.running"]
 
@@ -50,3 +52,12 @@ def make_instance(
 def instance(make_instance: Callable[..., Instance]) -> Instance:
     """A provider with the default settings; ES256 alone, since an RSA key takes 0.1 s to read."""
     return make_instance(signing_algs=("ES256",))
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A mail server that works."""
+    box = Mailbox()
+    box.start()
+    yield box
+    box.stop()

@@ -3,6 +3,7 @@
 import email
 import re
 import socket
+from contextlib import closing
 from email import policy
 from email.message import EmailMessage
 from typing import Any
@@ -15,6 +16,7 @@ from aiosmtpd.smtp import Session
 from idp.identity.delivery import Delivered
 from idp.identity.delivery import Outcome
 from idp.wiring import build_delivery
+from idp.wiring import build_mailer
 from tests.instance import Instance
 
 SECRET = re.compile(r"\b[A-Z2-9]{4}-[A-Z2-9]{4}-[A-Z2-9]{4}\b")
@@ -45,8 +47,9 @@ class Mailbox:
         self._controller.start()
 
     def stop(self) -> None:
-        """Go away."""
-        self._controller.stop(no_assert=True)
+        """Go away; again is without effect."""
+        if not self._controller.loop.is_closed():
+            self._controller.stop(no_assert=True)
 
     @property
     def settings(self) -> dict[str, object]:
@@ -79,12 +82,12 @@ def secret_in(text: str) -> str:
 
 def deliver(instance: Instance) -> list[Delivered]:
     """Let the worker send all that is due."""
-    delivery = build_delivery(instance.parts)
-    assert delivery is not None
+    mailer = build_mailer(instance.parts)
+    assert mailer is not None
+    delivery = build_delivery(instance.parts, mailer)
     sent = []
-    with instance.app.app_context():
+    with instance.app.app_context(), closing(mailer):
         while (one := delivery.send_next()).outcome is not Outcome.IDLE:
             sent.append(one)
             assert len(sent) < 1_000
-    delivery.mailer.close()  # type: ignore[attr-defined] # an SmtpMailer
     return sent

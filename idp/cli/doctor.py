@@ -4,6 +4,7 @@ import stat
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC
 from datetime import datetime
@@ -18,6 +19,7 @@ from sqlalchemy import text
 from idp import IdpError
 from idp import StoreUnavailable
 from idp.cli import parts
+from idp.identity.outbox import PromiseState
 from idp.infra import migrations
 from idp.infra.redis_health import faults_of
 from idp.infra.redis_health import read_facts
@@ -25,9 +27,11 @@ from idp.infra.secret_files import NAMES
 from idp.infra.sql import sql_failures_told
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import NoSigningKey
+from idp.parts import PACKAGE
 from idp.parts import Parts
 from idp.settings import InvalidSettings
 from idp.settings import misspelt_settings
+from idp.wiring import build_mailer
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
 OLDEST_POSTGRES = 15
@@ -88,6 +92,10 @@ def examine(build: Callable[[], Parts]) -> Iterator[Finding]:
         ("redis", _redis),
         ("clock", _clock),
         ("default client", _default_client),
+        ("mail", _mail),
+        ("letters", _letters),
+        ("outbox", _outbox),
+        ("browser code", _browser_code),
     )
     for name, check in checks:
         try:
@@ -253,6 +261,47 @@ def _default_client(built: Parts) -> Iterator[Finding]:
         )
     else:
         yield Finding(Level.OK, "default client", f"{client_id} is registered")
+
+
+def _mail(built: Parts) -> Iterator[Finding]:
+    mailer = build_mailer(built)
+    if mailer is None:
+        yield Finding(Level.WARN, "mail", "IDP_SMTP_HOST is not set: mails wait in the outbox")
+        return
+    with closing(mailer):
+        yield Finding(Level.OK, "mail", mailer.check())
+
+
+def _letters(built: Parts) -> Iterator[Finding]:
+    spool = built.settings.spool_path
+    if not spool.exists():
+        what = f"{spool} is made by the first idp letters print"
+        yield Finding(Level.OK, "letters", what)
+    elif exposed := list(_exposed("letters", spool)):
+        yield from exposed
+    else:
+        yield Finding(Level.OK, "letters", f"{spool} is private")
+
+
+def _outbox(built: Parts) -> Iterator[Finding]:
+    if migrations.pending(built.settings.sql_url):
+        return  # told already
+    with built.flask.app_context(), built.database.transaction():
+        dead = len(built.outbox.rows(states=(PromiseState.DEAD,), limit=100))
+    if dead:
+        what = f"{dead} messages were given up; see idp outbox list --state dead"
+        yield Finding(Level.WARN, "outbox", what)
+    else:
+        yield Finding(Level.OK, "outbox", "nothing was given up")
+
+
+def _browser_code(_built: Parts) -> Iterator[Finding]:
+    folder = PACKAGE / "static" / "altcha"
+    if (folder / "altcha.min.js").is_file():
+        yield Finding(Level.OK, "browser code", "the anti-robot's widget is installed")
+    else:
+        what = "the anti-robot's widget is missing; run requirements/browser-code.sh"
+        yield Finding(Level.FAIL, "browser code", what)
 
 
 def _exposed(name: str, path: Path, *, forbidden: int = 0o077) -> Iterator[Finding]:

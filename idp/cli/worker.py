@@ -1,6 +1,7 @@
 """``idp worker``: run the worker in the foreground until it is told to stop."""
 
 import logging
+from contextlib import closing
 from contextlib import suppress
 
 import click
@@ -10,6 +11,7 @@ from idp import logs
 from idp.cli import migrated_parts
 from idp.cli import parts
 from idp.wiring import build_delivery
+from idp.wiring import build_mailer
 from idp.worker import Worker
 
 
@@ -24,9 +26,12 @@ def worker(once: bool) -> None:
     if once:
         print(f"{Worker(given).run_once()} audit events forgotten")
     else:
-        delivery = build_delivery(given)
-        if delivery is None:
+        mailer = build_mailer(given)
+        if mailer is None:
             logging.getLogger("idp.worker").warning(
                 "IDP_SMTP_HOST is not set: mails wait in the outbox"
             )
-        Worker(given, delivery).run()
+            Worker(given).run()
+            return
+        with closing(mailer):
+            Worker(given, build_delivery(given, mailer), poll=given.settings.outbox_poll).run()

@@ -18,12 +18,16 @@ from click.testing import Result
 from idp.cli import doctor as doctor_module
 from idp.cli import main
 from idp.cli.doctor import _apart
+from idp.identity.outbox import Kind
+from idp.identity.temporary_password import Channel
 from idp.infra.key_files import KeyFiles
 from idp.infra.migrations.upgrade import upgrade
 from idp.infra.redis_health import StoreFacts
 from idp.infra.redis_health import faults_of
 from idp.infra.secret_files import generate_missing_secrets
 from idp.oidc.clients import SIGNING_ALGS
+from idp.parts import Parts
+from idp.settings import read_settings
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -98,15 +102,50 @@ def faults(result: Result) -> str:
 
 
 def test_a_service_that_is_ready_has_nothing_but_ok(
-    tmp_path, keys, sql_url, redis_store_url, monkeypatch
+    tmp_path, keys, sql_url, redis_store_url, mailbox, monkeypatch
 ):
     make_service(tmp_path / "data", keys, sql_url, redis_store_url, monkeypatch)
+    for name, value in mailbox.settings.items():
+        monkeypatch.setenv(f"IDP_{name.upper()}", str(value))
 
     with durable(redis_store_url):
         result = examined()
 
-    assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 11
+    assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 15
     assert result.exit_code == 0
+
+
+def test_mail_that_goes_nowhere_is_warned_and_a_server_that_is_away_is_a_fault(
+    data, mailbox, monkeypatch
+):
+    without = examined()
+    for name, value in mailbox.settings.items():
+        monkeypatch.setenv(f"IDP_{name.upper()}", str(value))
+    mailbox.stop()
+
+    away = examined()
+
+    assert "warn  mail" in without.output
+    assert without.exit_code == 0
+    assert "mail" in faults(away)
+    assert away.exit_code == 1
+
+
+def test_messages_that_were_given_up_are_told(data, monkeypatch):
+    built = Parts(read_settings())
+    with built.flask.app_context(), built.database.transaction():
+        built.outbox.add(Kind.PASSWORD_CHANGED, Channel.MAIL, account_id="somebody")
+        (promise,) = built.outbox.claim(Channel.MAIL)
+        built.outbox.failed(promise, "recipient_refused", permanent=True)
+    built.database.engine.dispose()
+
+    assert "1 messages were given up; see idp outbox list --state dead" in examined().output
+
+
+def test_a_spool_that_others_can_read_is_a_fault(data):
+    (data / "spool").mkdir(mode=0o755)
+
+    assert "chmod 700" in faults(examined())
 
 
 def test_each_wrong_setting_is_named_and_nothing_else_is_looked_at(data, monkeypatch):

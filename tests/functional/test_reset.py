@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
@@ -30,15 +29,6 @@ EMAIL = "anne.lefevre@exemple.example"
 MASK = "a***re@e*****.example"
 
 MakeInstance = Callable[..., Instance]
-
-
-@pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    """A mail server that works."""
-    box = Mailbox()
-    box.start()
-    yield box
-    box.stop()
 
 
 @pytest.fixture
