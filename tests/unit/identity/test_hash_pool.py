@@ -1,4 +1,5 @@
 import threading
+from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -83,3 +84,46 @@ def test_an_error_of_the_work_that_is_a_time_out_is_its_own():
 
     with pytest.raises(TimeoutError):
         HashPool(threads=1, queue=0).run(fail)
+
+
+class EndsAsThePatienceDoes(Future):
+    """Its work ends between the end of the patience and the look at what became of it."""
+
+    def __init__(self, work):
+        super().__init__()
+        self._work = work
+
+    def result(self, timeout=None):
+        if timeout is None:
+            return super().result()
+        try:
+            self.set_result(self._work())
+        except Wrong as error:
+            self.set_exception(error)
+        raise TimeoutError
+
+
+class LateExecutor:
+    def submit(self, work):
+        return EndsAsThePatienceDoes(work)
+
+
+def test_a_verdict_that_comes_at_the_very_end_of_the_patience_is_given():
+    # Told as busy it would be tried again, and a hash that was replaced would be replaced twice.
+    pool = HashPool(threads=1, queue=0)
+    pool._executor = LateExecutor()
+
+    assert pool.run(lambda: "right") == "right"
+    assert pool._places._value == 1
+
+
+def test_an_error_that_comes_at_the_very_end_of_the_patience_is_raised():
+    pool = HashPool(threads=1, queue=0)
+    pool._executor = LateExecutor()
+
+    def fail():
+        raise Wrong
+
+    with pytest.raises(Wrong):
+        pool.run(fail)
+    assert pool._places._value == 1
