@@ -7,6 +7,7 @@ row they leave in the outbox is dropped by the worker.
 
 import logging
 from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import replace
 from datetime import date
@@ -166,16 +167,34 @@ class Reset:
         """
         if channel is Channel.MAIL and not self.offer(journey).mail_mask:
             raise ChannelNotOffered
-        name = f"reset-journey:{journey.id}"
+        name = _once_name(journey)
         earlier = self.once.take(name, channel, lifetime=self.journey_lifetime)
         if earlier is not None:
             return Choosing(replace(journey, chosen=Channel(earlier)), None)
         try:
-            promised = self._promise(journey, channel, network, actor)
+            held = self._count(journey, channel, network, actor)
         except (QuotaReached, StoreUnavailable):
             self.once.give_back(name)
             raise
+        try:
+            promised = self._promise(journey, channel, held, actor)
+        except StoreUnavailable:
+            self.taken_back(journey, channel)
+            raise
         return Choosing(replace(journey, chosen=channel), promised)
+
+    def taken_back(self, journey: Journey, channel: Channel) -> None:
+        """Let a channel be chosen again after a commit that failed: nothing was promised.
+
+        Else the form sent again would confirm a message that never leaves, and a letter that never
+        left would hold the next one for days.
+
+        Raises:
+            StoreUnavailable: both end by themselves.
+        """
+        self.once.give_back(_once_name(journey))
+        if channel is Channel.LETTER:
+            self.quotas.forget_letter(self._subject(journey))
 
     def noted(self, promised: Promised) -> None:
         """Note the request in the state machine, once what was promised is committed.
@@ -190,21 +209,24 @@ class Reset:
             promised.holder, promised.channel, promised.promise, version=promised.version
         )
 
-    def _promise(self, journey: Journey, channel: Channel, network: str, actor: Actor) -> Promised:
+    def _count(self, journey: Journey, channel: Channel, network: str, actor: Actor) -> bool:
+        """Count a message; True for a letter that the breaker holds."""
         subject = self._subject(journey)
-        detail: dict[str, str | int] = {"subject": subject, "channel": channel}
-        held = False
         try:
             if channel is Channel.MAIL:
                 self.quotas.mail(subject)
-            else:
-                held = self.quotas.letter(subject, network)
-                if held:
-                    # The alarm: somebody empties the fund's letter box, or a campaign was not told.
-                    log.error("the letter breaker holds letters back: see idp letters list")
+                return False
+            held = self.quotas.letter(subject, network)
         except QuotaReached as reached:
-            self._held(reached, detail, actor)
+            self._held(reached, {"subject": subject, "channel": channel}, actor)
             raise
+        if held:
+            # The alarm: somebody empties the fund's letter box, or a campaign was not told.
+            log.error("the letter breaker holds letters back: see idp letters list")
+        return held
+
+    def _promise(self, journey: Journey, channel: Channel, held: bool, actor: Actor) -> Promised:
+        subject = self._subject(journey)
         contact = self.contacts.find(journey.qualite, journey.numero)
         known = contact if _may_receive(contact) else None
         account_id = known.account_id if known else None
@@ -220,7 +242,12 @@ class Reset:
             Event.RESET_REQUESTED,
             account_id=account_id,
             actor=actor,
-            detail={**detail, "promise": promise, "held": int(held)},
+            detail={
+                "subject": subject,
+                "channel": channel,
+                "promise": promise,
+                "held": int(held),
+            },
         )
         # Under the name of what was typed where there is no account: the same steps for everyone.
         return Promised(account_id or subject, channel, promise, version)
@@ -228,10 +255,12 @@ class Reset:
     def _subject(self, journey: Journey) -> str:
         return subject_of(self.decoy_key, journey.qualite, journey.numero)
 
-    def _held(
-        self, held: QuotaReached, detail: dict[str, str | int] | dict[str, str], actor: Actor
-    ) -> None:
+    def _held(self, held: QuotaReached, detail: Mapping[str, str], actor: Actor) -> None:
         self.audit.record(Event.RESET_HELD, actor=actor, detail={**detail, "quota": held.quota})
+
+
+def _once_name(journey: Journey) -> str:
+    return f"reset-journey:{journey.id}"
 
 
 def _may_receive(contact: Contact | None) -> bool:

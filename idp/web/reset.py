@@ -140,18 +140,24 @@ def choose() -> Response:
         return _second(given, browser, journey, 400, errors=(CHOOSE,))
     held: QuotaReached | None = None
     chosen_now: Choosing | None = None
-    with given.transaction():
-        try:
-            chosen_now = given.reset.choose(
-                journey,
-                Channel(chosen),
-                network=network_of_request(request, given),
-                actor=actor_of(request, given, g.request_id),
-            )
-        except QuotaReached as reached:  # its audit event is committed all the same
-            held = reached
-        except ChannelNotOffered:
-            return _second(given, browser, journey, 400, errors=(CHOOSE,))
+    try:
+        with given.transaction():
+            try:
+                chosen_now = given.reset.choose(
+                    journey,
+                    Channel(chosen),
+                    network=network_of_request(request, given),
+                    actor=actor_of(request, given, g.request_id),
+                )
+            except QuotaReached as reached:  # its audit event is committed all the same
+                held = reached
+            except ChannelNotOffered:
+                return _second(given, browser, journey, 400, errors=(CHOOSE,))
+    except StoreUnavailable:
+        if chosen_now is not None and chosen_now.promised is not None:  # the commit failed
+            with suppress(StoreUnavailable):
+                given.reset.taken_back(journey, Channel(chosen))
+        raise
     if chosen_now is None or held is not None:
         return _second(
             given, browser, journey, 429, chosen=chosen, notice=quota_notice(held),
