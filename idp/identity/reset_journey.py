@@ -87,20 +87,25 @@ class Journeys:
             raise JourneyEnded("too long")
         try:
             body = json.loads(self._sealer.open(text))
+            ends_at, bound, journey_id, qualite, numero, by_question, chosen = body
+            journey = Journey(
+                id=str(journey_id),
+                qualite=Qualite(qualite),
+                numero=NumeroDossier(str(numero)),
+                by_question=bool(by_question),
+                chosen=Channel(chosen) if chosen else None,
+            )
+            is_over = self._now().timestamp() >= float(ends_at)
+            is_of_browser = hmac.compare_digest(str(bound).encode(), _bound(browser).encode())
         except Unreadable as fault:
             raise JourneyEnded(str(fault)) from None
-        ends_at, bound, journey_id, qualite, numero, by_question, chosen = body
-        if self._now().timestamp() >= ends_at:
+        except (ValueError, TypeError):
+            raise JourneyEnded("of another shape: sealed by another version") from None
+        if is_over:
             raise JourneyEnded("too old")
-        if not browser or not hmac.compare_digest(bound, _bound(browser)):
+        if not browser or not is_of_browser:
             raise JourneyEnded("of another browser")
-        return Journey(
-            id=journey_id,
-            qualite=Qualite(qualite),
-            numero=NumeroDossier(numero),
-            by_question=by_question,
-            chosen=Channel(chosen) if chosen else None,
-        )
+        return journey
 
 
 def _bound(browser: str) -> str:

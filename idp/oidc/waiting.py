@@ -88,12 +88,20 @@ class WaitingRequests:
         Raises:
             WaitingRequestUnreadable: it is not ours.
         """
-        requested_at_epoch, bound, pairs = json.loads(self._opened(text))
-        requested_at = datetime.fromtimestamp(requested_at_epoch, UTC)
+        opened = self._opened(text)
+        try:
+            requested_at_epoch, bound, pairs = json.loads(
+                zlib.decompressobj().decompress(opened, _OPENED_LIMIT)
+            )
+            requested_at = datetime.fromtimestamp(requested_at_epoch, UTC)
+            params = Params.of((str(name), str(value)) for name, value in pairs)
+            same_browser = hmac.compare_digest(str(bound).encode(), _bound(browser).encode())
+        except (ValueError, TypeError, zlib.error):
+            raise WaitingRequestUnreadable("of another shape: sealed by another version") from None
         return WaitingRequest(
-            params=Params.of((name, value) for name, value in pairs),
+            params=params,
             requested_at=requested_at,
-            same_browser=hmac.compare_digest(bound, _bound(browser)),
+            same_browser=same_browser,
             expired=self._now() - requested_at > self._lifetime,
         )
 
@@ -101,10 +109,9 @@ class WaitingRequests:
         if len(text) > SEALED_LIMIT:
             raise WaitingRequestUnreadable("too long")
         try:
-            packed = self._sealer.open(text)
+            return self._sealer.open(text)
         except Unreadable as fault:
             raise WaitingRequestUnreadable(str(fault)) from None
-        return zlib.decompressobj().decompress(packed, _OPENED_LIMIT)
 
 
 def _bound(browser: str) -> str:

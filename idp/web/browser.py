@@ -138,9 +138,9 @@ def choice_of(request: Request, services: Services) -> Choice | None:
         return None
     try:
         account_id, channel, token = json.loads(services.choices.open(sealed))
-    except Unreadable:
+        return Choice(str(account_id), Channel(channel), session_key(str(token)))
+    except (Unreadable, ValueError, TypeError):  # or of another shape: sealed by another version
         return None
-    return Choice(account_id, Channel(channel), session_key(token))
 
 
 def drop_choice(response: Response) -> None:
