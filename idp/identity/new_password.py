@@ -98,6 +98,14 @@ class NewPassword:
         contact = self.contacts.get(choice.account_id)
         if contact is None:
             raise ChoiceEnded
+        # The other channel's lease, or this one's in a second form: dead with the older version,
+        # though ``settle`` may not have swept it up.
+        if not any(
+            leased.channel is choice.channel
+            and leased.credential_version == contact.credential_version
+            for leased in self.temporaries.look(choice.account_id)
+        ):
+            raise ChoiceEnded
         return contact
 
     def choose(self, choice: Choice, clear: str, *, actor: Actor) -> Chosen:
@@ -112,7 +120,8 @@ class NewPassword:
         account = self.accounts.find(contact.qualite, contact.numero)
         if account is None:
             raise ChoiceEnded
-        faults = self.policy.faults(clear, about=contact, temporary="")
+        # In the pool too: an estimate can take as long as a hash.
+        faults = self.pool.run(lambda: self.policy.faults(clear, about=contact, temporary=""))
         if not faults:
             hidden = self.temporaries.look(account.id)
             fault, hashed = self.pool.run(lambda: self._judge(account, hidden, clear))
