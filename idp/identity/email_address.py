@@ -84,7 +84,8 @@ def parse_address(typed: str) -> str:
     if len(folded) > ADDRESS_LIMIT or _ADDRESS.fullmatch(folded) is None:
         raise InvalidAddress
     local, _, domain = folded.rpartition("@")
-    if len(local) > 64:
+    # A last label of figures is an IP address: no relay of ours is sent to look for a machine.
+    if len(local) > 64 or domain.rpartition(".")[2].isdigit():
         raise InvalidAddress
     return f"{local}@{domain.lower()}"
 
@@ -133,13 +134,14 @@ class EmailAddresses:
             StoreUnavailable: nothing was recorded.
         """
         former = self.contacts.get(account_id)
-        code = "".join(character for character in typed if character.isdecimal())
+        # Every script's own figures are read, as a telephone's keyboard may write them.
+        code = "".join(str(int(figure)) for figure in typed if figure.isdecimal())
         digest = code_digest(self.code_key, account_id, code)
         address, waits = self.pending.confirm(account_id, digest, tries=WRONG_CODES)
-        if former is None or not address:
+        recorded = bool(address) and self.accounts.record_email(account_id, address, at=self.now())
+        if former is None or not recorded:
             self.audit.record(Event.ADDRESS_REFUSED, account_id=account_id, actor=actor)
             raise WrongCode(ended=not waits)
-        self.accounts.record_email(account_id, address, at=self.now())
         self.outbox.add(
             Kind.ADDRESS_RECORDED,
             Channel.MAIL if former.email else Channel.LETTER,
