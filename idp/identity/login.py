@@ -225,7 +225,7 @@ class SignIn:
         stored = own or self.passwords.temporary_decoy()
         try:
             right = self.pool.run(lambda: self.passwords.verify(stored, typed.folded))
-        except (Busy, StoreUnavailable):
+        except Busy:
             if found is not None:
                 self.temporaries.release(found, network=typed.network, browser=typed.browser)
             raise
@@ -234,13 +234,18 @@ class SignIn:
             self._refuse_temporary(account, found, cause, reservation, actor)
         token = new_session_token()
         until = self.now() + LEASE
-        opened = self.temporaries.open(
-            found,
-            network=typed.network,
-            browser=typed.browser,
-            holder=session_key(token),
-            until=until,
-        )
+        try:
+            opened = self.temporaries.open(
+                found,
+                network=typed.network,
+                browser=typed.browser,
+                holder=session_key(token),
+                until=until,
+            )
+        except StoreUnavailable:
+            # A store that stumbles must not lock out who typed the right secret.
+            self.temporaries.release(found, network=typed.network, browser=typed.browser)
+            raise
         if not opened:
             self._refuse_temporary(account, found, Cause.CHANGED_MEANWHILE, reservation, actor)
         # The row of failures stays: only the new password lifts a waiting time.
@@ -336,10 +341,16 @@ class SignIn:
 
     def _tell_of_failures(self, account: Account | None, subject: str) -> None:
         """Promise the mail that tells of failures, once a day; for an unknown number a decoy."""
-        if self.once.take(f"failures-told:{subject}", "1", lifetime=DAY) is None:
+        name = f"failures-told:{subject}"
+        if self.once.take(name, "1", lifetime=DAY) is not None:
+            return
+        try:
             self.outbox.add(
                 Kind.SIGN_IN_FAILURES,
                 Channel.MAIL,
                 account_id=account.id if account is not None else None,
                 credential_version=account.credential_version if account is not None else 0,
             )
+        except StoreUnavailable:
+            self.once.give_back(name)
+            raise
