@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -111,6 +112,20 @@ class PostgresCluster:
         if self._child is not None:
             self._child.end()
             self._child = None
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let every process of the server stand still: it takes connections and says nothing."""
+        assert self._child is not None
+        children = Path(f"/proc/{self._child.pid}/task/{self._child.pid}/children")
+        pids = [self._child.pid, *map(int, children.read_text().split())]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def new_database(self, template: str = "template1") -> str:
         """Create a database, empty or a copy of ``template``, and name it."""

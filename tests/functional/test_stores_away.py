@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 from werkzeug.test import TestResponse
 
 from demo.valkey import FORGETFUL
@@ -19,6 +22,7 @@ from tests.instance import form_action
 from tests.instance import text_of
 from tests.real_stores import PostgresCluster
 from tests.running import Running
+from tests.running import at_once
 from tests.running import eventually
 
 MakeRunning = Callable[..., Running]
@@ -141,10 +145,59 @@ def test_a_redis_that_hangs_costs_seconds_not_minutes(stores: Stores) -> None:
     assert stores.running.visitor().tokens(stores.person, stores.service)
 
 
+def lack_a_replica(store: redis.Redis, _folder: Path) -> Callable[[], None]:
+    store.config_set("min-replicas-to-write", 1)
+    return lambda: store.config_set("min-replicas-to-write", 0)
+
+
+def have_a_full_disk(store: redis.Redis, folder: Path) -> Callable[[], None]:
+    # What it cannot write to, it refuses to change, as with a disk that is full.
+    (folder / "dump.rdb").mkdir()
+    store.config_set("save", "1 1")
+    store.bgsave()
+    eventually(lambda: store.info("persistence")["rdb_last_bgsave_status"] == "err", seconds=10)
+
+    def mend() -> None:
+        (folder / "dump.rdb").rmdir()
+        store.bgsave()
+        eventually(lambda: store.info("persistence")["rdb_last_bgsave_status"] == "ok", seconds=10)
+
+    return mend
+
+
+@pytest.mark.parametrize("spoil", [lack_a_replica, have_a_full_disk])
+def test_a_redis_that_answers_but_does_not_write_is_a_redis_that_is_away(
+    stores: Stores,
+    servers_folder: Path,
+    spoil: Callable[[redis.Redis, Path], Callable[[], None]],
+) -> None:
+    running, person, service = stores.running, stores.person, stores.service
+    code = running.visitor().code(person, service)
+    page = running.visitor()
+    form = page.open_sign_in(service)
+
+    with redis.Redis.from_url(stores.valkey.url) as store:
+        mend = spoil(store, servers_folder / "valkey-away")
+        sent = page.submit_sign_in(form, person.qualite, person.numero, person.password)
+        token = running.visitor().redeem(service, code)
+        status, said = running.ready()
+        mend()
+
+    assert_pages_say_try_again(sent)
+    assert token.status_code == 503
+    assert token.get_json()["error"] == "temporarily_unavailable"
+    assert status == 503
+    assert said["redis"].startswith("Redis: it refuses, ")
+    assert running.ready() == (200, {"redis": "ok", "sql": "ok", "keys": "ok"})
+    assert running.visitor().redeem(service, code).status_code == 200
+    assert page.submit_sign_in(
+        form, person.qualite, person.numero, person.password
+    ).status_code == 303  # fmt: skip
+
+
 @pytest.fixture
 def own_postgres(servers_folder: Path) -> Iterator[PostgresCluster]:
-    folder = servers_folder / "pg-away"
-    folder.mkdir(mode=0o700)
+    folder = Path(tempfile.mkdtemp(prefix="pg-away-", dir=servers_folder))
     cluster = PostgresCluster(folder)
     cluster.create()
     cluster.start()
@@ -197,6 +250,68 @@ def test_sql_away_nobody_signs_in_pages_say_so_and_all_is_well_when_it_is_back(
             assert running.visitor().tokens(person, service)
     # The tries that nobody could judge did not count.
     assert other.post(form_action(page), form).status_code == 303
+
+
+def test_a_postgresql_that_hangs_costs_seconds_and_is_well_again_when_it_goes_on(
+    make_running: MakeRunning, own_postgres: PostgresCluster
+) -> None:
+    running = make_running(sql_url=own_postgres.url(own_postgres.new_database()))
+    running.start()
+    person, service = running.instance.add_person(), running.add_service()
+    visitor = running.visitor()
+    tokens = visitor.tokens(person, service)
+    page = running.visitor()
+    form = page.open_sign_in(service)
+    took: list[float] = []
+
+    def timed(ask: Callable[[], TestResponse]) -> TestResponse:
+        began = time.monotonic()
+        answer = ask()
+        took.append(time.monotonic() - began)
+        return answer
+
+    with own_postgres.standing_still():
+        sent = timed(
+            lambda: page.submit_sign_in(form, person.qualite, person.numero, person.password)
+        )
+        userinfo = timed(lambda: visitor.userinfo(tokens["access_token"]))
+        again = timed(
+            lambda: page.submit_sign_in(form, person.qualite, person.numero, person.password)
+        )
+        began = time.monotonic()
+        status, said = running.ready()
+        took.append(time.monotonic() - began)
+
+    assert_pages_say_try_again(sent, again)
+    assert userinfo.status_code == 503
+    assert (status, said["redis"]) == (503, "ok")
+    assert said["sql"] != "ok"
+    assert max(took) < 5, took
+    eventually(lambda: running.ready()[0] == 200, seconds=10)
+    for worker in running.workers():
+        with running.only(worker):
+            assert running.visitor().tokens(person, service)
+    assert page.submit_sign_in(
+        form, person.qualite, person.numero, person.password
+    ).status_code == 303  # fmt: skip
+
+
+def test_eight_services_that_redeem_at_once_on_a_process_just_started_are_all_answered(
+    make_running: MakeRunning, own_postgres: PostgresCluster
+) -> None:
+    # Each holds a connection while the first look at the clients needs one of its own.
+    running = make_running(sql_url=own_postgres.url(own_postgres.new_database()), workers=1)
+    running.start()
+    person, service = running.instance.add_person(), running.add_service()
+    visitor = running.visitor()
+    codes = [visitor.code(person, service)]
+    codes += [answer_of(visitor.get("/authorize", service.request()))["code"] for _ in range(7)]
+    running.stop()
+    running.start()
+
+    answers = at_once([partial(running.visitor().redeem, service, code) for code in codes])
+
+    assert [answer.status_code for answer in answers] == [200] * 8
 
 
 def test_a_code_that_meets_a_slow_redis_is_not_told_as_stolen(stores: Stores) -> None:
