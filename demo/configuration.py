@@ -15,13 +15,15 @@ REPLY_TO = "assistance@caisse.example"
 
 
 def mail_settings(smtp_port: int) -> dict[str, str]:
-    """The provider's settings for mail."""
+    """The provider's settings for mail and letters."""
     return {
         "IDP_SMTP_HOST": "127.0.0.1",
         "IDP_SMTP_PORT": str(smtp_port),
         "IDP_SMTP_SECURITY": "none",
         "IDP_MAIL_FROM": MAIL_FROM,
         "IDP_MAIL_REPLY_TO": REPLY_TO,
+        "IDP_LETTER_SENDER": "Caisse de démonstration|6 place de l’Exemple|78000 VERSAILLES",
+        "IDP_LETTER_PLACE": "Versailles",
     }
 
 

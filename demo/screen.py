@@ -40,6 +40,8 @@ def screen(
   Second service       {demo_origin}/attestations (asks nothing once you are signed in)
   Mailbox              {mailbox_origin}
                        every mail that is sent stays here, whatever its recipient
+  Letters              {command} letters print
+                       prints the ones that were asked for into {data / "spool"}
   Identity provider    {issuer}
   Discovery            {issuer}/.well-known/openid-configuration
 
