@@ -176,6 +176,21 @@ def test_the_good_samples_are_taken_in_whole(directory, sample):
     assert directory.one("SELECT count(*) FROM accounts WHERE credential_version = 0") == 9
 
 
+def test_an_import_on_postgresql_takes_the_time_it_needs(postgres_directory):
+    # A page gives a statement 2 s, and a server that says nothing 2.5.
+    directory = postgres_directory
+    directory.rows(
+        "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM pg_sleep(3); RETURN NULL; END'"
+    )
+    directory.rows(
+        "CREATE TRIGGER dawdle AFTER INSERT ON dossiers"
+        " FOR EACH STATEMENT EXECUTE FUNCTION dawdle()"
+    )
+
+    assert directory.take_in(ANNE, PAUL) == {"new": 2}
+
+
 def test_both_samples_say_the_same(directory):
     directory.command("import", SAMPLES / "dossiers.csv")
 
