@@ -4,8 +4,10 @@ import secrets
 import threading
 from collections.abc import Callable
 from collections.abc import Collection
+from dataclasses import dataclass
 from dataclasses import replace
 from datetime import datetime
+from datetime import timedelta
 
 from idp import StoreUnavailable
 from idp.identity.contact import Contact
@@ -185,6 +187,70 @@ class MemoryOutbox:
     def _keep(self, row: Promise) -> Promise:
         self._rows[row.id] = row
         return row
+
+    def _look(self) -> None:
+        if self.away:
+            raise StoreUnavailable(type(self).__name__)
+
+
+@dataclass
+class _PendingAddress:
+    """One address that waits for its code."""
+
+    address: str
+    until: datetime
+    digest: str = ""
+    wrong: int = 0
+
+
+class MemoryPendingAddresses:
+    """The port ``PendingAddresses``."""
+
+    def __init__(self, now: Now) -> None:
+        self.away = False
+        self._now = now
+        self._lock = threading.RLock()
+        self._pending: dict[str, _PendingAddress] = {}
+
+    def propose(self, account_id: str, address: str, *, lifetime: timedelta) -> None:
+        """Keep an address in the place of the one before, without a code yet."""
+        self._look()
+        with self._lock:
+            self._pending[account_id] = _PendingAddress(address, self._now() + lifetime)
+
+    def address(self, account_id: str) -> str:
+        """The address that waits, or ""."""
+        waiting = self._living(account_id)
+        return waiting.address if waiting is not None else ""
+
+    def draw(self, account_id: str, digest: str) -> str:
+        """Put a code's digest, in the place of the one before; gives the address, or ""."""
+        with self._lock:
+            waiting = self._living(account_id)
+            if waiting is None:
+                return ""
+            waiting.digest = digest
+            return waiting.address
+
+    def confirm(self, account_id: str, digest: str, *, tries: int) -> tuple[str, bool]:
+        """Take the address once if the digest fits, else count one wrong try."""
+        with self._lock:
+            waiting = self._living(account_id)
+            if waiting is None:
+                return "", False
+            if waiting.digest and waiting.digest == digest:
+                del self._pending[account_id]
+                return waiting.address, False
+            waiting.wrong += 1
+            if waiting.wrong >= tries:
+                del self._pending[account_id]
+                return "", False
+            return "", True
+
+    def _living(self, account_id: str) -> _PendingAddress | None:
+        self._look()
+        waiting = self._pending.get(account_id)
+        return waiting if waiting is not None and self._now() < waiting.until else None
 
     def _look(self) -> None:
         if self.away:

@@ -14,6 +14,7 @@ from typing import Protocol
 import pytest
 import redis
 
+from idp.identity.email_address import PendingAddresses
 from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.reset_quotas import ResetQuotas
 from idp.identity.temporary_password import TemporaryPasswords
@@ -23,6 +24,7 @@ from idp.infra.client_failures import RedisClientFailures
 from idp.infra.codes import TOMBSTONE
 from idp.infra.codes import RedisCodes
 from idp.infra.once import RedisOnce
+from idp.infra.pending_addresses import RedisPendingAddresses
 from idp.infra.redis_store import RedisStore
 from idp.infra.reset_quotas import RedisResetQuotas
 from idp.infra.sessions import RedisSessions
@@ -33,6 +35,7 @@ from idp.limits import ClientFailures
 from idp.limits import Once
 from idp.oidc.authorization import Codes
 from idp.session import Sessions
+from tests.fake_outbox import MemoryPendingAddresses
 from tests.fakes import MemoryAttempts
 from tests.fakes import MemoryClientFailures
 from tests.fakes import MemoryCodes
@@ -52,6 +55,7 @@ class World(Protocol):
     sessions: Sessions
     codes: Codes
     once: Once
+    pending_addresses: PendingAddresses
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords under a policy."""
@@ -77,6 +81,7 @@ class MemoryWorld:
         self.sessions = MemorySessions(idle=IDLE, now=clock)
         self.codes = MemoryCodes(self.sessions, tombstone=TOMBSTONE, now=clock)
         self.once = MemoryOnce(now=clock)
+        self.pending_addresses = MemoryPendingAddresses(clock)
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords in memory."""
@@ -108,6 +113,7 @@ class RedisWorld:
         self.sessions = RedisSessions(self.store, idle=IDLE, now=clock)
         self.codes = RedisCodes(self.store)
         self.once = RedisOnce(self.store)
+        self.pending_addresses = RedisPendingAddresses(self.store)
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords in the store."""

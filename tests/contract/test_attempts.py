@@ -638,3 +638,46 @@ def test_a_right_password_whose_writes_the_store_refused_is_not_counted_as_a_fai
             succeed_with_a_write_that_cannot_be()
 
     assert fail(attempts).streak == 1
+
+
+def test_a_network_is_suspected_from_its_third_failure_in_ten_minutes_on(world, attempts):
+    seen = [attempts.is_suspected(HERE.network)]
+    for n in range(3):
+        fail(attempts, subject=f"subject-{n}")
+        seen.append(attempts.is_suspected(HERE.network))
+
+    assert seen == [False, False, False, True]
+    assert attempts.is_suspected("192.0.2.2") is False
+
+
+def test_a_suspicion_ends_as_its_failures_leave_the_window(world, attempts):
+    fail(attempts)
+    world.pass_time(MINUTE)
+    fail(attempts, 2)
+
+    world.pass_time(9 * MINUTE - MILLISECOND)
+    assert attempts.is_suspected(HERE.network) is True
+    world.pass_time(MILLISECOND)
+    assert attempts.is_suspected(HERE.network) is False
+
+
+def test_looking_whether_a_network_is_suspected_counts_nothing(attempts):
+    fail(attempts, 2)
+
+    assert [attempts.is_suspected(HERE.network) for _ in range(50)] == [False] * 50
+
+
+def test_own_successes_and_tries_without_verdict_lay_no_suspicion_on_a_network(attempts):
+    fail(attempts, 2)
+    for _ in range(5):
+        sign_in(attempts, subject="somebody")
+        attempts.release(fail(attempts, subject="another"))
+
+    assert attempts.is_suspected(HERE.network) is False
+
+
+def test_temporary_passwords_typed_wrong_lay_suspicion_on_a_network_guessing(attempts):
+    for n in range(3):
+        attempts.reserve(f"subject-{n}", HERE, temporary=True)
+
+    assert attempts.is_suspected(HERE.network) is True
