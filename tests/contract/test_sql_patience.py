@@ -3,15 +3,20 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from idp import StoreUnavailable
+from idp.infra.clients import SqlClients
+from idp.infra.migrations.upgrade import upgrade
 from idp.infra.sql import PATIENCE_SECONDS
 from idp.infra.sql import SQL_TIMEOUT_SECONDS
 from idp.infra.sql import Database
+from idp.oidc.clients import Client
+from tests.instance import Clock
 
 LONGER = PATIENCE_SECONDS + 0.5
 
@@ -56,6 +61,27 @@ def test_a_transaction_inside_a_transaction_is_refused_and_the_outer_one_stands(
 
     with database.transaction():
         assert database.execute(text("SELECT count(*) FROM kept")).scalar() == 1
+
+
+def test_a_look_at_the_clients_finds_a_connection_while_every_thread_holds_one(
+    postgres_url: str,
+) -> None:
+    upgrade(postgres_url)
+    app = Flask("patience")
+    with app.app_context():
+        database = Database(app, postgres_url)
+    clients = SqlClients(database, now=Clock())
+    gate = threading.Barrier(8)
+
+    def ask() -> Client | None:
+        with app.app_context(), database.transaction():
+            gate.wait(10)
+            return clients.find("nobody")
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(ask) for _ in range(8)]
+        assert [one.result(20) for one in asked] == [None] * 8
+    database.engine.dispose()
 
 
 def test_a_statement_that_says_nothing_for_too_long_is_given_up(postgres: Database) -> None:

@@ -16,6 +16,8 @@ from werkzeug.test import TestResponse
 
 from demo.valkey import FORGETFUL
 from demo.valkey import ValkeyServer
+from tests.instance import Clock
+from tests.instance import Instance
 from tests.instance import answer_of
 from tests.instance import csrf_of
 from tests.instance import form_action
@@ -297,20 +299,22 @@ def test_a_postgresql_that_hangs_costs_seconds_and_is_well_again_when_it_goes_on
 
 
 def test_eight_services_that_redeem_at_once_on_a_process_just_started_are_all_answered(
-    make_running: MakeRunning, own_postgres: PostgresCluster
+    tmp_path: Path, postgres_url: str, valkey_url: str
 ) -> None:
     # Each holds a connection while the first look at the clients needs one of its own.
-    running = make_running(sql_url=own_postgres.url(own_postgres.new_database()), workers=1)
-    running.start()
-    person, service = running.instance.add_person(), running.add_service()
-    visitor = running.visitor()
+    stores = {"sql_url": postgres_url, "redis_url": valkey_url, "clock": Clock()}
+    before = Instance(tmp_path, **stores)
+    person, service = before.add_person(), before.add_service()
+    visitor = before.visitor()
     codes = [visitor.code(person, service)]
     codes += [answer_of(visitor.get("/authorize", service.request()))["code"] for _ in range(7)]
-    running.stop()
-    running.start()
+    started = Instance(tmp_path, **stores)
 
-    answers = at_once([partial(running.visitor().redeem, service, code) for code in codes])
+    answers = at_once([partial(started.visitor().redeem, service, code) for code in codes])
 
+    for instance in (before, started):
+        instance.parts.database.engine.dispose()
+        instance.parts.redis.client.close()
     assert [answer.status_code for answer in answers] == [200] * 8
 
 
