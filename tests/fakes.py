@@ -20,6 +20,10 @@ from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import Event
 from idp.identity.account import Account
+from idp.identity.audit_trail import BY_SUBJECT
+from idp.identity.audit_trail import BY_SUBJECT_SPAN
+from idp.identity.audit_trail import UNTOLD
+from idp.identity.audit_trail import PastEvent
 from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.contact import Contact
 from idp.identity.contact import MailMix
@@ -881,13 +885,15 @@ class RecordedEvent:
     client_id: str | None
     actor: Actor
     detail: dict[str, str | int]
+    at: datetime | None = field(default=None, compare=False)
 
 
 class MemoryAuditLog(_Store):
-    """The port ``AuditLog``."""
+    """The ports ``AuditLog`` and, given a clock, ``AuditTrail``."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Now | None = None) -> None:
         super().__init__()
+        self._now = now
         self.events: list[RecordedEvent] = []
 
     def record(
@@ -903,7 +909,31 @@ class MemoryAuditLog(_Store):
         self._look()
         network = audited_network(actor.network) if actor.network else ""
         kept = replace(actor, network=network)
-        self.events.append(RecordedEvent(event, account_id, client_id, kept, dict(detail or {})))
+        at = self._now() if self._now is not None else None
+        self.events.append(
+            RecordedEvent(event, account_id, client_id, kept, dict(detail or {}), at)
+        )
+
+    def of_account(self, account_id: str, subject: str, *, limit: int) -> list[PastEvent]:
+        """Read what happened to an account, the newest first."""
+        self._look()
+        since = self._now() - BY_SUBJECT_SPAN if self._now is not None else None
+        found = []
+        for kept in reversed(self.events):
+            assert kept.at is not None, "a log without a clock tells no story"
+            assert since is not None
+            of_subject = (
+                kept.account_id is None
+                and kept.event in BY_SUBJECT
+                and kept.detail.get("subject") == subject
+                and kept.at > since
+            )
+            if of_subject or (kept.account_id == account_id and kept.event not in UNTOLD):
+                actor = kept.actor
+                found.append(
+                    PastEvent(kept.at, kept.event, actor.network, actor.operator, kept.detail)
+                )
+        return found[:limit]
 
 
 class MemoryKeyRings:

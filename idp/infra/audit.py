@@ -9,22 +9,31 @@ from sqlalchemy import Table
 from sqlalchemy import delete
 from sqlalchemy import insert
 from sqlalchemy import select
+from sqlalchemy import union_all
 
 from idp.audit import Actor
 from idp.audit import Event
+from idp.identity.audit_trail import BY_SUBJECT
+from idp.identity.audit_trail import BY_SUBJECT_SPAN
+from idp.identity.audit_trail import UNTOLD
+from idp.identity.audit_trail import PastEvent
 from idp.infra.sql import Database
 from idp.infra.tables import AuditRow
 from idp.limits import audited_network
 
 # The table, not the row class: an event needs no unit of work around it.
-_INSERT = insert(cast(Table, AuditRow.__table__))
+_AUDIT = cast(Table, AuditRow.__table__)
+_INSERT = insert(_AUDIT)
 _WIDTH = 64
 _BATCH = 5_000
 _NOBODY = Actor()
 
 
 class SqlAuditLog:
-    """The port ``AuditLog`` on SQL: in the transaction of its caller, so no act, no event."""
+    """The ports ``AuditLog`` and ``AuditTrail`` on SQL: in the transaction of the caller.
+
+    So no act, no event.
+    """
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
@@ -43,6 +52,34 @@ class SqlAuditLog:
             .execution_options(synchronize_session=False)
         )
         return int(result.rowcount)  # type: ignore[attr-defined] # a DELETE's result has it
+
+    def of_account(self, account_id: str, subject: str, *, limit: int) -> list[PastEvent]:
+        """Read what happened to an account, the newest first, in one statement.
+
+        Each half is found by an index: one by the account, one by its instants, and so of a few
+        days alone, since no index knows what stands in a detail.
+
+        Raises:
+            StoreUnavailable: SQL is away.
+        """
+        told = _AUDIT.c.event.not_in([str(event) for event in UNTOLD])
+        of_account = select(_AUDIT).where(_AUDIT.c.account_id == account_id, told)
+        of_subject = select(_AUDIT).where(
+            _AUDIT.c.at > self._now() - BY_SUBJECT_SPAN,
+            _AUDIT.c.account_id.is_(None),
+            _AUDIT.c.event.in_([str(event) for event in BY_SUBJECT]),
+            _AUDIT.c.detail["subject"].as_string() == subject,
+        )
+        newest = (_AUDIT.c.at.desc(), _AUDIT.c.id.desc())
+        halves = [
+            select(half.order_by(*newest).limit(limit).subquery())
+            for half in (of_account, of_subject)
+        ]
+        found = union_all(*halves).subquery()
+        rows = self._database.execute(
+            select(found).order_by(found.c.at.desc(), found.c.id.desc()).limit(limit)
+        )
+        return [PastEvent(row.at, row.event, row.network, row.operator, row.detail) for row in rows]
 
     def record(
         self,

@@ -1,0 +1,309 @@
+"""``idp accounts``: the help desk's view of one account, and the three acts that mend it.
+
+What it prints of an account is French, for whoever reads it out on the phone (docs/help-desk.md).
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import click
+
+from idp.audit import Actor
+from idp.cli import migrated_parts
+from idp.identity.dossier import InvalidNumeroDossier
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import NumeroOfOtherQualite
+from idp.identity.dossier import Qualite
+from idp.identity.help_desk import HelpDesk
+from idp.identity.help_desk import NoSuchAccount
+from idp.identity.help_desk import NotPromised
+from idp.identity.help_desk import Refusal
+from idp.identity.help_desk import UnfitReason
+from idp.identity.mask import mask_email
+from idp.identity.temporary_password import Channel
+from idp.identity.timeline import STATUS
+from idp.identity.timeline import Act
+from idp.identity.timeline import Line
+from idp.identity.timeline import Seen
+from idp.identity.timeline import Step
+from idp.identity.timeline import day_of
+from idp.identity.timeline import history
+from idp.identity.timeline import hour_of
+from idp.identity.timeline import letter_fault
+from idp.identity.timeline import standing
+from idp.identity.timeline import steps
+from idp.identity.timeline import until
+from idp.identity.timeline import valid
+from idp.identity.timeline import when
+from idp.identity.timeline_words import fault_in_words
+from idp.parts import Parts
+from idp.wiring import numero_patterns
+
+_QUALITES = {Qualite.AFFILIE: "affilié", Qualite.AYANT_DROIT: "ayant droit"}
+
+_QUALITE = click.argument("qualite", type=click.Choice([str(q) for q in Qualite]))
+_NUMERO = click.argument("numero")
+_REASON = click.option(
+    "--reason", required=True, help="Why, for the audit log: no name, number or address."
+)
+_AGAIN = click.option("--again", is_flag=True, help="Even when one is on its way already.")
+
+
+@click.group()
+def accounts() -> None:
+    """One account for the help desk: what happened to it, what can be done next.
+
+    No command shows or sets a secret; each is audited with your name.
+    """
+
+
+@accounts.command()
+@_QUALITE
+@_NUMERO
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for a program.")
+@click.pass_obj
+def show(operator: str, qualite: str, numero: str, limit: int, as_json: bool) -> None:
+    """Tell what happened to an account and what can be done, as in: show affilie 1234567."""
+    with _help_desk() as (desk, built):
+        wanted = _parse(built, qualite, numero)
+        with _refusals_in_french(Qualite(qualite)):
+            seen = desk.look(Qualite(qualite), wanted, events=limit, actor=Actor(operator=operator))
+    if as_json:
+        print(json.dumps(_facts(seen), indent=2, ensure_ascii=False))
+        return
+    for line in _page(seen, " ".join(numero.split())):
+        print(_printable(line))
+
+
+@accounts.command()
+@_QUALITE
+@_NUMERO
+@_REASON
+@click.pass_obj
+def unlock(operator: str, qualite: str, numero: str, reason: str) -> None:
+    """Lift the waiting time of an account; a locked letter no longer holds the next one back."""
+    with _help_desk() as (desk, built):
+        wanted = _parse(built, qualite, numero)
+        with _refusals_in_french(Qualite(qualite)):
+            lifted = desk.unlock(
+                Qualite(qualite), wanted, reason=reason, actor=Actor(operator=operator)
+            )
+        at = built.now()
+    before = lifted.before
+    if before.until is not None:
+        print(f"L'attente, qui courait {until(before.until, at=at)}, est levée.")
+    if before.known is not None and before.known.until is not None:
+        print("L'attente des navigateurs déjà connus est levée.")
+    if before.until is None and before.known is None:
+        print("Le compte n'était pas en attente ; le compte des échecs est remis à zéro.")
+    if lifted.letter:
+        print("La dernière lettre est bloquée : une autre peut être demandée dès maintenant.")
+
+
+@accounts.command("send-mail")
+@_QUALITE
+@_NUMERO
+@_REASON
+@_AGAIN
+@click.pass_obj
+def send_mail(operator: str, qualite: str, numero: str, reason: str, again: bool) -> None:
+    """Have a temporary password sent by mail, as the member's own request would."""
+    _send(operator, qualite, numero, Channel.MAIL, reason, again=again)
+
+
+@accounts.command("send-letter")
+@_QUALITE
+@_NUMERO
+@_REASON
+@_AGAIN
+@click.pass_obj
+def send_letter(operator: str, qualite: str, numero: str, reason: str, again: bool) -> None:
+    """Have a temporary password sent by letter, as the member's own request would."""
+    _send(operator, qualite, numero, Channel.LETTER, reason, again=again)
+
+
+def _send(
+    operator: str, qualite: str, numero: str, channel: Channel, reason: str, *, again: bool
+) -> None:
+    with _help_desk() as (desk, built):
+        wanted = _parse(built, qualite, numero)
+        try:
+            with _refusals_in_french(Qualite(qualite)):
+                promised = desk.send(
+                    Qualite(qualite),
+                    wanted,
+                    channel,
+                    reason=reason,
+                    again=again,
+                    actor=Actor(operator=operator),
+                )
+        except NotPromised as refused:
+            told = _not_promised(refused, channel, at=built.now())
+            raise click.ClickException(told) from None
+    if channel is Channel.MAIL:
+        print(f"Un mot de passe provisoire part à {promised.mask} (envoi {promised.promise}).")
+    else:
+        print(f"Un mot de passe provisoire partira par lettre (envoi {promised.promise}).")
+    print("Le mot de passe actuel reste valable jusqu'à ce qu'un nouveau soit choisi.")
+
+
+@contextmanager
+def _help_desk() -> Iterator[tuple[HelpDesk, Parts]]:
+    built = migrated_parts()
+    desk = HelpDesk(
+        contacts=built.contacts,
+        temporaries=built.temporaries,
+        outbox=built.outbox,
+        promises=built.outbox,
+        attempts=built.attempts,
+        quotas=built.reset_quotas,
+        trail=built.audit,
+        audit=built.audit,
+        decoy_key=built.secrets.decoy_key,
+        transaction=built.database.transaction,
+        now=built.now,
+    )
+    with built.flask.app_context():
+        try:
+            yield desk, built
+        finally:
+            built.database.engine.dispose()
+
+
+def _parse(built: Parts, qualite: str, numero: str) -> NumeroDossier:
+    wanted = Qualite(qualite)
+    try:
+        return NumeroDossier.parse(numero, wanted, numero_patterns(built))
+    except NumeroOfOtherQualite:
+        other = _QUALITES[wanted.other]
+        message = f"Ce numéro ne peut être que celui d'un {other} : essayez {wanted.other}."
+    except InvalidNumeroDossier:
+        message = f"Ce n'est pas un numéro de dossier d'{_QUALITES[wanted]} : faites-le relire."
+    raise click.ClickException(message)
+
+
+@contextmanager
+def _refusals_in_french(qualite: Qualite) -> Iterator[None]:
+    try:
+        yield
+    except NoSuchAccount as nobody:
+        raise click.ClickException(_nobody(qualite, other=nobody.other)) from None
+    except UnfitReason:
+        raise click.ClickException(
+            "Motif refusé : de 3 à 120 caractères, sans adresse, sans numéro de 7 chiffres ou plus"
+            " (dossier, téléphone), sans mot de passe."
+        ) from None
+
+
+def _nobody(qualite: Qualite, *, other: bool) -> str:
+    told = (
+        f"Aucun dossier d'{_QUALITES[qualite]} ne porte ce numéro. Les pages ne le disent à"
+        " personne : qui le saisit y voit une adresse inventée, et rien ne part."
+    )
+    if other:
+        return (
+            f"{told} Un dossier d'{_QUALITES[qualite.other]} le porte : faites vérifier la case"
+            f" cochée, et regardez {qualite.other}."
+        )
+    return f"{told} Faites relire le numéro."
+
+
+def _not_promised(refused: NotPromised, channel: Channel, *, at: datetime) -> str:
+    by = "courriel" if channel is Channel.MAIL else "lettre"
+    if refused.refusal is Refusal.NOT_ACTIVE:
+        return "Rien n'est parti : le dossier n'est pas actif."
+    if refused.way is None:
+        return f"Rien n'est parti par {by} : {fault_in_words(refused.fault)}."
+    if refused.way.valid_until is None:
+        return (
+            f"Un envoi par {by} attend déjà son départ, promis {when(refused.way.since)} ;"
+            " --again en promet un autre à sa place."
+        )
+    end = valid(channel, refused.way.valid_until, at=at)
+    return (
+        f"Un envoi par {by}, parti {when(refused.way.since)}, est valable {end} ; --again en"
+        " promet un autre, qui le remplacera."
+    )
+
+
+def _page(seen: Seen, typed: str) -> Iterator[str]:
+    contact = seen.contact
+    yield f"{_QUALITES[contact.qualite].capitalize()} {typed} : {STATUS[contact.status]}"
+    yield f"Courriel {mask_email(contact.email) or 'absent'} ; adresse postale {_postal(seen)}"
+    yield ""
+    yield "Maintenant"
+    yield from (f"  {line}" for line in standing(seen))
+    yield ""
+    yield "Que faire"
+    yield from (f"  {_step(step, contact.qualite)}" for step in steps(seen))
+    yield ""
+    yield "Ce qui s'est passé, le plus récent d'abord (heure de Paris)"
+    yield from _days(history(seen.events))
+
+
+def _days(lines: list[Line]) -> Iterator[str]:
+    day = ""
+    for line in lines:
+        if day_of(line.at) != day:
+            day = day_of(line.at)
+            yield f"  {day}"
+        yield f"    {hour_of(line.at):>7}  {line.text}"
+    if not lines:
+        yield "  rien depuis 12 mois"
+
+
+def _step(step: Step, qualite: Qualite) -> str:
+    if step.act is None:
+        return step.text
+    return f"{step.text} : {_command(step.act, qualite, again=step.again)}"
+
+
+def _command(act: Act, qualite: Qualite, *, again: bool) -> str:
+    return f'`idp accounts {act} {qualite} NUMERO --reason "…"{" --again" if again else ""}`'
+
+
+def _postal(seen: Seen) -> str:
+    fault = letter_fault(seen.contact)
+    return f"inutilisable ({fault_in_words(fault)})" if fault else "complète"
+
+
+def _facts(seen: Seen) -> dict[str, object]:
+    contact, waiting = seen.contact, seen.waiting
+    known = waiting.known
+    return {
+        "qualite": contact.qualite,
+        "status": contact.status,
+        "account_id": contact.account_id,
+        "has_password": contact.has_password,
+        "mail": mask_email(contact.email),
+        "letter_fault": letter_fault(contact),
+        "failures_in_a_row": waiting.failures,
+        "waits_until": waiting.until.isoformat() if waiting.until else None,
+        "known_browser_waits_until": (
+            known.until.isoformat() if known is not None and known.until else None
+        ),
+        "now": standing(seen),
+        "next": [
+            {
+                "text": step.text,
+                "command": (
+                    _command(step.act, contact.qualite, again=step.again).strip("`")
+                    if step.act
+                    else None
+                ),
+            }
+            for step in steps(seen)
+        ],
+        "events": [
+            {"at": line.at.isoformat(), "event": line.event, "text": line.text}
+            for line in history(seen.events)
+        ],
+    }
+
+
+def _printable(line: str) -> str:
+    """What somebody calls himself (``--operator``) moves no cursor of another's terminal."""
+    return "".join(character if character.isprintable() else "?" for character in line)
