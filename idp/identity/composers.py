@@ -33,6 +33,7 @@ class TemporaryPasswordMail:
 
     def compose(self, promise: Promise, contact: Contact, *, now: datetime) -> Message:
         """Draw the secret and keep its hash; whatever was drawn before for this channel dies."""
+        _refuse_without_address(contact)
         if contact.credential_version != promise.credential_version:
             raise NothingToSend("password_changed")
         secret = draw(Channel.MAIL)
@@ -62,6 +63,7 @@ class Notice:
 
     def compose(self, promise: Promise, contact: Contact, *, now: datetime) -> Message:
         """Write to the address that may receive a reset: one recorded an hour ago is not it."""
+        _refuse_without_address(contact)
         return _message(promise, contact, now)
 
     def handed_over(self, promise: Promise, contact: Contact) -> None:
@@ -81,6 +83,7 @@ class AddressRecordedNotice:
 
     def compose(self, promise: Promise, contact: Contact, *, now: datetime) -> Message:
         """Write to the former address; the new one would only tell whoever recorded it."""
+        _refuse_without_address(contact)
         new = contact.confirmed_email
         if not new or contact.email.casefold() == new.casefold():
             raise NothingToSend("no_former_address")
@@ -97,6 +100,12 @@ def notices(mask: Callable[[str], str]) -> dict[Kind, Composer]:
         Kind.SIGN_IN_FAILURES: Notice(),
         Kind.ADDRESS_RECORDED: AddressRecordedNotice(mask),
     }
+
+
+def _refuse_without_address(contact: Contact) -> None:
+    """Look before anything is drawn. A code goes elsewhere: to the address it confirms."""
+    if not contact.email:
+        raise NothingToSend("no_address")
 
 
 def _message(

@@ -217,8 +217,6 @@ class Delivery:
             raise NothingToSend("no_account")
         if contact.status is not DossierStatus.ACTIVE:
             raise NothingToSend("dossier_not_active")
-        if not contact.email:
-            raise NothingToSend("no_address")
         return contact
 
     def _drop(self, promise: Promise, fault: str) -> Delivered:

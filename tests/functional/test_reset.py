@@ -11,20 +11,25 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]
 from werkzeug.test import TestResponse
 
 from idp.identity.delivery import Outcome
-from tests.instance import ANTI_ROBOT_ANSWER
 from tests.instance import PASSWORD
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.instance import Person
-from tests.instance import Visitor
 from tests.instance import answer_of
 from tests.instance import csrf_of
 from tests.instance import form_action
 from tests.instance import text_of
 from tests.mailbox import Mailbox
 from tests.mailbox import deliver
+from tests.reset_steps import CHOSEN
+from tests.reset_steps import ask
+from tests.reset_steps import begin
+from tests.reset_steps import channels
+from tests.reset_steps import choose
+from tests.reset_steps import field
+from tests.reset_steps import open_choice
+from tests.reset_steps import submit_new
 
-CHOSEN = "quatre hirondelles sous le préau 62"
 EMAIL = "anne.lefevre@exemple.example"
 MASK = "a***re@e*****.example"
 
@@ -41,58 +46,6 @@ def instance(make_instance: MakeInstance, mailbox: Mailbox) -> Instance:
 def person(instance: Instance) -> Person:
     """Somebody with a password and an address."""
     return instance.add_person(email=EMAIL, address_4="12 RUE DES LILAS", address_6="75010 PARIS")
-
-
-def begin(
-    visitor: Visitor, page: TestResponse, numero: str, qualite: str = "affilie", **more: str
-) -> TestResponse:
-    form = {
-        "csrf": csrf_of(page),
-        "qualite": qualite,
-        "numero": numero,
-        "anti_robot_question": field(page, "anti_robot_question"),
-        "anti_robot_answer": ANTI_ROBOT_ANSWER,
-        **more,
-    }
-    return visitor.post(form_action(page), form)
-
-
-def field(page: TestResponse, name: str) -> str:
-    found = lxml_html.fromstring(page.text).xpath(f"//input[@name='{name}']/@value")
-    return str(found[0]) if found else ""
-
-
-def channels(visitor: Visitor, numero: str, qualite: str = "affilie") -> TestResponse:
-    """The page of the second step."""
-    led = begin(visitor, visitor.get("/mot-de-passe-oublie"), numero, qualite)
-    assert led.status_code == 303, text_of(led)
-    return visitor.get(led.headers["Location"])
-
-
-def choose(visitor: Visitor, page: TestResponse, channel: str) -> TestResponse:
-    return visitor.post(form_action(page), {"csrf": csrf_of(page), "canal": channel})
-
-
-def ask(visitor: Visitor, numero: str, channel: str = "mail") -> TestResponse:
-    """Go through the three pages; gives the last."""
-    led = choose(visitor, channels(visitor, numero), channel)
-    assert led.status_code == 303, text_of(led)
-    return visitor.get(led.headers["Location"])
-
-
-def open_choice(
-    visitor: Visitor, person: Person, secret: str, service: object = None
-) -> TestResponse:
-    """Sign in with a temporary password; gives the page of the new one."""
-    page = visitor.open_sign_in(service)  # type: ignore[arg-type]
-    led = visitor.submit_sign_in(page, person.qualite, person.numero, secret)
-    assert led.status_code == 303, text_of(led)
-    assert urlsplit(led.headers["Location"]).path == "/nouveau-mot-de-passe"
-    return visitor.get(led.headers["Location"])
-
-
-def submit_new(visitor: Visitor, page: TestResponse, clear: str = CHOSEN) -> TestResponse:
-    return visitor.post(form_action(page), {"csrf": csrf_of(page), "password": clear})
 
 
 def test_a_forgotten_password_is_replaced_by_mail_and_the_service_that_waits_gets_its_answer(
