@@ -1,4 +1,5 @@
 import secrets
+import zlib
 from base64 import urlsafe_b64decode
 from base64 import urlsafe_b64encode
 from datetime import timedelta
@@ -13,6 +14,7 @@ from idp.oidc.waiting import SEALED_LIMIT
 from idp.oidc.waiting import WaitingRequests
 from idp.oidc.waiting import WaitingRequestTooLarge
 from idp.oidc.waiting import WaitingRequestUnreadable
+from idp.sealed import Sealer
 from tests.instance import Clock
 
 KEY, NEXT_KEY = b"k" * 32, b"n" * 32
@@ -166,3 +168,23 @@ def test_what_nobody_sealed_is_unreadable_whatever_it_is(text):
 def test_a_long_text_is_refused_unread(clock):
     with pytest.raises(WaitingRequestUnreadable, match="too long"):
         waiting(clock).open("A" * (SEALED_LIMIT + 1), BROWSER)
+
+
+OTHER_SHAPES = {
+    "not compressed": b"[0,1,2]",
+    "no JSON": zlib.compress(b"\x00\xff"),
+    "one field fewer": zlib.compress(b'[1764000000,"bound"]'),
+    "named fields": zlib.compress(b'{"client_id":"cotisations"}'),
+    "nothing": zlib.compress(b"null"),
+    "an instant in words": zlib.compress(b'["noon","bound",[]]'),
+    "pairs of three": zlib.compress(b'[1764000000,"bound",[["scope","openid","x"]]]'),
+    "a browser of half a character": zlib.compress(b'[1764000000,"\\ud800",[]]'),
+}
+
+
+@pytest.mark.parametrize("clear", OTHER_SHAPES.values(), ids=OTHER_SHAPES.keys())
+def test_what_another_version_sealed_is_unreadable_and_breaks_nothing(clock, clear):
+    sealed = Sealer((KEY,), "waiting-request:1").seal(clear)
+
+    with pytest.raises(WaitingRequestUnreadable):
+        waiting(clock).open(sealed, BROWSER)
