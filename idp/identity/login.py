@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 from enum import StrEnum
@@ -118,13 +119,10 @@ def browser_key(browser: str) -> str:
 class _Typed:
     """A temporary password as typed, and from where."""
 
-    folded: str
+    folded: str = field(repr=False)
     channel: Channel
     network: str
     browser: str
-
-    def __repr__(self) -> str:
-        return f"_Typed({self.channel})"
 
 
 @dataclass(frozen=True, slots=True)
