@@ -34,8 +34,8 @@ from idp.identity.timeline import hour_of
 from idp.identity.timeline import letter_fault
 from idp.identity.timeline import standing
 from idp.identity.timeline import steps
-from idp.identity.timeline import until
 from idp.identity.timeline import valid
+from idp.identity.timeline import waits_until
 from idp.identity.timeline import when
 from idp.identity.timeline_words import fault_in_words
 from idp.parts import Parts
@@ -94,7 +94,7 @@ def unlock(operator: str, qualite: str, numero: str, reason: str) -> None:
         at = built.now()
     before = lifted.before
     if before.until is not None:
-        print(f"L'attente, qui courait {until(before.until, at=at)}, est levée.")
+        print(f"L'attente, qui courait {waits_until(before.until, at=at)}, est levée.")
     if before.known is not None and before.known.until is not None:
         print("L'attente des navigateurs déjà connus est levée.")
     if before.until is None and before.known is None:

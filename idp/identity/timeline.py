@@ -43,6 +43,11 @@ STATUS = {
     DossierStatus.DECEASED: "décès signalé",
 }
 
+_CLOSED = {
+    DossierStatus.CLOSED: "Le dossier est clos",
+    DossierStatus.DECEASED: "Un décès est signalé",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -121,7 +126,11 @@ def history(events: Sequence[PastEvent]) -> list[Line]:
 
 def standing(seen: Seen) -> list[str]:
     """Say what holds now, the most pressing first."""
-    lines = [*_status(seen), *_waits(seen), *_secrets(seen), *_messages(seen)]
+    if seen.contact.status is not DossierStatus.ACTIVE:
+        return [f"{_CLOSED[seen.contact.status]} : personne ne peut se connecter à ce compte."]
+    lines = [*_waits(seen), *_secrets(seen), *_messages(seen)]
+    if not seen.contact.has_password:
+        lines.insert(0, "Aucun mot de passe n'a encore été choisi : c'est une première connexion.")
     return lines or ["Rien n'est en route, et rien ne bloque ce compte."]
 
 
@@ -161,12 +170,16 @@ def when(at: datetime) -> str:
 
 
 def until(end: datetime, *, at: datetime) -> str:
-    """Say until when, never too early: ``jusqu'à 14 h 32``, with the day when it is another."""
-    full = end.replace(second=0, microsecond=0)
-    full = full if full == end else full + _MINUTE
-    if day_in_france(full) == day_in_france(at):
-        return f"jusqu'à {hour_of(full)}"
-    return f"jusqu'au {in_words(day_in_france(full))} à {hour_of(full)}"
+    """Say until when: ``jusqu'à 14 h 32``, with the day when it is another than that of ``at``."""
+    if day_in_france(end) == day_in_france(at):
+        return f"jusqu'à {hour_of(end)}"
+    return f"jusqu'au {in_words(day_in_france(end))} à {hour_of(end)}"
+
+
+def waits_until(end: datetime, *, at: datetime) -> str:
+    """Say the end of a wait: the minute after which a try is read, never one before."""
+    minute = end.replace(second=0, microsecond=0)
+    return until(minute if minute == end else minute + _MINUTE, at=at)
 
 
 def valid(channel: Channel, end: datetime, *, at: datetime) -> str:
@@ -176,22 +189,13 @@ def valid(channel: Channel, end: datetime, *, at: datetime) -> str:
     return until(end, at=at)
 
 
-def _status(seen: Seen) -> Iterator[str]:
-    contact = seen.contact
-    if contact.status is not DossierStatus.ACTIVE:
-        said = "Le dossier est clos" if contact.status is DossierStatus.CLOSED else "Décès signalé"
-        yield f"{said} : personne ne peut se connecter à ce compte."
-    elif not contact.has_password:
-        yield "Aucun mot de passe n'a encore été choisi : c'est une première connexion."
-
-
 def _waits(seen: Seen) -> Iterator[str]:
     waiting, known = seen.waiting, seen.waiting.known
     if waiting.until is not None:
-        end = until(waiting.until, at=seen.at)
+        end = waits_until(waiting.until, at=seen.at)
         yield f"Le compte est en attente {end} ({_failures(waiting.failures)})."
     if known is not None and known.until is not None:
-        end = until(known.until, at=seen.at)
+        end = waits_until(known.until, at=seen.at)
         yield f"Un navigateur déjà connu attend {end} ({_failures(known.failures)})."
 
 
@@ -203,14 +207,14 @@ def _secrets(seen: Seen) -> Iterator[str]:
     for found in _current(seen):
         if found.expires_at is None:
             continue  # only requested: the outbox tells what became of it
-        left = "Une lettre" if found.channel is Channel.LETTER else "Un courriel"
+        secret = f"Le mot de passe provisoire envoyé {BY_CHANNEL[found.channel]}"
         if found.state is State.LOCKED:
-            yield f"{left} : mot de passe provisoire bloqué après trop d'essais faux."
+            yield f"{secret} est bloqué après trop d'essais faux."
         elif found.opened_until is not None:
             end = until(found.opened_until, at=seen.at)
-            yield f"{left} : mot de passe provisoire tapé, le nouveau peut être choisi {end}."
+            yield f"{secret} a été tapé : le nouveau peut être choisi {end}."
         elif found.expires_at <= seen.at:
-            yield f"{left} : mot de passe provisoire expiré {when(found.expires_at - _INSTANT)}."
+            yield f"{secret} a expiré {when(found.expires_at - _INSTANT)}."
         else:
             yield _alive(seen, found, found.expires_at)
 
@@ -276,6 +280,9 @@ def _mail_step(seen: Seen) -> Step:
         )
     if way is None:
         return Step(f"Vous pouvez envoyer un mot de passe provisoire à {mask}", Act.SEND_MAIL)
+    if way.valid_until is None:
+        text = f"Faites attendre le courriel, pas encore parti à {mask} ; un autre le remplacerait"
+        return Step(text, Act.SEND_MAIL, again=True)
     return Step(
         f"Faites chercher le courriel à {mask}, dans les indésirables aussi ; un autre remplacerait"
         " celui-ci",
@@ -292,7 +299,7 @@ def _letter_step(seen: Seen) -> Step:
     if on_its_way(seen, Channel.LETTER) is None:
         return Step("Vous pouvez envoyer un mot de passe provisoire par lettre", Act.SEND_LETTER)
     return Step(
-        "Faites attendre ou chercher la lettre ; une autre la remplacerait",
+        "Faites attendre la lettre ; une autre la remplacerait",
         Act.SEND_LETTER,
         again=True,
     )
@@ -305,9 +312,14 @@ def _letter_is_locked(seen: Seen) -> bool:
 
 
 def _current(seen: Seen) -> list[TemporaryPassword]:
-    """What no new password has killed yet."""
-    version = seen.contact.credential_version
-    return [found for found in seen.temporaries if found.credential_version == version]
+    """What no new password has killed yet, and whose message did not stay here."""
+    stayed = {promise.id for promise in seen.promises if promise.state is not PromiseState.DONE}
+    return [
+        found
+        for found in seen.temporaries
+        if found.credential_version == seen.contact.credential_version
+        and not (found.state is State.ISSUED and found.promise in stayed)
+    ]
 
 
 def _promised(seen: Seen, states: Sequence[PromiseState]) -> Iterator[Promise]:

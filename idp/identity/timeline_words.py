@@ -189,7 +189,7 @@ def _sent(event: PastEvent) -> str:
 
 
 def _opened(event: PastEvent) -> str:
-    return f"Mot de passe provisoire reçu {_channel(event)} tapé : il est juste{_from(event)}"
+    return f"Mot de passe provisoire tapé, reçu {_channel(event)} : il est juste{_from(event)}"
 
 
 def _temporary_refused(event: PastEvent) -> str:
