@@ -33,6 +33,9 @@ from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
 from idp.web.reset import quota_notice
+from idp.web.waiting import Waiting
+from idp.web.waiting import allow_form_to_waiting
+from idp.web.waiting import waiting_of
 from idp.web.waiting import with_waiting
 
 bp = Blueprint("email_address", __name__)
@@ -137,6 +140,13 @@ def _sign_in() -> Response:
     return see_other(with_waiting("/connexion", _waiting()))
 
 
+def _allow_the_way_on(given: Services) -> None:
+    # A form of these pages may lead by way of /connexion to the service, in one chain of redirects.
+    found = waiting_of(given, browser_of(request))
+    if isinstance(found, Waiting):
+        allow_form_to_waiting(given, found)
+
+
 def _page(
     given: Services,
     status: int = 200,
@@ -147,6 +157,7 @@ def _page(
 ) -> Response:
     response = make_response("", status)
     browser = name_browser(response, browser_of(request))
+    _allow_the_way_on(given)
     response.set_data(
         render_template(
             "pages/email_address.html",
@@ -174,6 +185,7 @@ def _code_page(
         return _page(given, 400, notice=OVER)
     response = make_response("", status)
     browser = name_browser(response, browser_of(request))
+    _allow_the_way_on(given)
     response.set_data(
         render_template(
             "pages/email_code.html",

@@ -43,14 +43,18 @@ class ServerMissing(Exception):
 class Provider:
     """The product, and people and services to put into it."""
 
-    def __init__(self, folder: Path, valkey: ValkeyServer) -> None:
+    def __init__(self, folder: Path, valkey: ValkeyServer, **settings: object) -> None:
+        given: dict[str, object] = {
+            "default_client_id": "demo-cotisations",
+            "support_phone": "01 23 45 67 89",
+            "network_limit": 10_000,  # every test comes from one address
+            **settings,
+        }
         self.running = Running(
             folder,
             sql_url=f"sqlite:///{folder / 'idp.sqlite'}",
             redis_url=valkey.url,
-            default_client_id="demo-cotisations",
-            support_phone="01 23 45 67 89",
-            network_limit=10_000,  # every test comes from one address
+            **given,  # type: ignore[arg-type]
         )
         self.url = self.running.issuer
         self.demo_port = free_port()
@@ -72,7 +76,7 @@ class Provider:
 
 
 @contextmanager
-def provider(folder: Path) -> Iterator[Provider]:
+def provider(folder: Path, **settings: object) -> Iterator[Provider]:
     """Start a store and a provider on it."""
     (folder / "valkey").mkdir()
     (folder / "data").mkdir()
@@ -80,7 +84,7 @@ def provider(folder: Path) -> Iterator[Provider]:
     valkey.start()
     try:
         valkey.wait()
-        made = Provider(folder / "data", valkey)
+        made = Provider(folder / "data", valkey, **settings)
         _add_demo_services(made, folder / "demo.json")
         try:
             made.running.start()
