@@ -21,6 +21,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from idp.identity.password import PasswordHash
 from idp.identity.temporary_password import LEASE
 from idp.identity.temporary_password import LIFETIMES
+from idp.identity.temporary_password import REQUEST_LIFETIME
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TryPolicy
@@ -58,6 +59,7 @@ class Histories(RuleBasedStateMachine):
         self.version = 1
         self.promises = 0
         self.rows = {}  # what the outbox promised: number to channel and version
+        self.asked = {}
         self.drawn = []
         self.living = {}
         self.arrived = set()
@@ -75,6 +77,7 @@ class Histories(RuleBasedStateMachine):
         before = self.what_opens()
         self.promises += 1
         self.rows[self.promises] = (channel, self.version)
+        self.asked[self.promises] = self.world.clock()
 
         self.store.request("account", channel, self.promises, version=self.version)
 
@@ -86,7 +89,8 @@ class Histories(RuleBasedStateMachine):
     def a_worker_draws_and_sends(self, data, then_dies):
         promise = data.draw(st.sampled_from(sorted(self.rows)))
         channel, version = self.rows[promise]
-        if version != self.version:
+        too_old = self.world.clock() - self.asked[promise] >= REQUEST_LIFETIME
+        if version != self.version or too_old:
             return  # the worker drops it
         name = f"secret-{len(self.drawn)}"
         secret = Secret(name, channel, promise, version, self.world.clock() + LIFETIMES[channel])
