@@ -46,6 +46,9 @@ FORM = "reset"
 
 PARIS = ZoneInfo("Europe/Paris")
 
+_SOMEBODY = "prenom.nom@messagerie.example"
+"""Masked, and shown to nobody, where there is no address to mask."""
+
 log = logging.getLogger("idp.reset")
 
 
@@ -145,9 +148,11 @@ class Reset:
             StoreUnavailable: nobody can tell.
         """
         contact = self.contacts.find(journey.qualite, journey.numero)
-        # Made for everyone: its time tells nothing.
+        # Both are made for everyone: their time tells nothing.
         decoy = self.masks.contact_mask(self._subject(journey), journey.qualite)
-        real = mask_email(contact.email) if contact is not None and contact.email else ""
+        address = contact.email if contact is not None else ""
+        masked = mask_email(address or _SOMEBODY)
+        real = masked if address else ""
         shown = real if _may_receive(contact) else decoy
         return Offer(shown, expected_by(self.now().astimezone(PARIS).date()))
 
