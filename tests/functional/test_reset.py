@@ -594,3 +594,15 @@ def test_the_pages_carry_no_number_in_an_address(instance: Instance, person: Per
     for address in (led.headers["Location"], done.headers["Location"], form_action(page)):
         assert person.numero not in address
         assert set(parse_qs(urlsplit(address).query)) <= {"etape", "demande"}
+
+
+def test_a_lease_of_another_version_s_shape_ends_kindly(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    visitor = instance.visitor()
+    visitor.http.set_cookie("__Host-choice", instance.services.choices.seal(b"null"))
+
+    page = visitor.get("/nouveau-mot-de-passe")
+
+    assert page.status_code == 400
+    assert "/mot-de-passe-oublie" in page.text
