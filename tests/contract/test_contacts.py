@@ -172,6 +172,13 @@ class TestContact:
         )
         assert directory.find() == directory.get() == expected
 
+    @pytest.mark.parametrize("unknown", ["0000001", "0300000", "9999999"])
+    def test_a_neighbour_is_not_taken_for_an_unknown_number(self, directory, unknown):
+        directory.add("one", NumeroDossier("0234567"))
+        directory.add("other", NumeroDossier("0734567"))
+
+        assert directory.find(numero=NumeroDossier(unknown)) is None
+
     def test_nobody_is_found_under_an_unknown_number_the_other_box_or_identifier(self, directory):
         directory.add()
 
