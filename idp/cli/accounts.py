@@ -98,7 +98,7 @@ def unlock(operator: str, qualite: str, numero: str, reason: str) -> None:
     if before.known is not None and before.known.until is not None:
         print("L'attente des navigateurs déjà connus est levée.")
     if before.until is None and before.known is None:
-        print("Le compte n'était pas en attente ; le compte des échecs est remis à zéro.")
+        print("Le compte n'était pas en attente ; ses échecs ne comptent plus.")
     if lifted.letter:
         print("La dernière lettre est bloquée : une autre peut être demandée dès maintenant.")
 
