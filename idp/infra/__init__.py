@@ -1,22 +1,33 @@
 """The world: SQL, Redis, files, mail.
 
-==================  =====================================================
-port                adapter
-==================  =====================================================
-``Accounts``        ``accounts.SqlAccounts``
-``Subjects``        ``accounts.SqlSubjects``
-``Clients``         ``clients.SqlClients``
-``AuditLog``        ``audit.SqlAuditLog``
-``Sessions``        ``sessions.RedisSessions``
-``Codes``           ``codes.RedisCodes``
-``Attempts``        ``attempts.RedisAttempts``
-``KeyRings``        ``key_files.KeyFiles``
-``Press``           ``letter.LetterPress``
-``Spool``           ``letter_spool.LetterSpool``
-``PrintedLetters``  ``letter_desk.SqlLetterDesk``
-``Mailer``          ``mail.SmtpMailer``, which ``mail_text`` writes for
-==================  =====================================================
+============================  ===================================================
+port                          adapter
+============================  ===================================================
+``Accounts``                  ``accounts.SqlAccounts``
+``Subjects``                  ``accounts.SqlSubjects``
+``Contacts``, ``MailMixes``   ``contacts.SqlContacts``
+``Clients``                   ``clients.SqlClients``
+``AuditLog``, ``AuditTrail``  ``audit.SqlAuditLog``
+``Outbox``, ``OutboxDesk``    ``outbox.SqlOutbox``
+``PrintedLetters``            ``letter_desk.SqlLetterDesk``
+``Sessions``                  ``sessions.RedisSessions``
+``Codes``                     ``codes.RedisCodes``
+``Attempts``                  ``attempts.RedisAttempts``
+``TemporaryPasswords``        ``temporary_passwords.RedisTemporaryPasswords``
+``ResetQuotas``               ``reset_quotas.RedisResetQuotas``
+``PendingAddresses``          ``pending_addresses.RedisPendingAddresses``
+``Once``                      ``once.RedisOnce``
+``ClientFailures``            ``client_failures.RedisClientFailures``
+``AntiRobot``                 ``anti_robot.AltchaAntiRobot``
+``KeyRings``                  ``key_files.KeyFiles``
+``Press``                     ``letter.LetterPress``
+``Spool``                     ``letter_spool.LetterSpool``
+``Mailer``                    ``mail.SmtpMailer``, which ``mail_text`` writes for
+============================  ===================================================
 
 ``tables`` holds the schema, ``sql`` and ``redis_store`` the connections and the translation of
-their failures into StoreUnavailable, ``directory`` the dossier import.
+their failures into StoreUnavailable (``postgres``: of a server that says nothing too), ``directory``
+the dossier import, ``kept_counts`` and ``registry`` what a process keeps and when it reads again,
+``redis_health`` what ``idp doctor`` asks, ``private_files`` and ``secret_files`` what others may not
+read.
 """

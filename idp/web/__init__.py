@@ -3,6 +3,11 @@
 =====================  ==================================================================
 ``oidc``               ``/authorize`` (the only dispatcher), ``/token``, ``/userinfo``
 ``login``              ``/connexion``; ``login_form`` reads and words it
+``reset``              ``/mot-de-passe-oublie`` and its two further steps
+``new_password``       ``/nouveau-mot-de-passe``; ``password_faults`` words its refusals
+``email_address``      ``/adresse-electronique``, and the code that confirms it
+``waiting``            the request that waits behind a page, and the way on to its service
+``anti_robot``         what a form with the anti-robot sends back
 ``logout``             ``/logout``
 ``account``            ``/compte``
 ``published``          discovery and JWKS, answered in front of Flask's dispatch
