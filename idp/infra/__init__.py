@@ -26,8 +26,8 @@ port                          adapter
 ============================  ===================================================
 
 ``tables`` holds the schema, ``sql`` and ``redis_store`` the connections and the translation of
-their failures into StoreUnavailable (``postgres``: of a server that says nothing too), ``directory``
-the dossier import, ``kept_counts`` and ``registry`` what a process keeps and when it reads again,
-``redis_health`` what ``idp doctor`` asks, ``private_files`` and ``secret_files`` what others may not
-read.
+their failures into StoreUnavailable, ``postgres`` that of a server that says nothing; ``directory``
+the dossier import; ``kept_counts`` and ``registry`` what a process keeps and when it reads again;
+``redis_health`` what ``idp doctor`` asks; ``private_files`` and ``secret_files`` what others may
+not read.
 """
