@@ -43,6 +43,7 @@ STATUS = {
     DossierStatus.DECEASED: "décès signalé",
 }
 
+_OF_THE_ADDRESS = frozenset({"recipient_refused", "address_invalid"})
 _CLOSED = {
     DossierStatus.CLOSED: "Le dossier est clos",
     DossierStatus.DECEASED: "Un décès est signalé",
@@ -278,6 +279,11 @@ def _mail_step(seen: Seen) -> Step:
             "Pas de courriel possible : aucune adresse utilisable"
             f"{recorded if contact.confirmed_email else ''}, proposez la lettre."
         )
+    if way is None and _address_was_refused(seen):
+        text = (
+            f"L'adresse {mask} a été refusée : proposez la lettre, ou essayez-la une fois corrigée"
+        )
+        return Step(text, Act.SEND_MAIL)
     if way is None:
         return Step(f"Vous pouvez envoyer un mot de passe provisoire à {mask}", Act.SEND_MAIL)
     if way.valid_until is None:
@@ -289,6 +295,13 @@ def _mail_step(seen: Seen) -> Step:
         Act.SEND_MAIL,
         again=True,
     )
+
+
+def _address_was_refused(seen: Seen) -> bool:
+    """Tell whether the newest mail that left, or did not, was refused for its address."""
+    ended = (p for p in seen.promises if p.channel is Channel.MAIL and p.done_at is not None)
+    newest = next(ended, None)
+    return newest is not None and newest.fault in _OF_THE_ADDRESS
 
 
 def _letter_step(seen: Seen) -> Step:

@@ -331,7 +331,23 @@ def test_a_mail_that_the_server_refused_is_not_on_its_way_though_its_secret_was_
         " `idp outbox retry 7`."
     ]
     assert on_its_way(given, Channel.MAIL) is None
-    assert steps(given)[0].act is Act.SEND_MAIL
+    assert steps(given)[0] == Step(
+        f"L'adresse {MASK} a été refusée : proposez la lettre, ou essayez-la une fois corrigée",
+        Act.SEND_MAIL,
+    )
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        promise(id=9, state=PromiseState.DONE, done_at=NOON),
+        promise(id=9, state=PromiseState.DEAD, done_at=NOON, fault="content_refused"),
+    ],
+)
+def test_an_address_is_told_as_refused_by_the_newest_mail_alone(newest):
+    refused = promise(state=PromiseState.DEAD, fault="recipient_refused", done_at=NOON)
+
+    assert "a été refusée" not in steps(seen(promises=[newest, refused]))[0].text
 
 
 def test_a_secret_typed_though_its_row_was_never_noted_as_done_is_alive():
