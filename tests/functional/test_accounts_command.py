@@ -13,6 +13,7 @@ from click.testing import Result
 from sqlalchemy import select
 
 from idp.cli import main
+from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import fold
 from idp.infra.tables import AuditRow
 from tests.functional.test_reset import CHOSEN
@@ -242,6 +243,24 @@ def test_a_known_browsers_waiting_time_is_lifted_too(
 
     assert act(idp, "unlock").stdout == "L'attente des navigateurs déjà connus est levée.\n"
     assert json.loads(show(idp, "--json"))["known_browser_waits_until"] is None
+
+
+def test_a_locked_letter_is_told_and_the_next_one_may_be_asked_for(
+    idp: Idp, instance: Instance, person: Person
+) -> None:
+    visitor = instance.visitor()
+    ask(visitor, person.numero, "letter")
+    assert Post(instance).idp("print").exit_code == 0
+    for n in range(50):
+        instance.parts.temporaries.reserve_try(
+            person.account_id, Channel.LETTER, version=1, network=f"n{n}", browser=f"b{n}"
+        )
+    assert "envoyé par lettre est bloqué après trop d'essais faux." in show(idp)
+
+    lifted = act(idp, "unlock")
+
+    assert "La dernière lettre est bloquée : une autre peut être demandée" in lifted.stdout
+    ask(instance.visitor(), person.numero, "letter")
 
 
 def test_a_mail_sent_by_the_help_desk_opens_the_account_and_names_who_sent_it(
