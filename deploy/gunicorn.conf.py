@@ -5,9 +5,13 @@ IDP_GRACEFUL_SECONDS, IDP_LOG_LEVEL.
 """
 
 import os
+import resource
 from pathlib import Path
 
 import gunicorn
+
+# The image of a worker that crashed would hold the passwords of that moment in clear.
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 gunicorn.SERVER = "idp"  # the whole Server header: neither product nor version
 

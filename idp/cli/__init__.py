@@ -7,6 +7,7 @@ something is audited with the operator's name (``--operator``, IDP_OPERATOR, or 
 import getpass
 import importlib
 import os
+import resource
 
 import click
 
@@ -57,6 +58,8 @@ class _Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, operator: str) -> None:
     """Operate the fund's identity provider. Settings: IDP_… or the file in IDP_ENV_FILE."""
+    # The image of a process that crashed would hold the secrets of that moment in clear.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctx.obj = operator or os.environ.get("IDP_OPERATOR") or _login_name()
 
 
