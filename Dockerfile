@@ -40,7 +40,7 @@ FROM python:3.11-slim-bookworm
 # Volumes mounted here are born with this owner and mode: keys and secrets that others could read are refused.
 RUN groupadd --system --gid 10001 idp \
  && useradd --system --uid 10001 --gid idp --home-dir /var/lib/idp --no-create-home idp \
- && install --directory --owner=idp --group=idp --mode=0700 /var/lib/idp /var/lib/idp/keys /var/lib/idp/secrets
+ && install --directory --owner=idp --group=idp --mode=0700 /var/lib/idp /var/lib/idp/keys /var/lib/idp/secrets /var/lib/idp/spool
 COPY --from=build /opt/idp /opt/idp
 COPY deploy/gunicorn.conf.py /etc/idp/gunicorn.conf.py
 ENV PATH=/opt/idp/bin:$PATH \

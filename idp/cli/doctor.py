@@ -289,7 +289,7 @@ def _outbox(built: Parts) -> Iterator[Finding]:
     with built.flask.app_context(), built.database.transaction():
         dead = len(built.outbox.rows(states=(PromiseState.DEAD,), limit=100))
     if dead:
-        what = f"{dead} messages were given up; see idp outbox list --state dead"
+        what = f"given up: {dead}; idp outbox list --state dead says why"
         yield Finding(Level.WARN, "outbox", what)
     else:
         yield Finding(Level.OK, "outbox", "nothing was given up")

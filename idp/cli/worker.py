@@ -16,22 +16,28 @@ from idp.worker import Worker
 
 
 @click.command()
-@click.option("--once", is_flag=True, help="Do one round and end, as a timer would want.")
+@click.option("--once", is_flag=True, help="Send what is due, forget what is too old, and end.")
 def worker(once: bool) -> None:
     """Do what must happen without anybody asking: send mails, forget what is too old."""
     given = parts()
     with suppress(StoreUnavailable):  # it may come back: rounds are tried again
         migrated_parts()
     logs.configure(given.settings.log_level)
-    if once:
-        print(f"{Worker(given).run_once()} audit events forgotten")
-    else:
-        mailer = build_mailer(given)
-        if mailer is None:
-            logging.getLogger("idp.worker").warning(
-                "IDP_SMTP_HOST is not set: mails wait in the outbox"
-            )
-            Worker(given).run()
-            return
-        with closing(mailer):
-            Worker(given, build_delivery(given, mailer), poll=given.settings.outbox_poll).run()
+    mailer = build_mailer(given)
+    if mailer is None:
+        logging.getLogger("idp.worker").warning(
+            "IDP_SMTP_HOST is not set: mails wait in the outbox"
+        )
+        _work(Worker(given), once=once)
+        return
+    with closing(mailer):
+        delivery = build_delivery(given, mailer)
+        _work(Worker(given, delivery, poll=given.settings.outbox_poll), once=once)
+
+
+def _work(built: Worker, *, once: bool) -> None:
+    if not once:
+        built.run()
+        return
+    built.deliver()
+    print(f"{built.run_once()} audit events forgotten")

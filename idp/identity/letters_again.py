@@ -8,11 +8,13 @@ for another one, is left alone: run twice, this promises nothing twice.
 from collections.abc import Callable
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from idp import IdpError
+from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import AuditLog
 from idp.audit import Event
@@ -87,7 +89,8 @@ class ReissueLetters:
 
     def _is_known(self, letter: Promise) -> bool:
         kept = self.temporaries.look(letter.account_id or "")
-        return any(found.channel is Channel.LETTER for found in kept)
+        # A store that lost its last moments may hold the former letter's place still.
+        return any(found.channel is Channel.LETTER and found.promise >= letter.id for found in kept)
 
     def _promise(self, letter: Promise, actor: Actor) -> bool:
         account_id = letter.account_id or ""
@@ -105,5 +108,7 @@ class ReissueLetters:
                 actor=actor,
                 detail={"promise": promise, "batch": letter.batch, "former": letter.id},
             )
+        # After the commit, as ``Reset.noted``; the row is the promise.
+        with suppress(StoreUnavailable):
             self.temporaries.request(account_id, Channel.LETTER, promise, version=version)
         return True

@@ -139,7 +139,7 @@ def test_messages_that_were_given_up_are_told(data, monkeypatch):
         built.outbox.failed(promise, "recipient_refused", permanent=True)
     built.database.engine.dispose()
 
-    assert "1 messages were given up; see idp outbox list --state dead" in examined().output
+    assert "given up: 1; idp outbox list --state dead says why" in examined().output
 
 
 def test_a_spool_that_others_can_read_is_a_fault(data):

@@ -3,15 +3,20 @@
 import logging
 import os
 import signal
+from collections.abc import Callable
 from collections.abc import Iterator
+from datetime import UTC
+from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from demo.valkey import FORGETFUL
 from demo.valkey import ValkeyServer
 from idp import StoreUnavailable
+from idp.cli import main
 from idp.identity.composers import TemporaryPasswordMail
 from idp.identity.composers import notices
 from idp.identity.delivery import Delivered
@@ -30,6 +35,7 @@ from tests.fake_outbox import FakeMailer
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.instance import Person
+from tests.mailbox import Mailbox
 from tests.running import at_once
 
 EMAIL = "anne.martin@example.org"
@@ -395,3 +401,29 @@ def test_sql_away_the_worker_waits_and_goes_on_without_a_restart(
 
     assert sent_without == []
     assert len(office.mailer.sent) == 1
+
+
+def test_one_round_by_a_timer_sends_what_is_due(
+    make_instance: Callable[..., Instance], mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = make_instance(signing_algs=("ES256",), **mailbox.settings)
+    instance.clock.at = datetime.now(UTC)
+    person = instance.add_person(email="anne@exemple.example")
+    with instance.app.app_context(), instance.parts.database.transaction():
+        instance.parts.outbox.add(
+            Kind.PASSWORD_CHANGED, Channel.MAIL, account_id=person.account_id, credential_version=1
+        )
+    values = {
+        "issuer": instance.settings.issuer,
+        "data_dir": instance.settings.data_dir,
+        "database_url": instance.settings.sql_url,
+        "redis_url": instance.settings.redis_url,
+        **mailbox.settings,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"IDP_{name.upper()}", str(value))
+
+    done = CliRunner().invoke(main, ["worker", "--once"], catch_exceptions=False)
+
+    assert done.exit_code == 0
+    assert mailbox.recipients == ["anne@exemple.example"]

@@ -348,3 +348,30 @@ def test_a_letter_stays_good_until_the_one_printed_in_its_place(office):
 def test_a_batch_that_nobody_printed_is_told(office):
     with pytest.raises(NoSuchBatch, match="batch7"):
         office.again.of_batch("batch7", actor=JEANNE)
+
+
+def test_a_letter_whose_newest_secret_alone_was_lost_is_promised_again(office):
+    """A store that lost its last second holds the former letter's place still."""
+    office.promise("anne")
+    office.run()
+    (former,) = office.temporaries.look("anne")
+    office.again.of_batch("batch1", actor=JEANNE)
+    office.run()
+    office.temporaries.use_up("anne")
+    office.temporaries.issue(
+        "anne", Channel.LETTER, former.promise, version=1,
+        hashed=former.hash, expires_at=former.expires_at,
+    )  # fmt: skip
+
+    assert office.again.lost(actor=JEANNE) == 1
+
+
+def test_redis_away_after_the_commit_loses_no_promise_of_a_reissue(office):
+    office.promise("anne")
+    office.run()
+    office.temporaries.away = True
+
+    assert office.again.of_batch("batch1", actor=JEANNE) == 1
+    office.temporaries.away = False
+
+    assert office.run().letters == 1
