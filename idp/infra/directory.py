@@ -30,6 +30,7 @@ from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import AuditLog
 from idp.audit import Event
+from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.directory import Fault
 from idp.identity.directory import RefusedRow
 from idp.identity.directory import RowRules
@@ -43,6 +44,7 @@ from idp.identity.dossier import Situation
 from idp.infra import directory_apply as apply
 from idp.infra import directory_stage as stage
 from idp.infra.directory_read import Line
+from idp.infra.mail_mix import store_mail_mixes
 from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.session import Sessions
@@ -160,8 +162,9 @@ class DirectoryImport:
             self._record_ended(actor)
             for statement in apply.writes(now):
                 self.database.execute(statement)
+            store_mail_mixes(self.database, stood_since=now - NEW_ADDRESS_WAIT)
             if summary.new or summary.changed:
-                raise_version(self.database)  # every process counts password schemes again
+                raise_version(self.database)  # every process takes the mixes of decoys again
             summary = replace(summary, written=True, sessions_ended=ended)
             counts = {name: n for name, n in asdict(summary).items() if name != "written"}
             self.audit.record(Event.DIRECTORY_IMPORTED, actor=actor, detail=counts)

@@ -2,6 +2,7 @@
 
 from datetime import UTC
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import JSON
 from sqlalchemy import BigInteger
@@ -114,6 +115,16 @@ class AccountRow(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 
+class MailMixRow(Base):
+    """The mix of one qualité's mail addresses, which decoys follow; each import counts it again."""
+
+    __tablename__ = "mail_mixes"
+
+    qualite: Mapped[str] = mapped_column(String(16), primary_key=True)
+    mix: Mapped[dict[str, Any]] = mapped_column(JSON)  # Any: the fields of a MailMix
+    """Counts of masked fragments (``g*****.com``): no address, and none to be made of them."""
+
+
 class ClientRow(Base):
     """A relying service: its registration as RFC 7591 metadata."""
 
@@ -189,3 +200,33 @@ class OutboxRow(Base):
     fault: Mapped[str] = mapped_column(String(64), default="")
     batch: Mapped[str] = mapped_column(String(64), default="", index=True)
     done_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+
+
+class RefreshFamilyRow(Base):
+    """What a sign-in gave to one service for longer than its session; removed when it ends."""
+
+    __tablename__ = "refresh_families"
+
+    id: Mapped[str] = mapped_column(String(43), primary_key=True)
+    """This and each hash: SHA-256, base64url, of what the service holds."""
+    client_id: Mapped[str] = mapped_column(
+        ForeignKey("clients.client_id", ondelete="CASCADE"), index=True
+    )
+    account_id: Mapped[str] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), index=True
+    )
+    credential_version: Mapped[int] = mapped_column(Integer)
+    grant_id: Mapped[str] = mapped_column(String(24), unique=True)
+    scope: Mapped[str] = mapped_column(Text)
+    session_key: Mapped[str] = mapped_column(String(43))
+    auth_time: Mapped[datetime] = mapped_column(Instant)
+    acr: Mapped[str] = mapped_column(Text)
+    amr: Mapped[str] = mapped_column(Text)
+    token_hash: Mapped[str] = mapped_column(String(43))
+    former_hash: Mapped[str] = mapped_column(String(43), default="")
+    successor: Mapped[str] = mapped_column(Text, default="")
+    """The current token, sealed under a key of the one before: for a retry, or empty."""
+    started_at: Mapped[datetime] = mapped_column(Instant)
+    rotated_at: Mapped[datetime] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    ends_at: Mapped[datetime] = mapped_column(Instant)

@@ -1,7 +1,9 @@
 """Contacts and the mix of their addresses: the same in memory, on SQLite and on PostgreSQL."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from contextlib import nullcontext
 from dataclasses import dataclass
 from dataclasses import replace
@@ -12,6 +14,7 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy import insert
 from sqlalchemy import select
+from sqlalchemy import text
 from sqlalchemy import update
 
 from idp import StoreUnavailable
@@ -26,11 +29,16 @@ from idp.identity.mask import mask_email
 from idp.identity.password import PasswordHash
 from idp.infra.accounts import SqlAccounts
 from idp.infra.contacts import SqlContacts
+from idp.infra.kept_counts import COUNTS_AGE_SECONDS
+from idp.infra.mail_mix import count_mail_mixes
+from idp.infra.mail_mix import store_mail_mixes
+from idp.infra.mail_mix import stored_mail_mixes
 from idp.infra.migrations.upgrade import upgrade
 from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
+from idp.infra.usual_mail_mix import USUAL
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryContacts
@@ -318,6 +326,158 @@ def test_the_mix_is_counted_each_hour_and_when_an_import_raised_the_version(sqli
             raise_version(database)
         assert (counted(0.9), counted(0.2)) == (2, 3)
         database.engine.dispose()
+
+
+class Process:
+    """One process on a directory in SQL: its contacts, and the statements it ran."""
+
+    def __init__(self, database, clock):
+        self.database = database
+        self.directory = in_sql(database, clock)
+        self.at = 0.0
+        self.contacts = SqlContacts(database, now=clock, monotonic=lambda: self.at)
+        self.ran = []
+        event.listen(
+            database.engine,
+            "before_cursor_execute",
+            lambda _connection, _cursor, statement, *_rest: self.ran.append(statement),
+        )
+
+    def mix(self, *, seconds_later=0):
+        """Read the mix as a page does, which goes on in the same transaction."""
+        self.at += seconds_later
+        self.ran.clear()
+        with self.database.transaction():
+            if not self.database.is_sqlite:
+                self.database.execute(text("SET LOCAL lock_timeout = 50"))
+            mix = self.contacts.mail_mix(Qualite.AFFILIE)
+            assert self.database.execute(text("SELECT 1")).scalar() == 1
+        return mix
+
+    @property
+    def counted(self):
+        """True when the last reading looked at the directory itself."""
+        return any("dossiers" in statement for statement in self.ran)
+
+    @contextmanager
+    def nobody_can_count(self):
+        """Hold the directory, so that a count runs into its time-out."""
+        with self.database.engine.connect() as holder:
+            holder.execute(text("LOCK TABLE dossiers IN ACCESS EXCLUSIVE MODE"))
+            yield
+
+    def store(self):
+        with self.database.transaction():
+            store_mail_mixes(self.database, stood_since=NOON - WAIT)
+            raise_version(self.database)
+
+
+def process_on(url, clock):
+    upgrade(url)
+    with Flask("contacts").app_context() as context:
+        process = Process(Database(context.app, url), clock)
+        yield process
+        process.database.engine.dispose()
+
+
+@pytest.fixture
+def process(sql_url, clock):
+    yield from process_on(sql_url, clock)
+
+
+@pytest.fixture
+def postgres_process(postgres_url, clock):
+    yield from process_on(postgres_url, clock)
+
+
+class TestStoredMix:
+    def test_what_is_stored_is_read_back_as_it_was_counted(self, process):
+        for n, address in enumerate((*ODD_ADDRESSES, "")):
+            process.directory.add(f"account-{n}", NumeroDossier(f"12345{n:02d}"), email=address)
+
+        process.store()
+
+        with process.database.transaction():
+            counted = count_mail_mixes(process.database, stood_since=NOON - WAIT)
+            assert stored_mail_mixes(process.database) == counted
+        assert counted[Qualite.AFFILIE].domains
+        assert counted[Qualite.AYANT_DROIT] == MailMix(1.0, {}, {}, {})
+
+    def test_no_page_counts_once_a_mix_is_stored(self, process):
+        process.directory.add(email="anne@gmail.com")
+        process.store()
+
+        first = process.mix()
+        assert (first.firsts, process.counted) == ({"a": 1}, False)
+        assert process.mix(seconds_later=COUNTS_AGE_SECONDS + 1) == first
+        assert not process.counted
+
+    def test_a_mix_stored_later_takes_the_place_of_the_former_and_of_a_counted_one(self, process):
+        process.directory.add(email="anne@gmail.com")
+        assert process.mix().firsts == {"a": 1}
+        assert process.counted
+
+        for n, initial in enumerate("bc"):
+            numero = NumeroDossier(f"765432{n}")
+            process.directory.add(initial, numero, email=f"{initial}enoit@free.fr")
+            process.store()
+
+        assert process.mix(seconds_later=1).firsts == {"a": 1, "b": 1, "c": 1}
+        assert not process.counted
+
+    def test_a_count_without_an_end_costs_no_page_its_answer_and_is_not_tried_at_each(
+        self, postgres_process, caplog
+    ):
+        process = postgres_process
+        process.directory.add(email="anne@gmail.com")
+
+        with process.nobody_can_count():
+            assert process.mix() == USUAL[Qualite.AFFILIE]
+            assert process.counted
+            assert "decoys do without the directory's mix" in caplog.text
+            assert process.mix(seconds_later=COUNTS_AGE_SECONDS) == USUAL[Qualite.AFFILIE]
+            assert not process.counted
+
+        process.store()
+        assert process.mix(seconds_later=1).firsts == {"a": 1}
+
+    def test_a_count_that_fails_leaves_the_one_before_in_place(self, postgres_process):
+        # Decoys that changed to the built-in mix, and back, would tell themselves from members.
+        process = postgres_process
+        process.directory.add(email="anne@gmail.com")
+        before = process.mix()
+
+        with process.nobody_can_count():
+            assert process.mix(seconds_later=COUNTS_AGE_SECONDS + 1) == before
+            assert process.counted
+
+
+class TestUsualMix:
+    @pytest.mark.parametrize("qualite", Qualite)
+    def test_its_fragments_are_those_of_masks(self, qualite):
+        mix = USUAL[qualite]
+
+        assert all(re.fullmatch(r"[a-z]", first) for first in mix.firsts)
+        assert all(re.fullmatch(r"([a-z0-9]{2})?", last) for last in mix.lasts)
+        for domain in mix.domains:
+            assert mask_email(f"anne.martin@{domain}") == f"a***in@{domain}"
+
+    @pytest.mark.parametrize("qualite", Qualite)
+    def test_its_decoys_are_masks_and_some_are_for_the_post_alone(self, qualite):
+        class Usual:
+            def mail_mix(self, qualite):
+                return USUAL[qualite]
+
+        decoys = Decoys(b"k" * 32, Usual(), post_only_share=None)
+
+        masks = [decoys.contact_mask(f"subject-{n}", qualite) for n in range(400)]
+
+        by_mail = [mask for mask in masks if mask]
+        by_post = 1 - len(by_mail) / len(masks)
+        assert abs(by_post - USUAL[qualite].post_only) < 0.1
+        shape = r"[a-z]\*{3}([a-z0-9]{2})?@[a-z]\*{5}\.(com|fr|net)"
+        assert all(re.fullmatch(shape, mask) for mask in by_mail)
+        assert len(set(by_mail)) > 200
 
 
 def test_a_known_and_an_unknown_number_cost_one_and_the_same_statement(sqlite_url, clock):

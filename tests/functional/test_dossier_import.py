@@ -18,12 +18,15 @@ from sqlalchemy import text
 from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.cli import main
+from idp.identity.contact import MailMix
 from idp.identity.directory import COLUMNS
 from idp.identity.dossier import NumeroPatterns
+from idp.identity.dossier import Qualite
 from idp.infra.directory import DirectoryImport
 from idp.infra.directory import ImportRunning
 from idp.infra.directory import SessionsLeftOpen
 from idp.infra.directory_read import read
+from idp.infra.mail_mix import stored_mail_mixes
 from idp.infra.migrations.upgrade import upgrade
 from idp.parts import Parts
 from idp.session import Session
@@ -510,6 +513,58 @@ def test_an_import_raises_the_version_when_it_wrote_and_not_otherwise(directory)
     directory.take_in(ANNE)
 
     assert (written, directory.one(version)) == (before + 1, before + 1)
+
+
+def stored_mixes(directory):
+    with directory.parts() as parts, parts.database.transaction():
+        return stored_mail_mixes(parts.database)
+
+
+def test_an_import_stores_the_mix_of_addresses_that_decoys_follow(directory):
+    widow = ANNE | {
+        "qualite": "ayant_droit",
+        "situations": "reversion",
+        "email": "Yvonne@Orange.fr",
+        "given_names": "Yvonne",
+    }
+    gone = {"numero_dossier": "1000019", "email": "zoe@free.fr", "status": "closed"}
+
+    directory.take_in(ANNE, PAUL, widow, ANNE | gone)
+
+    assert stored_mixes(directory) == {
+        Qualite.AFFILIE: MailMix(0.5, {"e*****.fr": 1}, {"a": 1}, {"ne": 1}),
+        Qualite.AYANT_DROIT: MailMix(0.0, {"o*****.fr": 1}, {"y": 1}, {"ne": 1}),
+    }
+
+
+def test_the_mix_is_that_of_the_whole_directory_and_of_addresses_that_stood_their_time(directory):
+    directory.take_in(ANNE, PAUL)
+    anne, paul = (
+        f"(SELECT id FROM dossiers WHERE numero_dossier = '{row['numero_dossier']}')"  # noqa: S608
+        for row in (ANNE, PAUL)
+    )
+    lately = datetime.now(UTC) - timedelta(hours=71)
+    directory.rows(
+        f"UPDATE accounts SET email = 'bob@free.fr', "  # noqa: S608 - constants
+        f"email_confirmed_at = '2026-01-01 00:00:00.000000' WHERE dossier_id = {paul}"
+    )
+    directory.rows(
+        f"UPDATE accounts SET email = 'carol@free.fr', "  # noqa: S608 - constants
+        f"email_confirmed_at = '{lately:%Y-%m-%d %H:%M:%S.%f}' WHERE dossier_id = {anne}"
+    )
+
+    directory.take_in(ANNE | {"numero_dossier": "1000020", "email": "dora@exemple.fr"})
+
+    assert stored_mixes(directory)[Qualite.AFFILIE].firsts == {"a": 1, "b": 1, "d": 1}
+
+
+def test_a_dry_run_and_a_refused_file_store_no_mix(directory):
+    faulty = PAUL | {"status": "gone"}
+
+    directory.command("import", directory.export(ANNE), "--dry-run")
+    directory.command("import", directory.export(ANNE, faulty))
+
+    assert stored_mixes(directory) == {}
 
 
 class Interrupted:
