@@ -162,8 +162,8 @@ class DirectoryImport:
             self._record_ended(actor)
             for statement in apply.writes(now):
                 self.database.execute(statement)
-            store_mail_mixes(self.database, stood_since=now - NEW_ADDRESS_WAIT)
-            if summary.new or summary.changed:
+            mixed = store_mail_mixes(self.database, stood_since=now - NEW_ADDRESS_WAIT)
+            if mixed or summary.new or summary.changed:
                 raise_version(self.database)  # every process takes the mixes of decoys again
             summary = replace(summary, written=True, sessions_ended=ended)
             counts = {name: n for name, n in asdict(summary).items() if name != "written"}

@@ -144,14 +144,21 @@ def count_mail_mixes(database: Database, *, stood_since: datetime) -> Mapping[Qu
     return {qualite: _mix(counts[qualite]) if qualite in counts else NOBODY for qualite in Qualite}
 
 
-def store_mail_mixes(database: Database, *, stood_since: datetime) -> None:
-    """Count the mixes and put them in the place of those stored, in the caller's transaction."""
+def store_mail_mixes(database: Database, *, stood_since: datetime) -> bool:
+    """Count the mixes and store them in the caller's transaction; False when they are the same.
+
+    Whoever changed them raises ``registry_version``: while two processes followed two mixes, the
+    masks that differ from one to the other would be known as decoys.
+    """
     mixes = count_mail_mixes(database, stood_since=stood_since)
+    if mixes == stored_mail_mixes(database):
+        return False
     database.execute(delete(MailMixRow))
     database.execute(
         insert(MailMixRow),
         [{"qualite": str(qualite), "mix": asdict(mix)} for qualite, mix in mixes.items()],
     )
+    return True
 
 
 def stored_mail_mixes(database: Database) -> Mapping[Qualite, MailMix]:

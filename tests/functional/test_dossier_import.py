@@ -558,6 +558,17 @@ def test_the_mix_is_that_of_the_whole_directory_and_of_addresses_that_stood_thei
     assert stored_mixes(directory)[Qualite.AFFILIE].firsts == {"a": 1, "b": 1, "d": 1}
 
 
+def test_a_mix_that_changed_is_told_to_every_process_though_no_row_did(directory):
+    # An address confirmed here has stood its time since; or this is the first import to count.
+    directory.take_in(ANNE)
+    before = directory.one("SELECT version FROM registry_version")
+    directory.rows("DELETE FROM mail_mixes")
+
+    assert directory.take_in(ANNE) == {"unchanged": 1}
+
+    assert directory.one("SELECT version FROM registry_version") == before + 1
+
+
 def test_a_dry_run_and_a_refused_file_store_no_mix(directory):
     faulty = PAUL | {"status": "gone"}
 
