@@ -225,12 +225,14 @@ def fill(instance: Instance, numbers: dict[str, list[str]]) -> None:
     dossiers: list[dict[str, object]] = []
     accounts: list[dict[str, object]] = []
     pending: list[str] = []
-    for group in GROUPS[1:]:
-        for numero in numbers[group]:
-            dossiers.append(_dossier(group, numero, len(dossiers) + 1, now))
-            accounts.append(_account(group, len(dossiers), stored, now))
-            if group == PENDING:
-                pending.append(str(accounts[-1]["id"]))
+    known = [(group, numero) for group in GROUPS[1:] for numero in numbers[group]]
+    # In any order but that of the rounds: what lies beside the row of the last round is at hand.
+    random.shuffle(known)
+    for group, numero in known:
+        dossiers.append(_dossier(group, numero, len(dossiers) + 1, now))
+        accounts.append(_account(group, len(dossiers), stored, now))
+        if group == PENDING:
+            pending.append(str(accounts[-1]["id"]))
     with instance.app.app_context(), instance.parts.database.transaction():
         instance.parts.database.execute(insert(DossierRow), dossiers)
         instance.parts.database.execute(insert(AccountRow), accounts)
