@@ -190,6 +190,7 @@ def _new_password(parts: Parts, pool: HashPool) -> NewPassword:
         policy=PasswordPolicy(),
         pool=pool,
         outbox=parts.outbox,
+        once=parts.once,
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,
         now=parts.now,

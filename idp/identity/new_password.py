@@ -7,6 +7,7 @@ one wins, and with it dies all that carries the older version.
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 
 from idp import IdpError
@@ -27,11 +28,13 @@ from idp.identity.password import PasswordHash
 from idp.identity.password import Passwords
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.password_policy import PolicyFault
+from idp.identity.temporary_password import LEASE
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import TemporaryPassword
 from idp.identity.temporary_password import TemporaryPasswords
 from idp.identity.temporary_password import possible_secrets
 from idp.limits import Attempts
+from idp.limits import Once
 from idp.session import Sessions
 from idp.session import SignedIn
 
@@ -82,8 +85,9 @@ class NewPassword:
     policy: PasswordPolicy
     pool: HashPool
     outbox: Outbox
+    once: Once
     audit: AuditLog
-    decoy_key: bytes
+    decoy_key: bytes = field(repr=False)
     now: Callable[[], datetime]
 
     def about(self, choice: Choice) -> Contact:
@@ -127,20 +131,24 @@ class NewPassword:
             fault, hashed = self.pool.run(lambda: self._judge(account, hidden, clear))
             faults = (fault,) if fault else ()
         if faults:
-            self.audit.record(
-                Event.PASSWORD_CHOICE_REFUSED,
-                account_id=account.id,
-                actor=actor,
-                detail={"faults": " ".join(faults)},
-            )
+            # One event a lease: whoever holds it could fill the log by proposing.
+            told = self.once.take(f"choice-refused:{choice.holder}", "1", lifetime=LEASE)
+            if told is None:
+                self.audit.record(
+                    Event.PASSWORD_CHOICE_REFUSED,
+                    account_id=account.id,
+                    actor=actor,
+                    detail={"faults": " ".join(faults)},
+                )
             raise PasswordRefused(faults)
-        # Redis before SQL: a session that ended too early costs a sign-in, one that lives on more.
-        self.sessions.end_all(account.id)
         chosen = self.accounts.choose_password(
             account.id, version=contact.credential_version, hashed=hashed, at=self.now()
         )
         if not chosen:
             raise ChoiceEnded
+        # By who won alone, or the other of two forms would end its session; and before the commit:
+        # a session that ended too early costs a sign-in, one that lives on more.
+        self.sessions.end_all(account.id)
         version = contact.credential_version + 1
         self.outbox.add(
             Kind.PASSWORD_CHANGED,

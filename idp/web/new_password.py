@@ -27,7 +27,9 @@ from idp.web.browser import drop_choice
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.browser import new_device
+from idp.web.browser import session_of
 from idp.web.errors import RETRY_SECONDS
+from idp.web.headers import see_other
 from idp.web.login_form import BUSY
 from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Form
@@ -58,12 +60,12 @@ def show() -> Response:
         return found
     choice = choice_of(request, given)
     if choice is None:
-        return _ended(found)
+        return _ended(given, found)
     try:
         with given.transaction():
             contact = given.new_password.about(choice)
     except ChoiceEnded:
-        return _ended(found)
+        return _ended(given, found)
     return _page(given, found, browser, contact)
 
 
@@ -77,7 +79,7 @@ def submit() -> Response:
         return found
     choice = choice_of(request, given)
     if choice is None:
-        return _ended(found)
+        return _ended(given, found)
     clear, again = request.form.get("password", ""), request.form.get("confirm")
     refused: PasswordRefused | None = None
     chosen: Chosen | None = None
@@ -95,7 +97,7 @@ def submit() -> Response:
             except PasswordRefused as refusal:  # its audit event is committed all the same
                 refused = refusal
     except ChoiceEnded:
-        return _ended(found)
+        return _ended(given, found)
     except Busy:
         response = _page(given, found, browser, contact, 503, notice=BUSY)
         response.headers["Retry-After"] = str(RETRY_SECONDS)
@@ -153,7 +155,6 @@ def _page(
             errors=errors,
             notice=notice,
             first=not contact.has_password,
-            until_words="",
             numero_end=contact.numero.last_digits,
             minimum=given.new_password.policy.minimum,
         )
@@ -161,7 +162,11 @@ def _page(
     return response
 
 
-def _ended(found: Waiting) -> Response:
+def _ended(given: Services, found: Waiting) -> Response:
+    if (
+        session_of(request, given)[1] is not None
+    ):  # chosen a moment ago, in another form
+        return see_other(with_waiting("/connexion", found.sealed))
     body = render_template(
         "pages/choice_ended.html",
         login_url=with_waiting("/connexion", found.sealed),

@@ -41,6 +41,7 @@ from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAttempts
 from tests.fakes import MemoryAuditLog
 from tests.fakes import MemoryContacts
+from tests.fakes import MemoryOnce
 from tests.fakes import MemorySessions
 from tests.fakes import MemoryTemporaryPasswords
 from tests.fakes import subject
@@ -85,6 +86,7 @@ class Scene:
             policy=PasswordPolicy(),
             pool=HashPool(threads=1, queue=4),
             outbox=self.outbox,
+            once=MemoryOnce(now=self.clock),
             audit=self.audit,
             decoy_key=DECOY_KEY,
             now=self.clock,
@@ -378,7 +380,7 @@ def test_a_busy_pool_gives_no_verdict_and_the_lease_goes_on(scene):
     scene.choose()
 
 
-@pytest.mark.parametrize("away", ["contacts", "accounts", "temporaries", "sessions"])
+@pytest.mark.parametrize("away", ["contacts", "accounts", "temporaries"])
 def test_without_one_of_its_stores_nothing_is_chosen_and_the_lease_goes_on(scene, away):
     getattr(scene, away).away = True
     with pytest.raises(StoreUnavailable):
@@ -417,3 +419,39 @@ def test_settling_an_account_that_left_the_directory_uses_its_secrets_up_all_the
     scene.choosing.settle(MAIL, device="phone")
 
     assert scene.temporaries.look("account") == []
+
+
+def test_the_loser_of_two_forms_ends_no_session_of_the_winner():
+    """A double click without JavaScript: the second form comes after the first one won."""
+    scene = Scene()
+    choose = scene.accounts.choose_password
+
+    def other_form_was_first(account_id, **new):
+        choose(account_id, **new)
+        scene.open_session("winner")
+        return False
+
+    scene.accounts.choose_password = other_form_was_first
+
+    with pytest.raises(ChoiceEnded):
+        scene.choose()
+    assert scene.sessions.get("winner") is not None
+
+
+def test_a_lease_tells_of_refused_proposals_once_filling_the_log():
+    scene = Scene()
+
+    for _ in range(3):
+        scene.refused("court")
+
+    assert [event.event for event in scene.audit.events] == [Event.PASSWORD_CHOICE_REFUSED]
+
+
+def test_sessions_that_cannot_be_ended_take_the_choice_back(scene):
+    """The caller's transaction rolls back: a session that lives on is worse than another try."""
+    scene.sessions.away = True
+
+    with pytest.raises(StoreUnavailable):
+        scene.choose()
+
+    assert (scene.promises(), scene.audit.events) == ([], [])
