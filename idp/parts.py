@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from idp.settings import Settings
+from idp.settings import networks_of
 
 if TYPE_CHECKING:
     from idp.identity.password import Passwords
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from idp.infra.clients import SqlClients
     from idp.infra.codes import RedisCodes
     from idp.infra.contacts import SqlContacts
+    from idp.infra.jwks_fetch import RemoteKeys
     from idp.infra.key_files import KeyFiles
     from idp.infra.once import RedisOnce
     from idp.infra.outbox import SqlOutbox
@@ -198,6 +200,19 @@ class Parts:
         from idp.infra.once import RedisOnce
 
         return RedisOnce(self.redis)
+
+    @cached_property
+    def remote_keys(self) -> RemoteKeys:
+        """The keys that services publish."""
+        from idp.infra.jwks_fetch import HttpsFetch
+        from idp.infra.jwks_fetch import RemoteKeys
+
+        settings = self.settings
+        fetch = HttpsFetch(
+            private_networks=networks_of(settings.jwks_uri_private_networks),
+            ca_file=settings.jwks_uri_ca_file,
+        )
+        return RemoteKeys(fetch)
 
     @cached_property
     def reset_quotas(self) -> RedisResetQuotas:

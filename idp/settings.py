@@ -10,6 +10,9 @@ import re
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
+from ipaddress import IPv4Network
+from ipaddress import IPv6Network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 from typing import Literal
@@ -85,6 +88,15 @@ def _has_good_database(rest: str) -> bool:
     return _REDIS_DATABASE.fullmatch(slash + path) is not None
 
 
+def networks_of(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read networks separated by commas.
+
+    Raises:
+        ValueError: one of them is no network, or an address inside of one.
+    """
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
 Span = Annotated[timedelta, BeforeValidator(_seconds), Field(ge=timedelta(seconds=1), le=LONGEST)]
 
 
@@ -150,6 +162,8 @@ class Settings(BaseSettings):
     network_window: Span = timedelta(minutes=10)
     client_secret_limit: int = Field(default=60, ge=5)
     client_secret_window: Span = timedelta(minutes=10)
+    jwks_uri_private_networks: str = ""
+    jwks_uri_ca_file: Path | None = None
 
     reset_journey: Span = timedelta(minutes=30)
     reset_requests_an_hour: int = Field(default=20, ge=1)
@@ -234,6 +248,16 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
+    @field_validator("jwks_uri_private_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        try:
+            networks_of(value)
+        except ValueError:
+            message = "networks separated by commas, as in 10.20.0.0/16, fd00:20::/48"
+            raise ValueError(message) from None
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _level(cls, value: str) -> str:
@@ -250,7 +274,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fixed_answer(self) -> "Settings":
         if self.anti_robot_answer and not self.is_loopback:
-            message = "anti_robot_answer: a fixed answer is for tests, on a loopback issuer only"
+            message = "IDP_ANTI_ROBOT_ANSWER: it is for tests, on a loopback issuer only"
             raise ValueError(message)
         return self
 
@@ -316,17 +340,23 @@ def read_settings(**given: object) -> Settings:
         return Settings(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
     except ValidationError as error:
         faults = [
-            f"IDP_{'.'.join(str(part) for part in fault['loc']).upper()}: {_told(fault)}"
+            _named(fault) + _told(fault)
             for fault in error.errors(include_input=False, include_url=False)
         ]
         raise InvalidSettings("\n".join(faults)) from None
+
+
+def _named(fault: ErrorDetails) -> str:
+    """Name the setting; a fault between several of them names its own."""
+    where = ".".join(str(part) for part in fault["loc"]).upper()
+    return f"IDP_{where}: " if where else ""
 
 
 def _told(fault: ErrorDetails) -> str:
     """Say what is expected, in the words of docs/settings.md and not in those of the library."""
     if fault["type"].startswith("time_delta"):
         return "a whole number of seconds"
-    name = str(fault["loc"][0])
+    name = str(fault["loc"][0]) if fault["loc"] else ""
     if fault["type"] in _EXPECTED and name in Settings.model_fields:
         (bound,) = fault["ctx"].values()
         if Settings.model_fields[name].annotation is timedelta:

@@ -25,6 +25,7 @@ from idp.identity.outbox import Kind
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
+from idp.oidc.assertions import Assertions
 from idp.oidc.authenticate import ClientAuthenticator
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.discovery import PublishedKeys
@@ -107,7 +108,7 @@ def build_services(parts: Parts) -> Services:
         ),
         provider=Provider(
             token_endpoint=f"{settings.issuer}/token",
-            authenticator=ClientAuthenticator(parts.clients, parts.client_failures),
+            authenticator=_authenticator(parts),
             codes=parts.codes,
             subjects=parts.accounts,
             tokens=tokens,
@@ -140,6 +141,18 @@ def numero_patterns(parts: Parts) -> NumeroPatterns:
         affilie=re.compile(parts.settings.affilie_pattern),
         ayant_droit=re.compile(parts.settings.ayant_droit_pattern),
     )
+
+
+def _authenticator(parts: Parts) -> ClientAuthenticator:
+    issuer = parts.settings.issuer
+    assertions = Assertions(
+        issuer=issuer,
+        token_endpoint=f"{issuer}/token",
+        fetched=parts.remote_keys,
+        once=parts.once,
+        now=parts.now,
+    )
+    return ClientAuthenticator(parts.clients, parts.client_failures, assertions)
 
 
 def _sign_in(parts: Parts, pool: HashPool) -> SignIn:

@@ -54,6 +54,7 @@ from idp.limits import TooManyClientFailures
 from idp.limits import Waiting
 from idp.limits import audited_network
 from idp.limits import longest
+from idp.oidc.assertions import Assertions
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
@@ -62,6 +63,7 @@ from idp.oidc.clients import Client
 from idp.oidc.clients import hash_client_secret
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import generate
+from idp.oidc.service_keys import ServiceKey
 from idp.session import Session
 
 Now = Callable[[], datetime]
@@ -136,6 +138,17 @@ def authorization(**changes: object) -> Authorization:
         **changes,
     }
     return Authorization(**values)  # type: ignore[arg-type]
+
+
+def assertions(issuer: str, *, now: Now) -> Assertions:
+    """What reads client assertions, where no service publishes keys anywhere."""
+    return Assertions(
+        issuer=issuer,
+        token_endpoint=f"{issuer}/token",
+        fetched=NoFetchedKeys(),
+        once=MemoryOnce(now=now),
+        now=now,
+    )
 
 
 @cache
@@ -832,6 +845,18 @@ class MemoryOnce(_Store):
         """Take away what was put."""
         self._look()
         self._there.pop(name, None)
+
+
+class NoFetchedKeys:
+    """The port ``FetchedKeys``, when nothing can be fetched."""
+
+    def keys(self, _client: Client) -> tuple[ServiceKey, ...]:
+        """Give none."""
+        return ()
+
+    def look_again(self, _client: Client, _tried: tuple[ServiceKey, ...]) -> tuple[ServiceKey, ...]:
+        """Give none."""
+        return ()
 
 
 class MemoryClientFailures(_Store):

@@ -365,7 +365,7 @@ class Instance:
             )
 
     def add_service(self, client_id: str = "cotisations", **metadata: Any) -> Service:
-        """Register a relying service; confidential unless its method says ``none``."""
+        """Register a relying service; with a secret unless its method has none."""
         client = Client(
             **{
                 "client_id": client_id,
@@ -377,8 +377,7 @@ class Instance:
                 **metadata,
             }
         )
-        public = client.token_endpoint_auth_method == "none"
-        secret = None if public else secrets.token_urlsafe(32)
+        secret = secrets.token_urlsafe(32) if client.has_secrets else None
         with self.app.app_context(), self.parts.database.transaction():
             self.parts.clients.add(client, secret)
         return Service(client, secret)

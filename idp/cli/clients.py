@@ -37,15 +37,17 @@ def add(operator: str, file: BinaryIO) -> None:
     built = migrated_parts()
     metadata = decode(file.read())
     client = parse(metadata)
-    secret = None if client.is_public else new_client_secret()
+    secret = new_client_secret() if client.has_secrets else None
     with built.flask.app_context(), built.database.transaction():
         built.clients.add(client, secret)
         _audit(built, Event.CLIENT_ADDED, operator, client.client_id)
     print(f"registered {client.client_name!r}\nclient_id: {client.client_id}")
-    if secret is None:
+    if secret is not None:
+        _show_secret(secret)
+    elif client.is_public:
         print("It is public: it has no secret, and PKCE proves who redeems a code.")
     else:
-        _show_secret(secret)
+        print("It has no secret: it signs with its own key (private_key_jwt).")
     if "id_token_signed_response_alg" not in metadata:
         click.echo(ES256_ADVICE, err=True)
 
@@ -55,7 +57,9 @@ def list_() -> None:
     """List the services, one line each."""
     registered = migrated_parts().clients.list()
     for client in registered:
-        live = "public" if client.is_public else f"{len(client.secret_hashes)} secret(s)"
+        live = f"{len(client.secret_hashes)} secret(s)"
+        if not client.has_secrets:
+            live = "public" if client.is_public else "its own key"
         alg, subjects = client.id_token_signed_response_alg, client.subject_type
         print(f"{client.client_id}  {client.client_name!r}  {live}, {alg}, {subjects} subjects")
     if not registered:
@@ -92,7 +96,7 @@ def update(operator: str, client_id: str, file: BinaryIO, change_subjects: bool)
     secret = None
     with built.flask.app_context(), built.database.transaction():
         built.clients.replace(client)
-        if not client.is_public and not before.secret_hashes:
+        if client.has_secrets and not before.secret_hashes:
             secret = built.clients.add_secret(client_id)
         changed = _changed_members(before, client)
         detail = {"changed": ", ".join(changed)}

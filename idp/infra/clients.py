@@ -64,15 +64,13 @@ class ClientExists(IdpError):
         )
 
 
-class PublicClientHasNoSecret(IdpError):
-    """A service that cannot keep a secret is given none."""
+class ClientHasNoSecret(IdpError):
+    """A service that proves itself by its key, or not at all, is given no secret."""
 
-    code = "public_client_has_no_secret"
+    code = "client_has_no_secret"
 
-    def __init__(self, client_id: str) -> None:
-        super().__init__(
-            f"{client_id!r} is public (token_endpoint_auth_method none): it has no secret"
-        )
+    def __init__(self, client_id: str, method: str) -> None:
+        super().__init__(f"{client_id!r} has no secret: its token_endpoint_auth_method is {method}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,7 @@ class SqlClients:
             self._keep_secret(client.client_id, clear_secret)
 
     def replace(self, client: Client) -> None:
-        """Give a registered service other metadata. Its secrets stay, unless it is public now.
+        """Give a registered service other metadata. Its secrets stay, if it still has any.
 
         Raises:
             UnknownClient: there is none.
@@ -162,7 +160,7 @@ class SqlClients:
         )
         if not changed.rowcount:
             raise UnknownClient(client.client_id)
-        if client.is_public:
+        if not client.has_secrets:
             self._forget_secrets(client.client_id, but_newest=0)
 
     def remove(self, client_id: str) -> None:
@@ -185,7 +183,7 @@ class SqlClients:
 
         Raises:
             UnknownClient: there is none.
-            PublicClientHasNoSecret: it does not authenticate.
+            ClientHasNoSecret: it authenticates by its key, or not at all.
             StoreUnavailable: SQL is away.
         """
         self._touch()
@@ -194,8 +192,9 @@ class SqlClients:
         ).one_or_none()
         if row is None:
             raise UnknownClient(client_id)
-        if from_stored(row[0], ()).is_public:
-            raise PublicClientHasNoSecret(client_id)
+        client = from_stored(row[0], ())
+        if not client.has_secrets:
+            raise ClientHasNoSecret(client_id, client.token_endpoint_auth_method)
         clear = new_client_secret()
         self._forget_secrets(client_id, but_newest=LIVE_SECRETS - 1)
         self._keep_secret(client_id, clear)

@@ -1,8 +1,10 @@
 """The one client authenticator, in front of every endpoint that a client calls.
 
-The registered method only, one per request. Authlib's own (``ClientAuthentication``) is not used:
-it accepts another client's credentials beside Basic, tells an unknown client from a wrong secret,
-and fails on input that is not ASCII (authlib.md, traps 5, 9 and 10).
+A secret in the header or in the form, an assertion signed with the client's key, or the name alone
+of a public client: the registered method only, one per request. Authlib's own
+(``ClientAuthentication``) is not used: it accepts another client's credentials beside Basic, tells
+an unknown client from a wrong secret, and fails on input that is not ASCII (authlib.md, traps 5, 9
+and 10).
 """
 
 import binascii
@@ -14,11 +16,17 @@ from authlib.oauth2.rfc6749.errors import InvalidClientError
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from idp.limits import ClientFailures
+from idp.oidc.assertions import ASSERTION_TYPE
+from idp.oidc.assertions import Assertion
+from idp.oidc.assertions import Assertions
+from idp.oidc.assertions import WrongAssertion
+from idp.oidc.assertions import read_assertion
 from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
 from idp.oidc.params import Params
 
 CREDENTIALS_LIMIT = 2048
+_CREDENTIALS = ("client_id", "client_secret", "client_assertion", "client_assertion_type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +35,29 @@ class Presented:
 
     method: str
     client_id: str
-    secret: str
+    secret: str = ""
+    assertion: Assertion | None = None
 
     def __repr__(self) -> str:
         return f"Presented({self.method}, {self.client_id!r})"
 
 
 class WrongClientCredentials(InvalidClientError):
-    """One answer for an unknown client, a wrong secret, another method than the registered."""
+    """One answer for an unknown client, wrong credentials, another method than the registered.
 
-    def __init__(self, client_id: str = "") -> None:
-        """Refuse; ``client_id`` is for the audit log and names a registered client or nobody."""
+    Attributes:
+        client_id: for the audit log: a registered client, or "" for nobody.
+        reason: for operators: which check refused, never a credential.
+    """
+
+    def __init__(self, client_id: str = "", *, reason: str = "") -> None:
         super().__init__(
             description="Client authentication failed: unknown client, wrong credentials, "
             "or another method than the registered one.",
             status_code=401,
         )
         self.client_id = client_id
+        self.reason = reason
 
     def get_headers(self) -> list[tuple[str, str]]:
         """Name the scheme, with its realm (RFC 7617 §2 asks for one; Authlib sends none)."""
@@ -55,9 +69,10 @@ class WrongClientCredentials(InvalidClientError):
 class ClientAuthenticator:
     """Finds out which client calls, and makes sure of it."""
 
-    def __init__(self, clients: Clients, failures: ClientFailures) -> None:
+    def __init__(self, clients: Clients, failures: ClientFailures, assertions: Assertions) -> None:
         self._clients = clients
         self._failures = failures
+        self._assertions = assertions
 
     def authenticate(self, params: Params, authorization: str, network: str) -> Client:
         """Tell the client of a request.
@@ -71,32 +86,44 @@ class ClientAuthenticator:
             InvalidRequestError: more than one method, or two names for the client.
             WrongClientCredentials: anything else that does not fit.
             TooManyClientFailures: the network must wait.
+            StoreUnavailable: nobody can tell.
 
-        Spec: RFC 6749 §2.3, §2.3.1.
+        Spec: RFC 6749 §2.3, §2.3.1, RFC 7521 §4.2.
         """
         presented = _presented(params, authorization)
         if presented.method != "none":
             self._failures.check(network)
         client = self._clients.find(presented.client_id)
-        if client is None or not _fits(client, presented):
+        reason = "client_id: not registered" if client is None else self._fault(client, presented)
+        if client is None or reason:
             self._failures.check(network)
             self._failures.count(network)
-            raise WrongClientCredentials(client.client_id if client else "")
+            raise WrongClientCredentials(client.client_id if client else "", reason=reason)
         return client
 
-
-def _fits(client: Client, presented: Presented) -> bool:
-    if client.token_endpoint_auth_method != presented.method:
-        return False
-    return presented.method == "none" or client.has_secret(presented.secret)
+    def _fault(self, client: Client, presented: Presented) -> str:
+        """Tell which check refuses a client, or ""."""
+        registered = client.token_endpoint_auth_method
+        if presented.method != registered:
+            return f"method: {presented.method}, where {registered} is registered"
+        if presented.assertion is not None:
+            try:
+                self._assertions.check(presented.assertion, client)
+            except WrongAssertion as refusal:
+                return str(refusal)
+        elif not (client.is_public or client.has_secret(presented.secret)):
+            return "client_secret: none of those that live"
+        return ""
 
 
 def _presented(params: Params, authorization: str) -> Presented:
+    if any(params.count(name) > 1 for name in _CREDENTIALS):
+        raise InvalidRequestError("Client credentials came more than once.")
     in_body = params.get("client_id")
     if "client_assertion" in params or "client_assertion_type" in params:
         if authorization or "client_secret" in params:
             raise InvalidRequestError("More than one client authentication method.")
-        return Presented("private_key_jwt", in_body, "")
+        return _signed(params, in_body)
     if authorization:
         if "client_secret" in params:
             raise InvalidRequestError("More than one client authentication method.")
@@ -107,20 +134,34 @@ def _presented(params: Params, authorization: str) -> Presented:
     if "client_secret" in params:
         return Presented("client_secret_post", in_body, params.get("client_secret"))
     if not in_body:
-        raise WrongClientCredentials
-    return Presented("none", in_body, "")
+        raise WrongClientCredentials(reason="client_id: missing")
+    return Presented("none", in_body)
+
+
+def _signed(params: Params, in_body: str) -> Presented:
+    """Read an assertion; a ``client_id`` beside it must be the same (RFC 7521 §4.2)."""
+    if params.get("client_assertion_type") != ASSERTION_TYPE:
+        raise WrongClientCredentials(reason=f"client_assertion_type: expected {ASSERTION_TYPE}")
+    try:
+        assertion = read_assertion(params.get("client_assertion"))
+    except WrongAssertion as refusal:
+        raise WrongClientCredentials(reason=str(refusal)) from None
+    if in_body and in_body != assertion.claimed:
+        raise WrongClientCredentials(reason="client_id: differs from the assertion's sub")
+    return Presented("private_key_jwt", assertion.claimed, assertion=assertion)
 
 
 def _basic(authorization: str) -> Presented:
     """Read a Basic header; id and secret are form-encoded before base64 (RFC 6749 §2.3.1)."""
     scheme, _, encoded = authorization.partition(" ")
     if scheme.lower() != "basic" or len(encoded) > CREDENTIALS_LIMIT:
-        raise WrongClientCredentials
+        raise WrongClientCredentials(reason="Authorization: expected Basic")
+    unreadable = "Authorization: not client_id:client_secret in base64"
     try:
         decoded = b64decode(encoded.strip(), validate=True).decode("utf-8")
     except (binascii.Error, UnicodeDecodeError, ValueError):
-        raise WrongClientCredentials from None
+        raise WrongClientCredentials(reason=unreadable) from None
     client_id, colon, secret = decoded.partition(":")
     if not colon:
-        raise WrongClientCredentials
+        raise WrongClientCredentials(reason=unreadable)
     return Presented("client_secret_basic", unquote_plus(client_id), unquote_plus(secret))

@@ -7,7 +7,8 @@ from dataclasses import field
 from typing import Protocol
 from urllib.parse import urlsplit
 
-AUTH_METHODS = ("client_secret_basic", "none")
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 SIGNING_ALGS = ("RS256", "ES256")
 SUBJECT_TYPES = ("pairwise", "public")
 
@@ -28,6 +29,9 @@ class Client:
         require_pkce: ours; False only for a confidential client that cannot.
         form_action_origins: ours; origins it redirects on to, which Chromium checks against the
             page's CSP.
+        jwks: its public keys, a JWK set as JSON text; or else ``jwks_uri``, or neither.
+        token_endpoint_auth_signing_alg: the one algorithm of its assertions; "" for any of ours.
+        require_issuer_aud: ours; its assertions name the issuer alone, as FAPI 2.0 has it.
         secret_hashes: ``hash_client_secret`` of each live secret, two at most.
     """
 
@@ -52,12 +56,21 @@ class Client:
     policy_uri: str = ""
     software_id: str = ""
     software_version: str = ""
+    jwks: str = field(default="", repr=False)
+    jwks_uri: str = ""
+    token_endpoint_auth_signing_alg: str = ""
+    require_issuer_aud: bool = False
     secret_hashes: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_public(self) -> bool:
         """Tell whether it cannot keep a secret, and so has none."""
         return self.token_endpoint_auth_method == "none"  # noqa: S105 - the name of a method
+
+    @property
+    def has_secrets(self) -> bool:
+        """Tell whether it proves itself by a secret, and not by a key or not at all."""
+        return self.token_endpoint_auth_method in SECRET_METHODS
 
     @property
     def sector(self) -> str:

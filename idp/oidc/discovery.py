@@ -17,6 +17,7 @@ from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import SUBJECT_TYPES
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import KeyRings
+from idp.oidc.service_keys import ASSERTION_ALGS
 
 CLAIMS = (
     "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid",
@@ -58,6 +59,7 @@ def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
         "subject_types_supported": list(SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": list(PROMPTS),
         "acr_values_supported": list(acr_values),

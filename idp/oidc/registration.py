@@ -4,7 +4,7 @@ What is unknown is refused by name, so that a typo does not pass for a default. 
 only inform (contacts, logo_uri, …) are kept for people to read.
 
 Spec: RFC 7591 §2, OIDC Dynamic Client Registration 1.0 §2. Ours: ``require_pkce``,
-``form_action_origins``.
+``form_action_origins``, ``require_issuer_aud``.
 """
 
 import json
@@ -27,6 +27,9 @@ from idp.oidc.redirect_uris import faults_of_origin
 from idp.oidc.redirect_uris import faults_of_page
 from idp.oidc.redirect_uris import faults_of_redirect_uri
 from idp.oidc.redirect_uris import host_of
+from idp.oidc.service_keys import ASSERTION_ALGS
+from idp.oidc.service_keys import faults_of_jwks
+from idp.oidc.service_keys import registered_keys
 
 MOST_ENTRIES = 50
 LONGEST_TEXT = 255
@@ -36,8 +39,6 @@ MEMBERS = frozenset(field.name for field in fields(Client)) - {"secret_hashes"}
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
 _LATER = {
     "client_secret": "secrets are drawn here and shown once; leave it out",
-    "jwks": "keys of a service come with a later issue",
-    "jwks_uri": "keys of a service come with a later issue",
     "backchannel_logout_uri": "back-channel logout comes with a later issue",
     "sector_identifier_uri": "not fetched here; a sector is the one host of redirect_uris",
 }
@@ -115,8 +116,12 @@ def parse(metadata: Mapping[str, object]) -> Client:
         policy_uri=read.page("policy_uri"),
         software_id=read.text("software_id"),
         software_version=read.text("software_version"),
+        jwks=read.jwks(),
+        jwks_uri=read.jwks_uri(),
+        token_endpoint_auth_signing_alg=read.signing_alg(),
+        require_issuer_aud=read.flag("require_issuer_aud", default=False),
     )
-    read.faults += _faults_between_members(client)
+    read.faults += _faults_between_members(client) + _faults_of_keys(client, metadata)
     if read.faults:
         raise InvalidClientMetadata(read.faults)
     return client
@@ -131,6 +136,8 @@ def to_metadata(client: Client) -> dict[str, object]:
             continue
         if name == "scope":
             metadata[name] = " ".join(scope for scope in SCOPES if scope in client.scope)
+        elif name == "jwks":
+            metadata[name] = json.loads(client.jwks)
         else:
             metadata[name] = list(value) if isinstance(value, tuple) else value
     return metadata
@@ -147,6 +154,8 @@ def from_stored(metadata: Mapping[str, object], secret_hashes: Iterable[str]) ->
         value = metadata[name]
         known[name] = tuple(value) if isinstance(value, list) else value
     known["scope"] = frozenset(str(known["scope"]).split())
+    if "jwks" in known:
+        known["jwks"] = json.dumps(known["jwks"])
     return Client(**known, secret_hashes=tuple(secret_hashes))
 
 
@@ -164,6 +173,28 @@ def _faults_between_members(client: Client) -> list[str]:
             " (OIDC Core 1.0 §8.1); register one service a host, or use subject_type public if they"
             " may all know that a member is the same"
         )
+    return faults
+
+
+def _faults_of_keys(client: Client, given: Mapping[str, object]) -> list[str]:
+    """Look at the keys of a service and at the method that needs them, together."""
+    faults = []
+    by_key = client.token_endpoint_auth_method == "private_key_jwt"  # noqa: S105 - a method
+    alg = client.token_endpoint_auth_signing_alg
+    if "jwks" in given and "jwks_uri" in given:
+        faults.append("jwks_uri: give jwks or jwks_uri, not both (RFC 7591 §2)")
+    if by_key and not ("jwks" in given or "jwks_uri" in given):
+        faults.append(
+            "jwks_uri: private_key_jwt needs the service's public keys: jwks_uri where it publishes"
+            " them, or jwks with the keys themselves"
+        )
+    if alg and not by_key:
+        faults.append("token_endpoint_auth_signing_alg: it is for private_key_jwt")
+    if by_key and client.jwks:
+        algs = (alg,) if alg else ASSERTION_ALGS
+        keys = registered_keys(client.jwks)
+        if not any(key.serves(one, "") for key in keys for one in algs):
+            faults.append(f"jwks: no key of it verifies {' or '.join(algs)}")
     return faults
 
 
@@ -249,6 +280,29 @@ class _Reader:
         for reason in faults_of_page(value) if value else ():
             self.fault(name, f"{value!a}: {reason}")
         return value
+
+    def jwks(self) -> str:
+        """Read a JWK set that is given by value, as JSON text."""
+        if "jwks" not in self.metadata:
+            return ""
+        value = self.metadata["jwks"]
+        reasons = faults_of_jwks(value)
+        for reason in reasons:
+            self.fault("jwks", reason)
+        return "" if reasons else json.dumps(value)
+
+    def jwks_uri(self) -> str:
+        value = self.page("jwks_uri")
+        if value.startswith("http:"):
+            self.fault("jwks_uri", "it must begin with https://, on this machine too")
+        if "#" in value:
+            self.fault("jwks_uri", "it has a fragment (#)")
+        return value
+
+    def signing_alg(self) -> str:
+        if "token_endpoint_auth_signing_alg" not in self.metadata:
+            return ""
+        return self.choice("token_endpoint_auth_signing_alg", ASSERTION_ALGS)
 
     def only(self, name: str, expected: str) -> tuple[str, ...]:
         """Read a list that holds ``expected`` and nothing else, which is also its default."""

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from idp import StoreUnavailable
 from idp.infra.clients import ClientExists
-from idp.infra.clients import PublicClientHasNoSecret
+from idp.infra.clients import ClientHasNoSecret
 from idp.infra.clients import SqlClients
 from idp.infra.clients import UnknownClient
 from idp.infra.clients import new_client_secret
@@ -360,7 +360,7 @@ def test_a_public_service_has_no_secret(process):
         with process.transaction() as clients:
             clients.add_secret("demo")
 
-    with pytest.raises(PublicClientHasNoSecret):
+    with pytest.raises(ClientHasNoSecret):
         new_secret()
 
 

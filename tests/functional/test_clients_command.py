@@ -99,7 +99,7 @@ def test_a_public_service_gets_no_secret(idp, url):
     assert rows(url, "SELECT * FROM client_secrets") == []
     refusal = idp("new-secret", "portal")
     assert refusal.exit_code == 1
-    assert "is public" in refusal.stderr
+    assert "has no secret" in refusal.stderr
 
 
 def test_a_wrong_document_is_refused_with_every_reason_and_nothing_is_registered(idp, url):

@@ -28,7 +28,7 @@ def metadata_of(instance: Instance) -> dict[str, Any]:
 def test_c1_c4_c5_g1_g7_issuer_and_endpoints_are_those_of_the_settings(
     make_instance: Callable[..., Instance],
 ) -> None:
-    instance = make_instance(issuer="https://connexion.example.org")
+    instance = make_instance(issuer="https://connexion.example.org", anti_robot_answer="")
 
     metadata = metadata_of(instance)
 
@@ -88,7 +88,12 @@ def test_g2_g3_g5_g6_g8_the_lists_say_what_is_served(instance: Instance) -> None
     assert "RS256" in metadata["id_token_signing_alg_values_supported"]
     assert "none" not in json.dumps(metadata["id_token_signing_alg_values_supported"])
     assert metadata["code_challenge_methods_supported"] == ["S256"]
-    assert "client_secret_basic" in metadata["token_endpoint_auth_methods_supported"]
+    assert metadata["token_endpoint_auth_methods_supported"] == [
+        "client_secret_basic", "client_secret_post", "private_key_jwt", "none",
+    ]  # fmt: skip
+    assert set(metadata["token_endpoint_auth_signing_alg_values_supported"]) == {
+        "ES256", "PS256", "RS256",
+    }  # fmt: skip
     assert {"openid", "profile", "email", "address", "phone", "dossier"} == set(
         metadata["scopes_supported"]
     )

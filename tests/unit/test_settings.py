@@ -50,6 +50,27 @@ def test_every_fault_is_named_at_once():
     ]
 
 
+def test_an_answer_that_always_passes_is_for_loopback_only():
+    told = refusal(anti_robot_answer="oui")
+
+    assert told == "IDP_ANTI_ROBOT_ANSWER: it is for tests, on a loopback issuer only"
+    assert read_settings(issuer="http://localhost:8000", anti_robot_answer="oui")
+
+
+@pytest.mark.parametrize(
+    "networks", ["", "10.20.0.0/16", "127.0.0.0/8, ::1/128", "fd00:20::/48,192.0.2.7"]
+)
+def test_private_networks_are_read(networks):
+    assert read_settings(issuer=ISSUER, jwks_uri_private_networks=networks)
+
+
+@pytest.mark.parametrize("networks", ["10.0.0.1/8", "private", "10.0.0.0/33", "10.0.0.0/8;::1"])
+def test_what_is_no_network_is_refused(networks):
+    told = refusal(jwks_uri_private_networks=networks)
+
+    assert told.startswith("IDP_JWKS_URI_PRIVATE_NETWORKS: networks separated by commas")
+
+
 def test_a_refusal_never_shows_what_stands_in_the_environment():
     assert "hunter2" not in refusal(session_idle="hunter2")
 

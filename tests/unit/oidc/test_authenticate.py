@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from idp import StoreUnavailable
 from idp.limits import TooManyClientFailures
+from idp.oidc.assertions import ASSERTION_TYPE
 from idp.oidc.authenticate import CREDENTIALS_LIMIT
 from idp.oidc.authenticate import ClientAuthenticator
 from idp.oidc.authenticate import Presented
@@ -17,21 +18,35 @@ from idp.oidc.clients import hash_client_secret
 from idp.oidc.params import Params
 from tests.fakes import MemoryClientFailures
 from tests.fakes import MemoryClients
+from tests.fakes import assertions
 from tests.fakes import client
+from tests.instance import NOON
 from tests.instance import Clock
+from tests.service_signer import ServiceSigner
 
 HERE = "192.0.2.1"
 PUBLIC = client(client_id="mobile", token_endpoint_auth_method="none", secret_hashes=())
-ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+POSTING = client(client_id="legacy", token_endpoint_auth_method="client_secret_post")
+SIGNER = ServiceSigner("signing")
+SIGNING = client(
+    client_id="signing",
+    token_endpoint_auth_method="private_key_jwt",
+    jwks=SIGNER.jwks(),
+    secret_hashes=(),
+)
+ISSUER = "https://idp.example"
 
 
 class Scene:
     def __init__(self, *clients, limit=60):
-        self.clients = MemoryClients(*(clients or (client(), PUBLIC)))
+        self.clients = MemoryClients(*(clients or (client(), PUBLIC, POSTING, SIGNING)))
         self.failures = MemoryClientFailures(limit=limit, window=timedelta(minutes=10), now=Clock())
+        self.authenticator = ClientAuthenticator(
+            self.clients, self.failures, assertions(ISSUER, now=Clock())
+        )
 
     def authenticate(self, authorization="", network=HERE, also=(), **params):
-        return ClientAuthenticator(self.clients, self.failures).authenticate(
+        return self.authenticator.authenticate(
             Params.of([*params.items(), *also]), authorization, network
         )
 
@@ -55,6 +70,10 @@ def basic(credentials, scheme="Basic"):
     return f"{scheme} {b64encode(raw).decode()}"
 
 
+def signed(**claims):
+    return SIGNER.form(NOON, ISSUER, **claims)
+
+
 GOOD = basic("cotisations:the+secret")
 
 
@@ -67,6 +86,87 @@ def test_a_confidential_client_proves_itself_by_basic(scene):
 @pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
 def test_the_scheme_has_no_case(scene, scheme):
     assert scene.authenticate(basic("cotisations:the+secret", scheme)) == client()
+
+
+def test_b32_a_client_registered_for_it_sends_its_secret_in_the_form(scene):
+    assert scene.authenticate(client_id="legacy", client_secret="the secret") == POSTING
+    scene.refused(client_id="legacy", client_secret="wrong")
+    scene.refused(client_secret="the secret")
+    assert scene.counted == 2
+
+
+def test_a_client_signs_with_its_key_and_need_not_name_itself_beside(scene):
+    assert scene.authenticate(**signed()) == SIGNING
+    assert scene.authenticate(**signed(), client_id="signing") == SIGNING
+    assert scene.counted == 0
+
+
+def test_an_assertion_replayed_is_refused(scene):
+    form = signed()
+    scene.authenticate(**form)
+
+    refusal = scene.refused(**form)
+
+    assert refusal.reason == "jti: this assertion was used before"
+    assert scene.counted == 1
+
+
+def test_f17_authlib_trap_09_an_assertion_beside_another_clients_name_is_refused(scene):
+    refusal = scene.refused(**signed(), client_id="cotisations")
+
+    assert (refusal.error, refusal.client_id) == ("invalid_client", "")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "urn:ietf:params:oauth:client-assertion-type:saml2-bearer",
+        ASSERTION_TYPE.upper(),
+        f"{ASSERTION_TYPE} ",
+        "jwt-bearer",
+        "",
+    ],
+)
+def test_the_type_of_an_assertion_is_compared_exactly(scene, kind):
+    refusal = scene.refused(**signed() | {"client_assertion_type": kind})
+
+    assert refusal.reason.startswith("client_assertion_type: expected")
+
+
+def test_f21_a_type_without_an_assertion_is_refused(scene):
+    assert scene.refused(client_assertion_type=ASSERTION_TYPE, client_id="signing").reason
+
+
+def test_an_assertion_does_not_let_a_client_in_that_is_registered_for_a_secret(scene):
+    thief = ServiceSigner("cotisations")
+
+    refusal = scene.refused(**thief.form(NOON, ISSUER))
+
+    assert refusal.reason == "method: private_key_jwt, where client_secret_basic is registered"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "params", "reason"),
+    [
+        (basic("nobody:x"), {}, "client_id: not registered"),
+        (basic("cotisations:x"), {}, "client_secret: none of those that live"),
+        (GOOD.replace("Basic", "Digest"), {}, "Authorization: expected Basic"),
+        ("Basic !", {}, "Authorization: not client_id:client_secret in base64"),
+        (basic("no colon"), {}, "Authorization: not client_id:client_secret in base64"),
+        ("", {}, "client_id: missing"),
+        ("", {"client_id": "cotisations"}, "method: none, where client_secret_basic is registered"),
+    ],
+)
+def test_an_operator_can_be_told_which_check_refused(scene, authorization, params, reason):
+    assert scene.refused(authorization, **params).reason == reason
+
+
+@pytest.mark.parametrize(
+    "name", ["client_id", "client_secret", "client_assertion", "client_assertion_type"]
+)
+def test_credentials_that_come_twice_are_refused(scene, name):
+    with pytest.raises(InvalidRequestError):
+        scene.authenticate(also=[(name, "a"), (name, "a")])
 
 
 def test_a_public_client_names_itself(scene):
@@ -100,6 +200,12 @@ def test_authlib_trap_09_unknown_client_and_wrong_secret_are_one_answer(scene):
             scene.refused(client_id="cotisations"),
             scene.refused(),
             scene.refused("Bearer x"),
+            scene.refused(client_id="legacy", client_secret="wrong"),
+            scene.refused(client_id="nobody", client_secret="wrong"),
+            scene.refused(**signed(jti="")),
+            scene.refused(**signed(sub="nobody")),
+            scene.refused(**signed(), client_id="mobile"),
+            scene.refused(client_assertion_type=ASSERTION_TYPE),
         )
     }
 
@@ -128,8 +234,8 @@ def test_authlib_trap_09_basic_beside_another_clients_secret_is_refused(scene):
     ("authorization", "params"),
     [
         (GOOD, {"client_secret": "the secret"}),
-        (GOOD, {"client_assertion": "x", "client_assertion_type": ASSERTION}),
-        (GOOD, {"client_assertion_type": ASSERTION}),
+        (GOOD, {"client_assertion": "x", "client_assertion_type": ASSERTION_TYPE}),
+        (GOOD, {"client_assertion_type": ASSERTION_TYPE}),
         ("", {"client_assertion": "x", "client_secret": "the secret"}),
     ],
 )
@@ -143,7 +249,7 @@ def test_authlib_trap_09_two_methods_in_one_request_are_refused(scene, authoriza
     [
         ("cotisations", {"client_secret": "the secret"}),
         ("cotisations", {}),
-        ("cotisations", {"client_assertion": "x", "client_assertion_type": ASSERTION}),
+        ("cotisations", {"client_assertion": "x", "client_assertion_type": ASSERTION_TYPE}),
         ("mobile", {"client_secret": "the secret"}),
     ],
 )
@@ -217,6 +323,22 @@ def test_authlib_trap_05_whatever_is_sent_the_answer_is_a_client_or_a_refusal(
         (status, _, _), found = refusal(), None
 
     assert (status, found) in [(200, PUBLIC), (400, None), (401, None)]
+
+
+def test_wrong_assertions_are_counted_by_network_and_then_held(scene):
+    for _ in range(60):
+        scene.refused(**signed(aud="https://other.example"))
+
+    with pytest.raises(TooManyClientFailures):
+        scene.authenticate(**signed())
+    assert scene.authenticate(**signed(), network="192.0.2.2") == SIGNING
+
+
+def test_without_counters_no_assertion_is_looked_at(scene):
+    scene.failures.away = True
+
+    with pytest.raises(StoreUnavailable):
+        scene.authenticate(**signed())
 
 
 def test_wrong_credentials_are_counted_by_network_and_then_held(scene):

@@ -43,6 +43,7 @@ from tests.fakes import MemoryClients
 from tests.fakes import MemoryCodes
 from tests.fakes import MemoryKeyRings
 from tests.fakes import MemorySessions
+from tests.fakes import assertions
 from tests.fakes import authorization
 from tests.fakes import client
 from tests.fakes import signing_key
@@ -83,7 +84,9 @@ class Scene:
         self.clients = MemoryClients(client(), OTHER, LEGACY, without_code)
         self.provider = Provider(
             token_endpoint=f"{ISSUER}/token",
-            authenticator=ClientAuthenticator(self.clients, self.failures),
+            authenticator=ClientAuthenticator(
+                self.clients, self.failures, assertions(ISSUER, now=self.clock)
+            ),
             codes=self.codes,
             subjects=self.accounts,
             tokens=self.tokens,

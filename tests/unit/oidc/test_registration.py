@@ -37,6 +37,7 @@ FULL = LEAST | {
     "policy_uri": "https://retraite.example/policy",
     "software_id": "portal",
     "software_version": "4.2",
+    "require_issuer_aud": False,
 }
 
 
@@ -131,7 +132,7 @@ def test_what_a_service_cannot_do_without_is_required(name):
         ("redirect_uris", []),
         ("redirect_uris", [7]),
         ("redirect_uris", ["https://retraite.example/"] * 51),
-        ("token_endpoint_auth_method", "client_secret_post"),
+        ("token_endpoint_auth_method", "client_secret_jwt"),
         ("token_endpoint_auth_method", ["none"]),
         ("id_token_signed_response_alg", "none"),
         ("id_token_signed_response_alg", "HS256"),
