@@ -102,7 +102,7 @@ class Spool(Protocol):
         """Name a batch, as no other was named."""
 
     def note(self, batch: Batch, claimed: Sequence[Promise]) -> None:
-        """Keep which rows are being printed, on disk when this returns."""
+        """Keep which rows are being printed, on disk when this returns; their claim follows."""
 
     def sheet(self, batch: Batch) -> AbstractContextManager[BinaryIO]:
         """Open the document of a batch, which no printer sees yet; erased when the block fails."""

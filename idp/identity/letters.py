@@ -2,9 +2,9 @@
 
 A batch takes these steps, in this order::
 
-    claim ─► note ─► draw, hash, issue, lay out ─► commit ─► done ─► sent ─► settle
-                                                     │
-    killed before: erased, its rows drawn again ◄────┴────► killed after: adopted, nothing is drawn
+    claim, note ─► draw, hash, issue, lay out ─► commit ─► done ─► sent ─► settle
+                                                   │
+    killed before: erased, its rows drawn again ◄──┴──► killed after: adopted, nothing is drawn
 
 The commit is the rename of the manifest: the printer takes a batch that has one, and no other.
 Before it the letters do not exist: their rows go back, and their secrets die when others are drawn.
@@ -183,10 +183,12 @@ class PrintLetters:
     ) -> int:
         with self.transaction():
             claimed = self.outbox.claim(Channel.LETTER, limit=limit)
-        if not claimed:
-            return 0
-        batch = self.spool.new_batch(self.now())
-        self.spool.note(batch, claimed)
+            if not claimed:
+                return 0
+            # Noted before the claim is committed: no kill leaves rows under a lease that no note
+            # gives back. A note whose claim was never committed names a lease that no row bears.
+            batch = self.spool.new_batch(self.now())
+            self.spool.note(batch, claimed)
         printed: list[Promise] = []
         with self.spool.sheet(batch) as sheet:
             letters = self._letters(batch, claimed, printed, pool, tally, actor, on_letter)
