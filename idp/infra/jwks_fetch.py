@@ -142,9 +142,7 @@ class HttpsFetch:
             )
         failure: OSError = ConnectionError()
         for address in addresses:
-            left = end - time.monotonic()
-            if left <= 0:
-                break
+            left = max(0.001, end - time.monotonic())
             try:
                 return socket.create_connection((str(address), port), timeout=left)
             except OSError as error:
@@ -155,10 +153,11 @@ class HttpsFetch:
         if isinstance(address, ipaddress.IPv6Address):
             if address.ipv4_mapped is not None:
                 return self._may_be_asked(address.ipv4_mapped)
-            is_wrapped = address.sixtofour is not None or address.teredo is not None
+            # They carry an IPv4 address that a gateway would take out, or are private of old.
+            is_other = address.sixtofour or address.teredo or address.is_site_local
         else:
-            is_wrapped = False
-        is_special = address.is_multicast or address.is_reserved or is_wrapped
+            is_other = False
+        is_special = address.is_multicast or address.is_reserved or is_other
         if address.is_global and not is_special:
             return True
         return any(address in network for network in self._private_networks)
@@ -262,11 +261,11 @@ def _body_of(connection: HTTPSConnection, parts: SplitResult) -> bytes:
     connection.request(
         "GET", target, headers={"Accept": "application/json", "Accept-Encoding": "identity"}
     )
-    answer = connection.getresponse()
-    if answer.status != 200:
-        redirect = ", and redirects are not followed" if 300 <= answer.status < 400 else ""
-        raise KeysNotFetched(f"{parts.hostname}: status {answer.status}{redirect}")
-    body = answer.read(BODY_LIMIT + 1)
+    with connection.getresponse() as answer:
+        if answer.status != 200:
+            redirect = ", and redirects are not followed" if 300 <= answer.status < 400 else ""
+            raise KeysNotFetched(f"{parts.hostname}: status {answer.status}{redirect}")
+        body = answer.read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise KeysNotFetched(f"{parts.hostname}: more than {BODY_LIMIT} bytes")
     return body

@@ -163,9 +163,7 @@ def _page(
 
 
 def _ended(given: Services, found: Waiting) -> Response:
-    if (
-        session_of(request, given)[1] is not None
-    ):  # chosen a moment ago, in another form
+    if session_of(request, given)[1] is not None:  # chosen a moment ago, in another form
         return see_other(with_waiting("/connexion", found.sealed))
     body = render_template(
         "pages/choice_ended.html",
