@@ -20,6 +20,8 @@ class Event(StrEnum):
     SESSION_ENDED = "session.ended"
     SESSIONS_ENDED = "sessions.ended"
     CODE_REPLAYED = "code.replayed"
+    REFRESH_REUSED = "refresh.reused"
+    REFRESH_REVOKED = "refresh.revoked"
     CLIENT_REFUSED = "client.refused"
     CLIENT_ADDED = "client.added"
     CLIENT_UPDATED = "client.updated"

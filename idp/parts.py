@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from idp.infra.outbox import SqlOutbox
     from idp.infra.pending_addresses import RedisPendingAddresses
     from idp.infra.redis_store import RedisStore
+    from idp.infra.refresh_families import SqlRefreshFamilies
     from idp.infra.reset_quotas import RedisResetQuotas
     from idp.infra.secret_files import Secrets
     from idp.infra.sessions import RedisSessions
@@ -134,6 +135,13 @@ class Parts:
         from idp.infra.codes import RedisCodes
 
         return RedisCodes(self.redis)
+
+    @cached_property
+    def refresh_families(self) -> SqlRefreshFamilies:
+        """What goes on when its session has ended."""
+        from idp.infra.refresh_families import SqlRefreshFamilies
+
+        return SqlRefreshFamilies(self.database)
 
     @cached_property
     def attempts(self) -> RedisAttempts:

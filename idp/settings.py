@@ -151,6 +151,8 @@ class Settings(BaseSettings):
     code_lifetime: Span = Field(default=timedelta(seconds=60), le=timedelta(seconds=60))
     access_token_lifetime: Span = Field(default=timedelta(minutes=5), le=timedelta(hours=1))
     id_token_lifetime: Span = Field(default=timedelta(minutes=10), le=timedelta(hours=1))
+    refresh_idle: Span = Field(default=timedelta(days=30), le=timedelta(days=180))
+    refresh_absolute: Span = Field(default=timedelta(days=180), le=timedelta(days=180))
     jwks_max_age: Span = timedelta(minutes=10)
     audit_retention: Span = Field(
         default=timedelta(days=365), ge=timedelta(days=183), le=timedelta(days=3 * 366)

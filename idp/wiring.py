@@ -25,14 +25,18 @@ from idp.identity.outbox import Kind
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
+from idp.oidc.access_tokens import AccessTokens
 from idp.oidc.assertions import Assertions
 from idp.oidc.authenticate import ClientAuthenticator
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.discovery import PublishedKeys
 from idp.oidc.discovery import document
 from idp.oidc.discovery import metadata
+from idp.oidc.introspection import Introspection
 from idp.oidc.logout import Logout
 from idp.oidc.provider import Provider
+from idp.oidc.refresh import RefreshTokens
+from idp.oidc.revocation import Revocation
 from idp.oidc.tokens import Tokens
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
@@ -70,6 +74,15 @@ def build_services(parts: Parts) -> Services:
         id_token_lifetime=settings.id_token_lifetime,
         now=parts.now,
     )
+    refresh_tokens = RefreshTokens(
+        parts.refresh_families,
+        parts.codes,
+        idle=settings.refresh_idle,
+        absolute=settings.refresh_absolute,
+        access_token_lifetime=settings.access_token_lifetime,
+        now=parts.now,
+    )
+    access_tokens = AccessTokens(tokens, parts.codes, parts.accounts, parts.clients)
     pool = HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue)
     return Services(
         issuer=settings.issuer,
@@ -112,9 +125,12 @@ def build_services(parts: Parts) -> Services:
             codes=parts.codes,
             subjects=parts.accounts,
             tokens=tokens,
+            refresh_tokens=refresh_tokens,
+            revocation=Revocation(tokens, parts.codes, refresh_tokens),
+            introspection=Introspection(access_tokens, refresh_tokens, parts.accounts),
             audit=parts.audit,
         ),
-        userinfo=Userinfo(tokens, parts.codes, parts.accounts, parts.clients),
+        userinfo=Userinfo(access_tokens),
         logout=Logout(tokens, parts.clients),
         audit=parts.audit,
         metadata=document(

@@ -120,8 +120,12 @@ class Worker:
         outbox = SqlOutbox(self._parts.database, self._parts.now)
         forgotten = self._forget(lambda: self._parts.audit.forget(before))
         promises = self._forget(lambda: outbox.forget(before))
+        now = self._parts.now()
+        families = self._forget(lambda: self._parts.refresh_families.forget(now))
         if forgotten or promises:
             log.info("forgot %d audit events, %d promises", forgotten, promises)
+        if families:
+            log.info("forgot %d refresh families", families)
         return forgotten
 
     def _forget(self, batch: Callable[[], int]) -> int:

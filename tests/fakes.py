@@ -396,6 +396,7 @@ class MemoryCodes(_Store):
         self._codes: dict[str, tuple[Authorization, datetime]] = {}
         self._used: dict[str, tuple[str, datetime]] = {}
         self._grants: dict[str, tuple[Authorization, datetime]] = {}
+        self._revoked: dict[str, datetime] = {}
 
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
         """Keep a fresh code."""
@@ -423,14 +424,26 @@ class MemoryCodes(_Store):
                 raise CodeReplayed(revoked=self._now() < expires_at)
             return None
 
-    def grant(self, grant_id: str) -> Authorization | None:
-        """Read a live grant of a live session."""
+    def grant(self, grant_id: str, *, token_id: str = "") -> Authorization | None:
+        """Read a live grant, of a live session or offline, unless that token is revoked."""
         self._look()
         authorization, expires_at = self._grants.get(grant_id, (None, None))
         if authorization is None or expires_at is None or self._now() >= expires_at:
             return None
+        if self._now() < self._revoked.get(token_id, self._now()):
+            return None
         alive = self._sessions.living(authorization.session_key) is not None
-        return authorization if alive else None
+        return authorization if alive or authorization.is_offline else None
+
+    def renew(self, grant_id: str, authorization: Authorization, *, lifetime: timedelta) -> None:
+        """Keep an offline grant for the access tokens of a refresh."""
+        self._look()
+        self._grants[grant_id] = (authorization, self._now() + lifetime)
+
+    def revoke_token(self, token_id: str, *, lifetime: timedelta) -> None:
+        """End one access token."""
+        self._look()
+        self._revoked[token_id] = self._now() + lifetime
 
     def revoke(self, grant_id: str) -> None:
         """End a grant."""
@@ -894,6 +907,10 @@ class MemoryClients(_Store):
     def __init__(self, *clients: Client) -> None:
         super().__init__()
         self._clients = {client.client_id: client for client in clients}
+
+    def add(self, client: Client) -> None:
+        """Register a client, in the place of the one of its name."""
+        self._clients[client.client_id] = client
 
     def find(self, client_id: str) -> Client | None:
         """Read one client."""

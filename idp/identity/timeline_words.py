@@ -250,6 +250,8 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], str]] = {
     Event.SIGN_IN_DELAYED: _delayed,
     Event.SESSION_ENDED: _plain("Déconnexion"),
     Event.SESSIONS_ENDED: _sessions_ended,
+    Event.REFRESH_REUSED: _plain("Accès prolongé d'un service coupé : un jeton a servi deux fois"),
+    Event.REFRESH_REVOKED: _plain("Accès prolongé rendu par un service"),
     Event.RESET_BEGUN: _begun,
     Event.RESET_HELD: _held,
     Event.RESET_REQUESTED: _requested,

@@ -12,6 +12,7 @@ port                          adapter
 ``PrintedLetters``            ``letter_desk.SqlLetterDesk``
 ``Sessions``                  ``sessions.RedisSessions``
 ``Codes``                     ``codes.RedisCodes``
+``RefreshFamilies``           ``refresh_families.SqlRefreshFamilies``
 ``Attempts``                  ``attempts.RedisAttempts``
 ``TemporaryPasswords``        ``temporary_passwords.RedisTemporaryPasswords``
 ``ResetQuotas``               ``reset_quotas.RedisResetQuotas``

@@ -12,10 +12,11 @@ from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
 
 # A value begins with the session's key and the client, so that one look tells whether the session
-# still lives and whose the code is; neither ever holds a space.
+# still lives and whose the code is; neither ever holds a space. "~" before them marks what is
+# offline: its code needs the session, its grant does not.
 _ALIVE = """
 local function alive(kept)
-  return redis.call('EXISTS', 'session:' .. string.match(kept, '^%S+')) == 1
+  return redis.call('EXISTS', 'session:' .. string.match(kept, '^~?(%S+)')) == 1
 end
 """
 
@@ -41,11 +42,13 @@ return false
 """
 )
 
+# KEYS  1 grant   2 what revokes one token of it alone
 _GRANT = (
     _ALIVE
     + """
 local kept = redis.call('GET', KEYS[1])
-return kept and alive(kept) and kept
+if not kept or redis.call('EXISTS', KEYS[2]) == 1 then return false end
+return (string.sub(kept, 1, 1) == '~' or alive(kept)) and kept
 """
 )
 
@@ -82,15 +85,28 @@ class RedisCodes:
             raise CodeReplayed(revoked=kept == "revoked")
         return _read(kept) if kept else None
 
-    def grant(self, grant_id: str) -> Authorization | None:
-        """Read a live grant of a live session."""
-        kept = self._grant([f"grant:{{{grant_id}}}"])
+    def grant(self, grant_id: str, *, token_id: str = "") -> Authorization | None:
+        """Read a live grant, of a live session or offline, unless that token is revoked."""
+        kept = self._grant([f"grant:{{{grant_id}}}", f"revoked-token:{token_id}"])
         return _read(kept) if kept else None
+
+    def renew(self, grant_id: str, authorization: Authorization, *, lifetime: timedelta) -> None:
+        """Keep an offline grant for the access tokens of a refresh."""
+        name = f"grant:{{{grant_id}}}"
+        with self._store.writes() as writes:
+            writes.add("SET", name, _write(authorization), "EX", int(lifetime.total_seconds()))
 
     def revoke(self, grant_id: str) -> None:
         """End a grant."""
         with redis_failures_told():
             self._store.client.delete(f"grant:{{{grant_id}}}")
+
+    def revoke_token(self, token_id: str, *, lifetime: timedelta) -> None:
+        """End one access token, for the time that is left of it."""
+        # A second more: the token's own time is rounded.
+        seconds = int(lifetime.total_seconds()) + 1
+        with self._store.writes() as writes:
+            writes.add("SET", f"revoked-token:{token_id}", "1", "EX", seconds)
 
 
 def _write(authorization: Authorization) -> str:
@@ -109,11 +125,12 @@ def _write(authorization: Authorization) -> str:
         ],
         separators=(",", ":"),
     )
-    return f"{authorization.session_key} {authorization.client_id} {body}"
+    mark = "~" if authorization.is_offline else ""
+    return f"{mark}{authorization.session_key} {authorization.client_id} {body}"
 
 
 def _read(kept: str) -> Authorization:
-    session_key, client_id, body = kept.split(" ", 2)
+    session_key, client_id, body = kept.removeprefix("~").split(" ", 2)
     (redirect_uri, scope, account_id, version, ends_at, auth_time, acr, amr, nonce,
      code_challenge) = json.loads(body)  # fmt: skip
     return Authorization(

@@ -4,7 +4,9 @@
 endpoint             file                        specification
 ===================  ==========================  ====================================
 ``/authorize``       ``authorize``, ``waiting``  OIDC Core 1.0 §3.1.2, RFC 9207
-``/token``           ``provider``, ``grants``    RFC 6749 §4.1.3, RFC 7636, RFC 9068
+``/token``           ``provider``, ``grants``    RFC 6749 §4.1.3, §6, RFC 7636, RFC 9068
+``/revoke``          ``revocation``              RFC 7009
+``/introspect``      ``introspection``           RFC 7662
 ``/userinfo``        ``userinfo``, ``claims``    OIDC Core 1.0 §5.3
 ``/logout``          ``logout``                  OIDC RP-Initiated Logout 1.0
 ``/jwks``            ``keys``, ``discovery``     RFC 7517, OIDC Core 1.0 §10.1.1
@@ -12,6 +14,7 @@ endpoint             file                        specification
 ===================  ==========================  ====================================
 
 ``authenticate`` is the one client authenticator, ``clients`` the record and the rules of
-registration, ``tokens`` mints. Which traps of Authlib are closed where:
+registration, ``tokens`` mints, ``access_tokens`` tells whether one still opens anything,
+``refresh`` what goes on without a session. Which traps of Authlib are closed where:
 docs/adr/0007-what-authlib-does-here.md.
 """

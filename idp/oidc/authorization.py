@@ -15,14 +15,16 @@ from typing import Protocol
 
 from idp import IdpError
 
+OFFLINE = "offline_access"
+
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
     """One code, or the grant it became.
 
     Attributes:
-        session_key: the SSO session it hangs on; ended with it.
-        session_ends_at: no access token outlives it.
+        session_key: the SSO session it hangs on; ended with it, unless it is offline.
+        session_ends_at: no access token outlives it; offline, the end of its refresh family.
         code_challenge: S256, or "" where the client is registered without PKCE.
         nonce: as the client sent it, or "" when it sent none.
     """
@@ -39,6 +41,11 @@ class Authorization:
     amr: tuple[str, ...]
     nonce: str = ""
     code_challenge: str = ""
+
+    @property
+    def is_offline(self) -> bool:
+        """Tell whether it goes on when its session has ended. Spec: OIDC Core 1.0 §11."""
+        return OFFLINE in self.scope
 
 
 class CodeReplayed(IdpError):
@@ -69,11 +76,20 @@ class Codes(Protocol):
             CodeReplayed: this client took it before.
         """
 
-    def grant(self, grant_id: str) -> Authorization | None:
-        """Read a grant that is neither revoked nor expired and whose session is alive."""
+    def grant(self, grant_id: str, *, token_id: str = "") -> Authorization | None:
+        """Read a grant that is neither revoked nor expired and whose session is alive.
+
+        An offline one needs no session. None also when ``token_id`` of it is revoked alone.
+        """
+
+    def renew(self, grant_id: str, authorization: Authorization, *, lifetime: timedelta) -> None:
+        """Keep an offline grant for the access tokens of a refresh."""
 
     def revoke(self, grant_id: str) -> None:
         """End a grant and with it every token that hangs on it."""
+
+    def revoke_token(self, token_id: str, *, lifetime: timedelta) -> None:
+        """End one access token, for the time that is left of it."""
 
 
 def grant_id_of(code: str) -> str:

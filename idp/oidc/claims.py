@@ -14,7 +14,7 @@ from typing import Protocol
 
 from idp.oidc.clients import Client
 
-SCOPES = ("openid", "profile", "email", "address", "phone", "dossier")
+SCOPES = ("openid", "profile", "email", "address", "phone", "dossier", "offline_access")
 
 ClaimValue = str | bool | int | list[str] | dict[str, str]
 

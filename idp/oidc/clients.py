@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+GRANT_TYPES = ("authorization_code", "refresh_token")
+LONGEST_REFRESH_GRACE = 60
 SIGNING_ALGS = ("RS256", "ES256")
 SUBJECT_TYPES = ("pairwise", "public")
 
@@ -29,6 +31,8 @@ class Client:
         require_pkce: ours; False only for a confidential client that cannot.
         form_action_origins: ours; origins it redirects on to, which Chromium checks against the
             page's CSP.
+        refresh_grace: ours; seconds for which a refresh token that was just used gives the same
+            successor again, ``LONGEST_REFRESH_GRACE`` at most.
         jwks: its public keys, a JWK set as JSON text; or else ``jwks_uri``, or neither.
         token_endpoint_auth_signing_alg: the one algorithm of its assertions; "" for any of ours.
         require_issuer_aud: ours; its assertions name the issuer alone, as FAPI 2.0 has it.
@@ -60,6 +64,7 @@ class Client:
     jwks_uri: str = ""
     token_endpoint_auth_signing_alg: str = ""
     require_issuer_aud: bool = False
+    refresh_grace: int = 0
     secret_hashes: tuple[str, ...] = field(default=(), repr=False)
 
     @property

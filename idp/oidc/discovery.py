@@ -13,6 +13,7 @@ from datetime import timedelta
 from idp.oidc.authorize import PROMPTS
 from idp.oidc.claims import SCOPES
 from idp.oidc.clients import AUTH_METHODS
+from idp.oidc.clients import GRANT_TYPES
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import SUBJECT_TYPES
 from idp.oidc.keys import KeyRing
@@ -50,16 +51,23 @@ def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "introspection_endpoint": f"{issuer}/introspect",
         "jwks_uri": f"{issuer}/jwks",
         "end_session_endpoint": f"{issuer}/logout",
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code"],
+        "grant_types_supported": list(GRANT_TYPES),
         "subject_types_supported": list(SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
-        "token_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
+        "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        "introspection_endpoint_auth_methods_supported": [m for m in AUTH_METHODS if m != "none"],
+        **{
+            f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS)
+            for endpoint in ("token", "revocation", "introspection")
+        },
         "code_challenge_methods_supported": ["S256"],
         "prompt_values_supported": list(PROMPTS),
         "acr_values_supported": list(acr_values),

@@ -3,17 +3,19 @@
 Authlib drives the steps (client, code, redirect URI, hooks, tokens); every step that it does
 loosely is overridden here: the code is taken once before anything else is looked at (authlib.md,
 trap 3), PKCE is S256 alone and compared in constant time (trap 6), tokens never pass through its
-generators (traps 1, 4, 11, 12).
+generators (traps 1, 4, 11, 12), a refresh token is used up by one statement (trap 3 again).
 """
 
 import hmac
 import re
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from authlib.oauth2.rfc6749 import grants
 from authlib.oauth2.rfc6749.errors import InvalidGrantError
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
@@ -23,6 +25,9 @@ from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
 from idp.oidc.claims import Subject
 from idp.oidc.clients import Client
+from idp.oidc.refresh import Family
+from idp.oidc.refresh import RefreshTokenRefused
+from idp.oidc.refresh import RefreshTokenReused
 
 if TYPE_CHECKING:
     from idp.oidc.provider import Provider
@@ -34,12 +39,16 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 
 @dataclass(frozen=True, slots=True)
 class Redeemed:
-    """A code that passed every check, and the person it speaks of."""
+    """A code or a refresh token that passed every check, and the person it speaks of.
+
+    ``scope`` is that of the access token; a refresh may narrow the authorization's.
+    """
 
     client: Client
     authorization: Authorization
     subject: Subject
     grant_id: str
+    scope: tuple[str, ...]
 
 
 class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
@@ -66,16 +75,26 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
             raise InvalidGrantError("redirect_uri differs from that of the authorization request.")
         _check_verifier(params.get("code_verifier"), authorization.code_challenge)
         subject = self.server.subject_of(authorization)
-        self.request.redeemed = Redeemed(client, authorization, subject, grant_id_of(code))
+        self.request.redeemed = Redeemed(
+            client, authorization, subject, grant_id_of(code), authorization.scope
+        )
 
     def create_token_response(  # type: ignore[override] # the stubs say str where Authlib gives a dict
         self,
     ) -> tuple[int, dict[str, str | int], list[tuple[str, str]]]:
-        """Mint what the code was for."""
+        """Mint what the code was for, and begin a family where it was asked for."""
         redeemed = self.request.redeemed
         if redeemed is None:
             raise InvalidGrantError("The code is unknown or expired.")
-        return 200, self.server.mint(redeemed), list(self.TOKEN_RESPONSE_HEADER)
+        refresh_token = ""
+        if redeemed.authorization.is_offline and redeemed.client.check_grant_type("refresh_token"):
+            refresh_token, offline = self.server.refresh_tokens.start(
+                redeemed.authorization, redeemed.grant_id
+            )
+            offline = replace(offline, nonce=redeemed.authorization.nonce)
+            redeemed = replace(redeemed, authorization=offline)
+            self.request.started = redeemed.grant_id
+        return 200, self.server.mint(redeemed, refresh_token), list(self.TOKEN_RESPONSE_HEADER)
 
     def _take(self, code: str, client: Client) -> Authorization:
         lifetime = self.server.tokens.access_token_lifetime
@@ -86,6 +105,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
                 else None
             )
         except CodeReplayed as replay:
+            self.server.refresh_tokens.end_grant(grant_id_of(code))
             if replay.revoked:  # once a code: who sends it again for ever fills no log
                 self.server.audit.record(
                     Event.CODE_REPLAYED, client_id=client.client_id, actor=self.request.actor
@@ -94,6 +114,70 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
         if authorization is None:
             raise InvalidGrantError("The code is unknown or expired.")
         return authorization
+
+
+class RefreshTokenGrant(grants.RefreshTokenGrant):
+    """A refresh token for the next one. Spec: RFC 6749 §6, OIDC Core 1.0 §12."""
+
+    server: "Provider"
+    request: "TokenRequest"
+    family: Family
+
+    def validate_token_request(self) -> None:
+        """Check client, token, person and scope; nothing is used up yet.
+
+        Raises:
+            OAuth2Error: the refusal, as the client is told it.
+        """
+        client = self.server.client_of(self.request)
+        if not client.check_grant_type(self.GRANT_TYPE):
+            raise UnauthorizedClientError("This client is not registered for refresh_token.")
+        params = self.request.params
+        if "refresh_token" not in params:
+            raise InvalidRequestError("refresh_token is required.")
+        try:
+            self.family = self.server.refresh_tokens.present(params.get("refresh_token"), client)
+        except RefreshTokenRefused as refusal:
+            raise self._refused(refusal, client) from None
+        authorization = self.family.authorization
+        try:
+            subject = self.server.subject_of(authorization)
+        except InvalidGrantError:
+            self.server.refresh_tokens.end(self.family)
+            raise
+        scope = params.words("scope") or authorization.scope
+        if not set(scope) <= set(authorization.scope):
+            raise InvalidScopeError("The scope must be within that of the refresh token.")
+        self.request.redeemed = Redeemed(
+            client, authorization, subject, self.family.grant_id, scope
+        )
+
+    def create_token_response(  # type: ignore[override] # as above
+        self,
+    ) -> tuple[int, dict[str, str | int], list[tuple[str, str]]]:
+        """Use the token up and mint what follows it."""
+        redeemed = self.request.redeemed
+        if redeemed is None:
+            raise InvalidGrantError(_REFUSED_REFRESH)
+        token = self.request.params.get("refresh_token")
+        try:
+            successor = self.server.refresh_tokens.rotate(token, self.family, redeemed.client)
+        except RefreshTokenRefused as refusal:
+            raise self._refused(refusal, redeemed.client) from None
+        return 200, self.server.mint(redeemed, successor), list(self.TOKEN_RESPONSE_HEADER)
+
+    def _refused(self, refusal: RefreshTokenRefused, client: Client) -> InvalidGrantError:
+        if isinstance(refusal, RefreshTokenReused):
+            self.server.audit.record(
+                Event.REFRESH_REUSED,
+                account_id=refusal.account_id,
+                client_id=client.client_id,
+                actor=self.request.actor,
+            )
+        return InvalidGrantError(_REFUSED_REFRESH)
+
+
+_REFUSED_REFRESH = "The refresh token is unknown, expired, revoked, or was used before."
 
 
 def _check_verifier(verifier: str, challenge: str) -> None:

@@ -1,11 +1,15 @@
-"""The token endpoint: Authlib's server core over our clients, codes, tokens and one authenticator.
+"""The endpoints that a service calls with its credentials: token, revocation, introspection.
 
-A further grant is a class registered in ``Provider.__init__``; a further way to authenticate a
-client is a case in ``authenticate``. Nothing here knows Flask.
+Authlib's server core over our clients, codes, tokens and one authenticator. A further grant is a
+class registered in ``Provider.__init__``; a further way to authenticate a client is a case in
+``authenticate``. Nothing here knows Flask.
 """
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
 from typing import cast
 
 from authlib.oauth2 import OAuth2Error
@@ -29,8 +33,12 @@ from idp.oidc.claims import Subjects
 from idp.oidc.clients import Client
 from idp.oidc.grants import AuthorizationCodeGrant
 from idp.oidc.grants import Redeemed
+from idp.oidc.grants import RefreshTokenGrant
+from idp.oidc.introspection import Introspection
 from idp.oidc.params import PARAMETER_LIMIT
 from idp.oidc.params import Params
+from idp.oidc.refresh import RefreshTokens
+from idp.oidc.revocation import Revocation
 from idp.oidc.tokens import Tokens
 
 NO_STORE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
@@ -61,11 +69,16 @@ class TemporarilyUnavailable(OAuth2Error):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an endpoint answers a machine: JSON, whatever it accepts."""
+    """What an endpoint answers a machine: JSON, whatever it accepts.
+
+    ``to_confirm`` names the grant whose refresh family it began, or "": the answer may go out when
+    ``Provider.confirmed`` has looked at it, in a transaction after the one that it was made in.
+    """
 
     status: int
-    body: dict[str, object]
+    body: dict[str, object] = field(repr=False)
     headers: tuple[tuple[str, str], ...]
+    to_confirm: str = ""
 
 
 class TokenRequest(OAuth2Request):
@@ -81,10 +94,11 @@ class TokenRequest(OAuth2Request):
         self.network = network
         self.actor = actor
         self.redeemed: Redeemed | None = None
+        self.started = ""
 
 
 class Provider(AuthorizationServer):
-    """Answers token requests."""
+    """Answers what services ask with their credentials."""
 
     def __init__(
         self,
@@ -94,6 +108,9 @@ class Provider(AuthorizationServer):
         codes: Codes,
         subjects: Subjects,
         tokens: Tokens,
+        refresh_tokens: RefreshTokens,
+        revocation: Revocation,
+        introspection: Introspection,
         audit: AuditLog,
     ) -> None:
         super().__init__()
@@ -101,9 +118,13 @@ class Provider(AuthorizationServer):
         self._authenticator = authenticator
         self._subjects = subjects
         self.codes = codes
+        self._revocation = revocation
+        self._introspection = introspection
         self.tokens = tokens
+        self.refresh_tokens = refresh_tokens
         self.audit = audit
         self.register_grant(AuthorizationCodeGrant)
+        self.register_grant(RefreshTokenGrant)
 
     def answer_token_request(
         self, pairs: Iterable[tuple[str, str]], *, authorization: str, network: str, actor: Actor
@@ -118,26 +139,66 @@ class Provider(AuthorizationServer):
 
         Spec: RFC 6749 §3.2, §5.1, §5.2.
         """
-        params = Params.of(pairs)
-        request = TokenRequest(
-            self._token_endpoint,
-            params,
-            authorization=authorization,
-            network=network,
-            actor=actor,
-        )
+        request = self._request(pairs, authorization=authorization, network=network, actor=actor)
         try:
-            if len(params.pairs) > PARAMETER_LIMIT or params.repeated():
-                raise InvalidRequestError("A parameter came more than once, or too many came.")
-            if "grant_type" not in params:
-                raise InvalidRequestError("grant_type is required.")
+            _check_parameters(request.params, "grant_type")
             grant = self._grant_of(request)
             grant.validate_token_request()
             status, body, headers = grant.create_token_response()
         except OAuth2Error as error:
-            status, body, headers = error()
-        kept = [header for header in headers if header[0] not in ("Cache-Control", "Pragma")]
-        return Answer(status, dict(body), (*kept, *NO_STORE))
+            return _answer(*error())
+        return replace(_answer(status, body, headers), to_confirm=request.started)
+
+    def confirmed(self, answer: Answer) -> Answer:
+        """Let out an answer whose refresh family is committed, unless its code came again.
+
+        Spec: RFC 6749 §4.1.2 (what a code used twice gave is revoked, refresh tokens too).
+        """
+        if self.refresh_tokens.still_granted(answer.to_confirm):
+            return answer
+        return _answer(*InvalidGrantError("The code was used before; what it gave is revoked.")())
+
+    def answer_revocation(
+        self, pairs: Iterable[tuple[str, str]], *, authorization: str, network: str, actor: Actor
+    ) -> Answer:
+        """Answer a revocation request: 200 whatever became of the token.
+
+        The arguments are those of ``answer_token_request``.
+
+        Spec: RFC 7009 §2.1, §2.2.
+        """
+        request = self._request(pairs, authorization=authorization, network=network, actor=actor)
+        try:
+            client = self._client_of_token(request)
+        except OAuth2Error as error:
+            return _answer(*error())
+        ended = self._revocation.revoke(request.params.get("token"), client)
+        if ended is not None:
+            self.audit.record(
+                Event.REFRESH_REVOKED,
+                account_id=ended.authorization.account_id,
+                client_id=client.client_id,
+                actor=actor,
+            )
+        return _answer(200, {}, [])
+
+    def answer_introspection(
+        self, pairs: Iterable[tuple[str, str]], *, authorization: str, network: str, actor: Actor
+    ) -> Answer:
+        """Answer an introspection request of a service that proved itself.
+
+        The arguments are those of ``answer_token_request``.
+
+        Spec: RFC 7662 §2.1, §2.2, §2.3, §4 (a public client proves nothing).
+        """
+        request = self._request(pairs, authorization=authorization, network=network, actor=actor)
+        try:
+            client = self._client_of_token(request)
+            if client.is_public:
+                raise WrongClientCredentials(client.client_id)
+        except OAuth2Error as error:
+            return _answer(*error())
+        return _answer(200, self._introspection.look(request.params.get("token"), client), [])
 
     def client_of(self, request: TokenRequest) -> Client:
         """Tell and prove the client of a request, by the one authenticator.
@@ -165,31 +226,70 @@ class Provider(AuthorizationServer):
         """
         subject = self._subjects.get(authorization.account_id)
         if subject is None or not subject.stands_behind(authorization.credential_version):
-            raise InvalidGrantError("The sign-in behind this code has ended.")
+            raise InvalidGrantError("The sign-in behind this grant has ended.")
         return subject
 
-    def mint(self, redeemed: Redeemed) -> dict[str, str | int]:
-        """Write the token answer of a redeemed code. ``scope`` is always told (RFC 6749 §5.1)."""
+    def mint(self, redeemed: Redeemed, refresh_token: str = "") -> dict[str, str | int]:
+        """Write a token answer. ``scope`` is always told (RFC 6749 §5.1).
+
+        A scope narrowed to one without ``openid`` brings no ID token.
+        """
+        authorization = replace(redeemed.authorization, scope=redeemed.scope)
         access_token = self.tokens.access_token(
-            redeemed.authorization, redeemed.subject, redeemed.client, redeemed.grant_id
+            authorization, redeemed.subject, redeemed.client, redeemed.grant_id
         )
-        return {
+        answer: dict[str, str | int] = {
             "access_token": access_token.jwt,
             "token_type": "Bearer",
             "expires_in": access_token.expires_in,
-            "scope": " ".join(redeemed.authorization.scope),
-            "id_token": self.tokens.id_token(
-                redeemed.authorization, redeemed.subject, redeemed.client
-            ),
+            "scope": " ".join(authorization.scope),
         }
+        if "openid" in authorization.scope:
+            answer["id_token"] = self.tokens.id_token(
+                authorization, redeemed.subject, redeemed.client
+            )
+        if refresh_token:
+            answer["refresh_token"] = refresh_token
+        return answer
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
         """Let Authlib's signals pass: the audit log is told where things happen."""
 
-    def _grant_of(self, request: TokenRequest) -> AuthorizationCodeGrant:
+    def _request(
+        self, pairs: Iterable[tuple[str, str]], *, authorization: str, network: str, actor: Actor
+    ) -> TokenRequest:
+        return TokenRequest(
+            self._token_endpoint,
+            Params.of(pairs),
+            authorization=authorization,
+            network=network,
+            actor=actor,
+        )
+
+    def _client_of_token(self, request: TokenRequest) -> Client:
+        _check_parameters(request.params)
+        client = self.client_of(request)
+        if "token" not in request.params:
+            raise InvalidRequestError("token is required.")
+        return client
+
+    def _grant_of(self, request: TokenRequest) -> AuthorizationCodeGrant | RefreshTokenGrant:
         try:
             # The type: every grant registered here is one of ours.
-            return cast("AuthorizationCodeGrant", self.get_token_grant(request))
+            return cast("AuthorizationCodeGrant | RefreshTokenGrant", self.get_token_grant(request))
         except UnsupportedGrantTypeError:
             self.client_of(request)  # who is nobody here learns nothing of what is served
             raise UnsupportedGrantType from None
+
+
+def _check_parameters(params: Params, *required: str) -> None:
+    if len(params.pairs) > PARAMETER_LIMIT or params.repeated():
+        raise InvalidRequestError("A parameter came more than once, or too many came.")
+    for name in required:
+        if name not in params:
+            raise InvalidRequestError(f"{name} is required.")
+
+
+def _answer(status: int, body: Mapping[str, object], headers: Iterable[tuple[str, str]]) -> Answer:
+    kept = [header for header in headers if header[0] not in ("Cache-Control", "Pragma")]
+    return Answer(status, dict(body), (*kept, *NO_STORE))

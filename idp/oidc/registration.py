@@ -4,7 +4,7 @@ What is unknown is refused by name, so that a typo does not pass for a default. 
 only inform (contacts, logo_uri, …) are kept for people to read.
 
 Spec: RFC 7591 §2, OIDC Dynamic Client Registration 1.0 §2. Ours: ``require_pkce``,
-``form_action_origins``, ``require_issuer_aud``.
+``form_action_origins``, ``require_issuer_aud``, ``refresh_grace``.
 """
 
 import json
@@ -18,8 +18,11 @@ from dataclasses import fields
 from typing import Any
 
 from idp import IdpError
+from idp.oidc.authorization import OFFLINE
 from idp.oidc.claims import SCOPES
 from idp.oidc.clients import AUTH_METHODS
+from idp.oidc.clients import GRANT_TYPES
+from idp.oidc.clients import LONGEST_REFRESH_GRACE
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import SUBJECT_TYPES
 from idp.oidc.clients import Client
@@ -98,7 +101,7 @@ def parse(metadata: Mapping[str, object]) -> Client:
         ),
         scope=read.scope(),
         token_endpoint_auth_method=auth_method,
-        grant_types=read.only("grant_types", "authorization_code"),
+        grant_types=read.grant_types(),
         response_types=read.only("response_types", "code"),
         post_logout_redirect_uris=read.addresses(
             "post_logout_redirect_uris", lambda u: faults_of_redirect_uri(u, public=public)
@@ -120,6 +123,7 @@ def parse(metadata: Mapping[str, object]) -> Client:
         jwks_uri=read.jwks_uri(),
         token_endpoint_auth_signing_alg=read.signing_alg(),
         require_issuer_aud=read.flag("require_issuer_aud", default=False),
+        refresh_grace=read.seconds("refresh_grace", most=LONGEST_REFRESH_GRACE) or 0,
     )
     read.faults += _faults_between_members(client) + _faults_of_keys(client, metadata)
     if read.faults:
@@ -165,6 +169,11 @@ def _faults_between_members(client: Client) -> list[str]:
         faults.append(
             "require_pkce: false is for services with a secret; without one, PKCE is all that"
             " proves who redeems a code"
+        )
+    if (OFFLINE in client.scope) != client.check_grant_type("refresh_token"):
+        faults.append(
+            "grant_types: refresh_token and the scope offline_access go together: give both or"
+            " neither"
         )
     hosts = sorted({host_of(uri) for uri in client.redirect_uris})
     if client.subject_type == "pairwise" and len(hosts) > 1:
@@ -266,13 +275,13 @@ class _Reader:
         self.fault(name, "expected true or false")
         return default
 
-    def seconds(self, name: str) -> int | None:
+    def seconds(self, name: str, *, most: int = 10**9) -> int | None:
         value = self.metadata.get(name)
         if name not in self.metadata:
             return None
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
             return value
-        self.fault(name, "expected a whole number of seconds, 0 or more")
+        self.fault(name, f"expected a whole number of seconds, 0 to {most}")
         return None
 
     def page(self, name: str) -> str:
@@ -308,11 +317,17 @@ class _Reader:
         """Read a list that holds ``expected`` and nothing else, which is also its default."""
         values = self.texts(name) if name in self.metadata else (expected,)
         if values != (expected,) and values is not None:
-            reason = (
-                "offline access comes with a later issue; " if "refresh_token" in values else ""
-            )
-            self.fault(name, f'{reason}expected ["{expected}"]')
+            self.fault(name, f'expected ["{expected}"]')
         return (expected,)
+
+    def grant_types(self) -> tuple[str, ...]:
+        """Read the grants: that of codes always, refresh tokens where they are named."""
+        if "grant_types" not in self.metadata:
+            return GRANT_TYPES[:1]
+        values = self.texts("grant_types")
+        if values is not None and not {GRANT_TYPES[0]} <= set(values) <= set(GRANT_TYPES):
+            self.fault("grant_types", 'expected "authorization_code", and "refresh_token" or not')
+        return tuple(name for name in GRANT_TYPES if name in (values or GRANT_TYPES[:1]))
 
     def addresses(self, name: str, faults_of: Callable[[str], list[str]]) -> tuple[str, ...]:
         """Read a list of texts, each judged by ``faults_of``, none of them twice."""
@@ -349,9 +364,7 @@ class _Reader:
             return frozenset()
         scopes = self.text("scope").split()
         for scope in scopes:
-            if scope == "offline_access":
-                self.fault("scope", "offline_access comes with a later issue")
-            elif scope not in SCOPES:
+            if scope not in SCOPES:
                 self.fault("scope", f"{scope!a} is none of {' '.join(SCOPES)}")
         if scopes and "openid" not in scopes:
             self.fault("scope", "openid is missing: this is an OpenID Connect provider")

@@ -1,7 +1,8 @@
 """Pages and endpoints. Flask, thin: rules live in ``identity`` and ``oidc``, stores in ``infra``.
 
 =====================  ==================================================================
-``oidc``               ``/authorize`` (the only dispatcher), ``/token``, ``/userinfo``
+``oidc``               ``/authorize`` (the only dispatcher), ``/token``, ``/revoke``,
+                       ``/introspect``, ``/userinfo``
 ``login``              ``/connexion``; ``login_form`` reads and words it
 ``reset``              ``/mot-de-passe-oublie`` and its two further steps
 ``new_password``       ``/nouveau-mot-de-passe``; ``password_faults`` words its refusals

@@ -22,7 +22,9 @@ from idp.oidc.authorize import RefusedOnPage
 from idp.oidc.logout import LogoutRefused
 from idp.oidc.waiting import WaitingRequestTooLarge
 
-MACHINE_ENDPOINTS = frozenset({"/token", "/userinfo", "/jwks", "/healthz", "/readyz"})
+MACHINE_ENDPOINTS = frozenset(
+    {"/token", "/revoke", "/introspect", "/userinfo", "/jwks", "/healthz", "/readyz"}
+)
 """They answer JSON whatever they are asked to answer, and need no CSRF token."""
 
 RETRY_SECONDS = 5

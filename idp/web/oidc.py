@@ -1,5 +1,6 @@
 """The protocol's endpoints. ``/authorize`` is the only dispatcher."""
 
+from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from flask import g
 from flask import jsonify
 from flask import request
 
+from idp.oidc.access_tokens import InvalidAccessToken
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorize import UNDERSTOOD
 from idp.oidc.authorize import AuthorizationRequest
@@ -18,9 +20,10 @@ from idp.oidc.authorize import another_person
 from idp.oidc.authorize import check
 from idp.oidc.authorize import next_step
 from idp.oidc.params import Params
+from idp.oidc.provider import Answer
 from idp.oidc.response import refusal_location
 from idp.oidc.response import success_location
-from idp.oidc.userinfo import InvalidAccessToken
+from idp.oidc.userinfo import InsufficientScope
 from idp.oidc.waiting import WaitingRequestTooLarge
 from idp.session import Session
 from idp.session import new_session_token
@@ -79,18 +82,25 @@ def authorize_by_form() -> Response:
 def token() -> Response:
     """Answer a token request, in JSON always. Spec: OIDC Core 1.0 §3.1.3."""
     given = services()
-    with given.transaction():
-        answer = given.provider.answer_token_request(
-            request.form.items(multi=True),
-            authorization=request.headers.get("Authorization", ""),
-            network=network_of_request(request, given),
-            actor=actor_of(request, given, g.request_id),
-        )
-    response = jsonify(answer.body)
-    response.status_code = answer.status
-    for name, value in answer.headers:
-        response.headers[name] = value
-    return response
+    answer = _asked(given, given.provider.answer_token_request)
+    if answer.to_confirm:
+        with given.transaction():
+            answer = given.provider.confirmed(answer)
+    return _response(answer)
+
+
+@bp.post("/revoke")
+def revoke() -> Response:
+    """End a token of the service that asks. Spec: RFC 7009 §2."""
+    given = services()
+    return _response(_asked(given, given.provider.answer_revocation))
+
+
+@bp.post("/introspect")
+def introspect() -> Response:
+    """Tell a service whether a token that concerns it is good. Spec: RFC 7662 §2."""
+    given = services()
+    return _response(_asked(given, given.provider.answer_introspection))
 
 
 @bp.route("/userinfo", methods=["GET", "POST"])
@@ -111,6 +121,8 @@ def userinfo() -> Response:
             claims = given.userinfo.claims(presented[0])
     except InvalidAccessToken as refusal:
         return _bearer_refusal(401, "invalid_token", f"The access token is refused: {refusal}.")
+    except InsufficientScope as refusal:
+        return _bearer_refusal(403, "insufficient_scope", f"The token is {refusal}.")
     return jsonify(claims)
 
 
@@ -200,6 +212,25 @@ def _to_sign_in(given: Services, params: Params) -> Response:
     browser = name_browser(response, browser_of(request))
     sealed = given.waiting.seal(params, browser)
     response.headers["Location"] = f"{given.issuer}/connexion?demande={sealed}"
+    return response
+
+
+def _asked(given: Services, answer: Callable[..., Answer]) -> Answer:
+    """Ask the provider what a service's form asks, in one transaction."""
+    with given.transaction():
+        return answer(
+            request.form.items(multi=True),
+            authorization=request.headers.get("Authorization", ""),
+            network=network_of_request(request, given),
+            actor=actor_of(request, given, g.request_id),
+        )
+
+
+def _response(answer: Answer) -> Response:
+    response = jsonify(answer.body)
+    response.status_code = answer.status
+    for name, value in answer.headers:
+        response.headers[name] = value
     return response
 
 

@@ -36,7 +36,7 @@ def test_c1_c4_c5_g1_g7_issuer_and_endpoints_are_those_of_the_settings(
     endpoints = {k: v for k, v in metadata.items() if k.endswith(("_endpoint", "_uri"))}
     assert set(endpoints) == {
         "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri",
-        "end_session_endpoint",
+        "end_session_endpoint", "revocation_endpoint", "introspection_endpoint",
     }  # fmt: skip
     for address in endpoints.values():
         assert address.startswith("https://connexion.example.org/")
@@ -83,7 +83,9 @@ def test_g2_g3_g5_g6_g8_the_lists_say_what_is_served(instance: Instance) -> None
     metadata = metadata_of(instance)
 
     assert metadata["response_types_supported"] == ["code"]
-    assert metadata["grant_types_supported"] == ["authorization_code"]
+    assert metadata["grant_types_supported"] == ["authorization_code", "refresh_token"]
+    assert "none" in metadata["revocation_endpoint_auth_methods_supported"]
+    assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]
     assert set(metadata["subject_types_supported"]) == {"pairwise", "public"}
     assert "RS256" in metadata["id_token_signing_alg_values_supported"]
     assert "none" not in json.dumps(metadata["id_token_signing_alg_values_supported"])
@@ -94,7 +96,7 @@ def test_g2_g3_g5_g6_g8_the_lists_say_what_is_served(instance: Instance) -> None
     assert set(metadata["token_endpoint_auth_signing_alg_values_supported"]) == {
         "ES256", "PS256", "RS256",
     }  # fmt: skip
-    assert {"openid", "profile", "email", "address", "phone", "dossier"} == set(
+    assert {"openid", "profile", "email", "address", "phone", "dossier", "offline_access"} == set(
         metadata["scopes_supported"]
     )
     assert "qualite" in metadata["claims_supported"]

@@ -430,6 +430,11 @@ EVENTS = [
         "Essai refusé sans lire le mot de passe : trop d'échecs venus du même réseau",
     ),
     (past(Event.SESSION_ENDED), "Déconnexion"),
+    (
+        past(Event.REFRESH_REUSED),
+        "Accès prolongé d'un service coupé : un jeton a servi deux fois",
+    ),
+    (past(Event.REFRESH_REVOKED), "Accès prolongé rendu par un service"),
     (past(Event.SESSIONS_ENDED, cause="deceased"), "Sessions fermées : le décès a été signalé"),
     (
         past(Event.RESET_BEGUN),

@@ -58,7 +58,7 @@ class TestMetadata:
             if name.endswith("_endpoint") or name == "jwks_uri"
         }
         assert described["issuer"] == ISSUER
-        assert len(addresses) == 5
+        assert len(addresses) == 7
         assert all(str(value).startswith(f"{ISSUER}/") for value in addresses.values())
 
     def test_it_promises_only_what_is_served(self):

@@ -20,21 +20,27 @@ from idp.identity.account import Account
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.oidc.access_tokens import AccessTokens
+from idp.oidc.access_tokens import InvalidAccessToken
 from idp.oidc.authenticate import ClientAuthenticator
 from idp.oidc.authorization import grant_id_of
 from idp.oidc.grants import CODE_LIMIT
 from idp.oidc.grants import AuthorizationCodeGrant
+from idp.oidc.grants import RefreshTokenGrant
+from idp.oidc.introspection import Introspection
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import read_key
 from idp.oidc.params import Params
 from idp.oidc.provider import Provider
 from idp.oidc.provider import TokenRequest
+from idp.oidc.refresh import RefreshTokens
+from idp.oidc.revocation import Revocation
 from idp.oidc.tokens import ACCESS_TOKEN_TYPE
 from idp.oidc.tokens import ID_TOKEN_TYPE
 from idp.oidc.tokens import Tokens
-from idp.oidc.userinfo import InvalidAccessToken
 from idp.oidc.userinfo import Userinfo
 from idp.session import Session
+from tests.fake_refresh_families import MemoryRefreshFamilies
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAuditLog
@@ -64,7 +70,7 @@ CODE = "c" * 43
 class Scene:
     """A provider over stores in memory, a live session, and a code that waits."""
 
-    def __init__(self):
+    def __init__(self, *registered):
         self.clock = Clock()
         self.sessions = MemorySessions(idle=timedelta(minutes=30), now=self.clock)
         self.codes = MemoryCodes(self.sessions, tombstone=timedelta(hours=1), now=self.clock)
@@ -81,7 +87,17 @@ class Scene:
             now=self.clock,
         )
         without_code = client(client_id="autre", grant_types=("client_credentials",))
-        self.clients = MemoryClients(client(), OTHER, LEGACY, without_code)
+        self.clients = MemoryClients(client(), OTHER, LEGACY, without_code, *registered)
+        self.access_tokens = AccessTokens(self.tokens, self.codes, self.accounts, self.clients)
+        self.families = MemoryRefreshFamilies()
+        self.refresh_tokens = RefreshTokens(
+            self.families,
+            self.codes,
+            idle=timedelta(days=30),
+            absolute=timedelta(days=180),
+            access_token_lifetime=timedelta(minutes=5),
+            now=self.clock,
+        )
         self.provider = Provider(
             token_endpoint=f"{ISSUER}/token",
             authenticator=ClientAuthenticator(
@@ -90,9 +106,12 @@ class Scene:
             codes=self.codes,
             subjects=self.accounts,
             tokens=self.tokens,
+            refresh_tokens=self.refresh_tokens,
+            revocation=Revocation(self.tokens, self.codes, self.refresh_tokens),
+            introspection=Introspection(self.access_tokens, self.refresh_tokens, self.accounts),
             audit=self.audit,
         )
-        self.userinfo = Userinfo(self.tokens, self.codes, self.accounts, self.clients)
+        self.userinfo = Userinfo(self.access_tokens)
         self.accounts.add(
             DirectoryEntry(
                 Account("account", DossierStatus.ACTIVE, None, 3, None),
@@ -185,7 +204,7 @@ def test_authlib_trap_03_a_replay_is_refused_revokes_and_is_audited(scene):
         ({"grant_type": None}, "invalid_request"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
         ({"grant_type": 'é"'}, "unsupported_grant_type"),
-        ({"grant_type": "refresh_token"}, "unsupported_grant_type"),
+        ({"grant_type": "refresh_token"}, "unauthorized_client"),
         ({"code": None}, "invalid_request"),
         ({"code": "unknown"}, "invalid_grant"),
         ({"code": "c" * (CODE_LIMIT + 1)}, "invalid_grant"),
@@ -299,13 +318,14 @@ def test_a_store_that_is_away_is_no_refusal(scene, store):
         scene.ask()
 
 
-def test_a_grant_that_nobody_validated_mints_nothing(scene):
+@pytest.mark.parametrize("grant", [AuthorizationCodeGrant, RefreshTokenGrant])
+def test_a_grant_that_nobody_validated_mints_nothing(scene, grant):
     request = TokenRequest(
         f"{ISSUER}/token", Params.of([]), authorization="", network=HERE, actor=Actor()
     )
 
     with pytest.raises(InvalidGrantError):
-        AuthorizationCodeGrant(request, scene.provider).create_token_response()
+        grant(request, scene.provider).create_token_response()
 
 
 def test_authlibs_signals_reach_nobody(scene):
@@ -378,7 +398,7 @@ class TestUserinfo:
         assert self.refused(scene, token) == "revoked, or its session has ended"
 
     def test_a_removed_client_that_kept_its_token_reads_nobody(self, scene, token):
-        userinfo = replace(scene.userinfo, clients=MemoryClients(OTHER))
+        userinfo = Userinfo(replace(scene.access_tokens, clients=MemoryClients(OTHER)))
 
         with pytest.raises(InvalidAccessToken, match="its client is gone"):
             userinfo.claims(token)
@@ -410,6 +430,7 @@ class TestUserinfo:
             ({"exp": None}, "expired"),
             ({"jti": 7}, "claims"),
             ({"sub": None}, "claims"),
+            ({"scope": ["openid"]}, "claims"),
         ],
     )
     def test_a_token_that_we_would_not_write_opens_nothing(self, scene, token, claims, why):

@@ -31,6 +31,7 @@ FULL = LEAST | {
     "client_uri": "https://retraite.example/",
     "initiate_login_uri": "https://retraite.example/login",
     "default_max_age": 0,
+    "refresh_grace": 30,
     "contacts": ["equipe@retraite.example"],
     "logo_uri": "https://retraite.example/logo.svg",
     "tos_uri": "https://retraite.example/tos",
@@ -153,6 +154,8 @@ def test_what_a_service_cannot_do_without_is_required(name):
         ("grant_types", ["implicit"]),
         ("grant_types", ["authorization_code", "client_credentials"]),
         ("grant_types", []),
+        ("grant_types", ["refresh_token"]),
+        ("refresh_grace", "30"),
         ("response_types", ["token"]),
         ("response_types", ["code", "code id_token"]),
     ],
@@ -161,11 +164,22 @@ def test_a_member_of_the_wrong_kind_is_refused_by_name(name, value):
     assert faults(**{name: value})[0].split(":")[0].startswith(name)
 
 
-def test_offline_access_is_refused_with_the_reason():
-    assert only_fault(scope="openid offline_access") == (
-        "scope: offline_access comes with a later issue"
+def test_offline_access_and_the_refresh_grant_are_registered_together():
+    grants = ["refresh_token", "authorization_code"]
+
+    client = parse(LEAST | {"scope": "openid offline_access", "grant_types": grants})
+
+    assert client.grant_types == ("authorization_code", "refresh_token")
+    assert "go together" in only_fault(scope="openid offline_access")
+    assert "go together" in only_fault(grant_types=grants)
+
+
+def test_a_refresh_grace_is_none_by_default_and_a_minute_at_most():
+    assert parse(LEAST).refresh_grace == 0
+    assert parse(LEAST | {"refresh_grace": 60}).refresh_grace == 60
+    assert only_fault(refresh_grace=61) == (
+        "refresh_grace: expected a whole number of seconds, 0 to 60"
     )
-    assert "later issue" in only_fault(grant_types=["authorization_code", "refresh_token"])
 
 
 def test_openid_is_among_the_scopes_of_every_service():
