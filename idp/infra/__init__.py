@@ -18,6 +18,7 @@ port                          adapter
 ``ResetQuotas``               ``reset_quotas.RedisResetQuotas``
 ``PendingAddresses``          ``pending_addresses.RedisPendingAddresses``
 ``Once``                      ``once.RedisOnce``
+``FetchedKeys``               ``jwks_fetch.RemoteKeys``
 ``ClientFailures``            ``client_failures.RedisClientFailures``
 ``AntiRobot``                 ``anti_robot.AltchaAntiRobot``
 ``KeyRings``                  ``key_files.KeyFiles``

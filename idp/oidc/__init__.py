@@ -13,8 +13,8 @@ endpoint             file                        specification
 ``/.well-known/…``   ``discovery``               OIDC Discovery 1.0
 ===================  ==========================  ====================================
 
-``authenticate`` is the one client authenticator, ``clients`` the record and the rules of
-registration, ``tokens`` mints, ``access_tokens`` tells whether one still opens anything,
-``refresh`` what goes on without a session. Which traps of Authlib are closed where:
-docs/adr/0007-what-authlib-does-here.md.
+``authenticate`` is the one client authenticator, ``assertions`` and ``service_keys`` what a service
+signs and with which keys, ``clients`` the record and ``registration`` its rules; ``tokens`` mints,
+``access_tokens`` tells whether one still opens anything, ``refresh`` what goes on without a
+session. Which traps of Authlib are closed where: docs/adr/0007-what-authlib-does-here.md.
 """

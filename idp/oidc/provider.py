@@ -214,7 +214,10 @@ class Provider(AuthorizationServer):
             raise TemporarilyUnavailable(int(held.retry_after.total_seconds())) from None
         except WrongClientCredentials as refusal:
             self.audit.record(
-                Event.CLIENT_REFUSED, client_id=refusal.client_id or None, actor=request.actor
+                Event.CLIENT_REFUSED,
+                client_id=refusal.client_id or None,
+                actor=request.actor,
+                detail={"cause": refusal.reason},
             )
             raise
 

@@ -181,6 +181,32 @@ def test_f22_a_strict_service_names_the_issuer_alone(instance: Instance) -> None
     assert signing.send(signing.form(ISSUER)).status_code == 200
 
 
+def test_authlib_trap_10_every_endpoint_takes_every_method_that_a_service_may_register(
+    instance: Instance,
+) -> None:
+    signer = ServiceSigner("signing")
+    instance.add_service("signing", jwks=signer.jwks(), **BY_KEY)
+    posting = instance.add_service("posting", token_endpoint_auth_method="client_secret_post")
+    basic = instance.add_service("basic")
+    secret = {"client_id": "posting", "client_secret": str(posting.secret)}
+    visitor = instance.visitor()
+
+    for path, good in (("/introspect", 200), ("/revoke", 200), ("/token", 400)):
+        asked = {"token": "unknown", "grant_type": "authorization_code"}
+        ways = [
+            ({**asked, **signer.form(instance.clock(), ISSUER)}, {}),
+            ({**asked, **secret}, {}),
+            (asked, basic.basic),
+        ]
+        for form, headers in ways:
+            answer = visitor.post(path, form, headers=headers)
+            assert answer.status_code == good, (path, answer.text)
+        replayed = visitor.post(path, ways[0][0])
+        assert replayed.status_code == 401
+        wrong = visitor.post(path, {**asked, **secret, "client_secret": "wrong"})
+        assert (wrong.status_code, wrong.get_json()) == (401, replayed.get_json())
+
+
 @pytest.mark.parametrize("also", ["header", "secret"])
 def test_two_methods_in_one_request_are_refused(signing: Signing, also: str) -> None:
     form = signing.form() | ({"client_secret": "x"} if also == "secret" else {})

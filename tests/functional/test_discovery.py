@@ -93,9 +93,10 @@ def test_g2_g3_g5_g6_g8_the_lists_say_what_is_served(instance: Instance) -> None
     assert metadata["token_endpoint_auth_methods_supported"] == [
         "client_secret_basic", "client_secret_post", "private_key_jwt", "none",
     ]  # fmt: skip
-    assert set(metadata["token_endpoint_auth_signing_alg_values_supported"]) == {
-        "ES256", "PS256", "RS256",
-    }  # fmt: skip
+    for endpoint in ("token", "revocation", "introspection"):
+        # RFC 8414 §2: required beside private_key_jwt.
+        algs = metadata[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
+        assert set(algs) == {"ES256", "PS256", "RS256"}
     assert {"openid", "profile", "email", "address", "phone", "dossier", "offline_access"} == set(
         metadata["scopes_supported"]
     )

@@ -268,8 +268,9 @@ def test_who_is_nobody_learns_nothing_of_what_is_served_and_is_audited(scene):
     for grant_type in ("authorization_code", "password"):
         assert scene.refused(clear="wrong", grant_type=grant_type) == "invalid_client"
 
-    told = [(event.event, event.client_id) for event in scene.audit.events]
-    assert told == [(Event.CLIENT_REFUSED, "cotisations")] * 2
+    told = [(event.event, event.client_id, event.detail) for event in scene.audit.events]
+    cause = {"cause": "client_secret: none of those that live"}
+    assert told == [(Event.CLIENT_REFUSED, "cotisations", cause)] * 2
     assert scene.ask().status == 200
 
 
@@ -278,6 +279,7 @@ def test_what_a_stranger_sends_as_client_name_never_reaches_the_audit_log(scene)
 
     (event,) = scene.audit.events
     assert (event.event, event.client_id) == (Event.CLIENT_REFUSED, None)
+    assert event.detail == {"cause": "client_id: not registered"}
 
 
 def test_after_sixty_wrong_secrets_the_network_is_told_how_long_to_wait(scene):
