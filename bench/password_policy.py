@@ -25,7 +25,7 @@ HOSTILE = ("marguerite4@0$!1" * 8, "p4ssw0rd@$1l!0" * 9, "@$1!|0" * 21, "lesglyc
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 ANNE = Contact(
     "account", Qualite.AFFILIE, NumeroDossier("1234567"), DossierStatus.ACTIVE, 1, True,
-    "bleuet.moulin@example.org", "", "Anne Marie Louise", "MARTIN", "LEFÈVRE", "1950-05-12",
+    "bleuet.moulin@example.org", "", "", "Anne Marie Louise", "MARTIN", "LEFÈVRE", "1950-05-12",
     ("MME ANNE MARTIN", "", "12 RUE DES LILAS", "", "75012 PARIS", ""),
 )  # fmt: skip
 

@@ -268,6 +268,7 @@ def contact(**changes: object) -> Contact:
         "has_password": True,
         "email": "anne@example.org",
         "confirmed_email": "",
+        "former_email": "anne@example.org",
         "given_names": "Anne Marie Louise",
         "usage_name": "MARTIN",
         "family_name": "LEFÈVRE",

@@ -24,6 +24,7 @@ from idp.identity.audit_trail import BY_SUBJECT
 from idp.identity.audit_trail import BY_SUBJECT_SPAN
 from idp.identity.audit_trail import UNTOLD
 from idp.identity.audit_trail import PastEvent
+from idp.identity.contact import LETTER_ARRIVES
 from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.contact import Contact
 from idp.identity.contact import MailMix
@@ -171,9 +172,17 @@ class DirectoryEntry:
 
     def receives(self, stood_since: datetime) -> str:
         """The address that may receive a reset: a new one must have stood its time first."""
-        if self.email_confirmed_at is not None and self.email_confirmed_at <= stood_since:
-            return self.confirmed_email
+        return self.confirmed_email if self.stood(stood_since) else self.former
+
+    @property
+    def former(self) -> str:
+        """The address that might receive a reset before the newest was recorded."""
         return self.former_email or self.subject.email
+
+    def stood(self, stood_since: datetime) -> bool:
+        """Whether the newest address stood its time: without a former one the letter's too."""
+        since = stood_since if self.former else stood_since - LETTER_ARRIVES
+        return self.email_confirmed_at is not None and self.email_confirmed_at <= since
 
 
 class MemoryAccounts(_Store):
@@ -238,8 +247,7 @@ class MemoryAccounts(_Store):
             entry = self._active(account_id)
             if entry is None:
                 return False
-            stood_since = at - NEW_ADDRESS_WAIT
-            if entry.email_confirmed_at is not None and entry.email_confirmed_at <= stood_since:
+            if entry.stood(at - NEW_ADDRESS_WAIT):
                 entry.former_email = entry.confirmed_email
             entry.confirmed_email, entry.email_confirmed_at = address, at
             return True
@@ -333,6 +341,7 @@ class MemoryContacts(_Store):
             has_password=account.password is not None,
             email=self._receives(entry),
             confirmed_email=entry.confirmed_email,
+            former_email=entry.former,
             given_names=person.given_names,
             usage_name=person.usage_name,
             family_name=person.family_name,

@@ -125,7 +125,7 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "reset_ended": LINKS,
     "new_password": OWN | {"first": False, "numero_end": "67", "minimum": 12},
     "choice_ended": {"login_url": LINKS["login_url"], "reset_url": "/mot-de-passe-oublie"},
-    "email_address": OWN | {"first": True, "later_url": "/plus-tard"},
+    "email_address": OWN | {"first": True, "by_letter": False, "later_url": "/plus-tard"},
     "email_code": OWN
     | {"email_mask": MASK, "later_url": "/plus-tard", "again_url": "/adresse-electronique"},
 }
@@ -257,6 +257,7 @@ STATES = [
     ),
     member_page("choice_ended", "ended", wrong=True),
     member_page("email_address", "first"),
+    member_page("email_address", "by-letter", by_letter=True),
     member_page("email_address", "renewed", first=False),
     member_page(
         "email_address", "wrong", wrong=True, errors=(Fault("email", "Saisissez une adresse."),)

@@ -77,8 +77,8 @@ class Accounts(Protocol):
     def record_email(self, account_id: str, address: str, *, at: datetime) -> bool:
         """Note an address that its holder confirmed; it outranks the one of the import.
 
-        The one that may receive a reset at this moment goes on doing so for 72 h, even when
-        another address is recorded meanwhile.
+        The one that may receive a reset at this moment goes on doing so until this one has stood
+        its time, even when another address is recorded meanwhile.
 
         Returns:
             False when there is no such account, or the dossier is not active.

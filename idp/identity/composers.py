@@ -82,12 +82,14 @@ class AddressRecordedNotice:
     events: tuple[Event, ...] = (Event.NOTICE_SENT,)
 
     def compose(self, promise: Promise, contact: Contact, *, now: datetime) -> Message:
-        """Write to the former address; the new one would only tell whoever recorded it."""
-        _refuse_without_address(contact)
-        new = contact.confirmed_email
-        if not new or contact.email.casefold() == new.casefold():
+        """Write to the former address; the new one would only tell whoever recorded it.
+
+        However late: after days without a mail server the new one may receive resets already.
+        """
+        former, new = contact.former_email, contact.confirmed_email
+        if not former or not new or former.casefold() == new.casefold():
             raise NothingToSend("no_former_address")
-        return _message(promise, contact, now, masked_address=self.mask(new))
+        return _message(promise, contact, now, to=former, masked_address=self.mask(new))
 
     def handed_over(self, promise: Promise, contact: Contact) -> None:
         """Nothing more to note."""
@@ -113,13 +115,14 @@ def _message(
     contact: Contact,
     now: datetime,
     *,
+    to: str = "",
     valid_until: datetime | None = None,
     masked_address: str = "",
     secret: str = "",
 ) -> Message:
     return Message(
         kind=promise.kind,
-        to=contact.email,
+        to=to or contact.email,
         given_names=contact.given_names,
         name=contact.usage_name or contact.family_name,
         message_id=promise.message_id,

@@ -12,6 +12,10 @@ from idp.identity.dossier import Qualite
 NEW_ADDRESS_WAIT = timedelta(hours=72)
 """Until an address recorded here may receive a reset: its thief has time to be noticed."""
 
+LETTER_ARRIVES = timedelta(days=7)
+"""What a letter takes at most, over whatever weekends and holidays: where there was no former
+address, the notice is a letter, and ``NEW_ADDRESS_WAIT`` begins only after this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:
@@ -20,8 +24,10 @@ class Contact:
     Attributes:
         has_password: False until a first password was chosen here or imported.
         email: the address that may receive a reset now, or "": one recorded here counts only 72 h
-            after it was confirmed, the former one until then.
+            after it was confirmed (10 days where there was none before), the former one until then.
         confirmed_email: the newest one confirmed here, or "".
+        former_email: the one that might receive a reset before the newest was confirmed, or "": it
+            stays the former one when the newest has stood its time.
         names: given, usage and family names, for the recipient's line and the password policy.
         address: six postal lines, the first names the recipient, "" where empty.
     """
@@ -34,6 +40,7 @@ class Contact:
     has_password: bool
     email: str
     confirmed_email: str
+    former_email: str
     given_names: str
     usage_name: str
     family_name: str

@@ -9,6 +9,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 from typing import Protocol
@@ -18,6 +19,8 @@ from idp.audit import Actor
 from idp.audit import AuditLog
 from idp.audit import Event
 from idp.identity.account import Accounts
+from idp.identity.contact import LETTER_ARRIVES
+from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.contact import Contact
 from idp.identity.contact import Contacts
 from idp.identity.delivery import Message
@@ -105,8 +108,21 @@ class EmailAddresses:
     quotas: ResetQuotas
     outbox: Outbox
     audit: AuditLog
-    code_key: bytes
+    code_key: bytes = field(repr=False)
     now: Callable[[], datetime]
+
+    def wait(self, account_id: str) -> timedelta:
+        """Tell how long an address recorded now waits until it may receive a reset.
+
+        As long as its member has been told for three days: by mail to the former address, or by a
+        letter, which arrives first.
+
+        Raises:
+            StoreUnavailable: nobody can tell.
+        """
+        contact = self.contacts.get(account_id)
+        told_by_mail = contact is not None and contact.email
+        return NEW_ADDRESS_WAIT if told_by_mail else LETTER_ARRIVES + NEW_ADDRESS_WAIT
 
     def propose(self, account_id: str, typed: str, *, actor: Actor) -> None:
         """Keep the address and promise a code to it.
@@ -156,7 +172,7 @@ class AddressCodeMail:
     """The mail that holds a code, to the address it confirms."""
 
     pending: PendingAddresses
-    code_key: bytes
+    code_key: bytes = field(repr=False)
     events: tuple[Event, ...] = (Event.NOTICE_SENT,)
 
     def compose(self, promise: Promise, contact: Contact, *, now: datetime) -> Message:

@@ -274,7 +274,7 @@ def _mail_step(seen: Seen) -> Step:
     contact, way = seen.contact, on_its_way(seen, Channel.MAIL)
     mask = mask_email(contact.email)
     if not mask:
-        recorded = " (celle qui vient d'être enregistrée attend 72 h)"
+        recorded = " (celle qui vient d'être enregistrée attend 10 jours)"
         return Step(
             "Pas de courriel possible : aucune adresse utilisable"
             f"{recorded if contact.confirmed_email else ''}, proposez la lettre."

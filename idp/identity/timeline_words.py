@@ -42,7 +42,7 @@ FAULTS: Mapping[str, str] = {
     "address_gone": "l'adresse proposée n'attend plus de code",
     "no_former_address": "il n'y a pas d'ancienne adresse à prévenir",
     "no_address": "le dossier n'a pas d'adresse de courriel",
-    "address_waits": "la nouvelle adresse, la seule, ne reçoit rien avant 72 h",
+    "address_waits": "la nouvelle adresse, la seule, ne reçoit rien avant 10 jours",
     "no_account": "le compte n'existe plus",
     "dossier_not_active": "le dossier n'est pas actif",
     "password_changed": "un nouveau mot de passe a été choisi entre-temps",

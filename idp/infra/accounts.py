@@ -21,6 +21,8 @@ from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.password import PasswordHash
 from idp.infra.kept_counts import KeptCounts
+from idp.infra.mail_mix import STOOD
+from idp.infra.mail_mix import standing
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
@@ -98,14 +100,14 @@ _CHOSEN = (
     )
 )
 
-# What stood 72 h is the former address. One that did not leaves the former one in place: whoever
-# records two in a row must not make the first of them receive resets. None: the import's address.
+# What stood its time is the former address. One that did not leaves the former one in place:
+# whoever records two in a row must not make the first of them receive resets. None: the import's.
 _RECORDED = (
     update(_ACCOUNTS)
     .where(_ACCOUNTS.c.id == bindparam("of_account"), _OF_ACTIVE_DOSSIER)
     .values(
         former_email=case(
-            (_ACCOUNTS.c.email_confirmed_at <= bindparam("stood_since"), _ACCOUNTS.c.email),
+            (STOOD, _ACCOUNTS.c.email),
             else_=_ACCOUNTS.c.former_email,
         ),
         email=bindparam("address"),
@@ -184,7 +186,7 @@ class SqlAccounts:
                 "of_account": account_id,
                 "address": address,
                 "at": at,
-                "stood_since": at - self._new_address_wait,
+                **standing(at - self._new_address_wait),
             },
         )
         return bool(result.rowcount == 1)  # type: ignore[attr-defined] # an UPDATE's result has it

@@ -23,8 +23,10 @@ from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.infra.kept_counts import KeptCounts
+from idp.infra.mail_mix import FORMER
 from idp.infra.mail_mix import RECEIVES
 from idp.infra.mail_mix import count_mail_mixes
+from idp.infra.mail_mix import standing
 from idp.infra.mail_mix import stored_mail_mixes
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
@@ -43,6 +45,7 @@ _CONTACT = select(
     (_ACCOUNTS.c.password_hash.is_not(None)).label("has_password"),
     _ACCOUNTS.c.email.label("confirmed_email"),
     RECEIVES.label("receives"),
+    FORMER.label("former"),
     _DOSSIERS.c.qualite,
     _DOSSIERS.c.numero_dossier,
     _DOSSIERS.c.status,
@@ -107,7 +110,7 @@ class SqlContacts:
 
     def _read(self, statement: Select[Any], **of: str) -> Contact | None:
         row = self._database.execute(
-            statement, {**of, "stood_since": self._stood_since()}
+            statement, {**of, **standing(self._stood_since())}
         ).one_or_none()
         if row is None:
             return None
@@ -120,6 +123,7 @@ class SqlContacts:
             has_password=bool(row.has_password),
             email=row.receives,
             confirmed_email=row.confirmed_email or "",
+            former_email=row.former,
             given_names=row.given_names,
             usage_name=row.usage_name,
             family_name=row.family_name,

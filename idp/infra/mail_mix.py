@@ -21,6 +21,7 @@ from sqlalchemy import literal
 from sqlalchemy import select
 from sqlalchemy import union_all
 
+from idp.identity.contact import LETTER_ARRIVES
 from idp.identity.contact import MailMix
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import Qualite
@@ -42,14 +43,38 @@ _ACCOUNTS = cast("Table", AccountRow.__table__)
 NOBODY = MailMix(post_only=1.0, domains={}, firsts={}, lasts={})
 """The mix of a qualité without any active dossier."""
 
-RECEIVES: ColumnElement[str] = case(
-    (
-        _ACCOUNTS.c.email_confirmed_at <= bindparam("stood_since", type_=Instant),
-        _ACCOUNTS.c.email,
-    ),
-    else_=func.coalesce(_ACCOUNTS.c.former_email, _DOSSIERS.c.email),
+_OF_IMPORT = (
+    select(_DOSSIERS.c.email)
+    .where(_DOSSIERS.c.id == _ACCOUNTS.c.dossier_id)
+    .correlate(_ACCOUNTS)
+    .scalar_subquery()
 )
+
+
+def _stood(former: ColumnElement[str]) -> ColumnElement[bool]:
+    """Tell whether the newest address stood its time; without a former one the letter's too."""
+    told_by_letter = bindparam("stood_since_letter", type_=Instant)
+    since = case((former == "", told_by_letter), else_=bindparam("stood_since", type_=Instant))
+    return _ACCOUNTS.c.email_confirmed_at <= since
+
+
+FORMER: ColumnElement[str] = func.coalesce(_ACCOUNTS.c.former_email, _DOSSIERS.c.email)
+"""The address that might receive a reset before the newest was recorded, or ""."""
+
+RECEIVES: ColumnElement[str] = case((_stood(FORMER), _ACCOUNTS.c.email), else_=FORMER)
 """The address that may receive a reset: a new one must have stood its time first."""
+
+STOOD: ColumnElement[bool] = _stood(func.coalesce(_ACCOUNTS.c.former_email, _OF_IMPORT))
+"""Whether the newest address stood its time, for a statement on accounts alone."""
+
+
+def standing(stood_since: datetime) -> dict[str, datetime]:
+    """Give the values that ``RECEIVES`` and ``STOOD`` need.
+
+    Args:
+        stood_since: an address confirmed here after this instant receives no reset yet.
+    """
+    return {"stood_since": stood_since, "stood_since_letter": stood_since - LETTER_ARRIVES}
 
 
 def _counted() -> Any:  # Any: the type of a compound select says nothing
@@ -134,7 +159,7 @@ def count_mail_mixes(database: Database, *, stood_since: datetime) -> Mapping[Qu
         StoreUnavailable: the store is away, or has no time for this.
     """
     counts: dict[Qualite, dict[str, dict[str, int]]] = {}
-    for row in database.execute(_COUNTED, {"stood_since": stood_since}):
+    for row in database.execute(_COUNTED, standing(stood_since)):
         parts = counts.setdefault(
             Qualite(row.qualite), {"none": {}, "domain": {}, "first": {}, "last": {}}
         )

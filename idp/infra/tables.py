@@ -111,7 +111,7 @@ class AccountRow(Base):
     """An address confirmed here; it outranks the one of the import."""
     email_confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
     former_email: Mapped[str | None] = mapped_column(Text)
-    """The one that ``email`` replaced: it receives resets until the new one has stood 72 h."""
+    """The one that ``email`` replaced: it receives resets until the new one has stood its time."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 

@@ -4,6 +4,7 @@ Offered after a first connection; the service that waits gets its answer afterwa
 "Plus tard". It needs a sign-in of a moment ago: an address can receive a reset one day.
 """
 
+import math
 from datetime import timedelta
 
 from flask import Blueprint
@@ -13,6 +14,7 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
+from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.email_address import InvalidAddress
 from idp.identity.email_address import WrongCode
 from idp.identity.mask import mask_email
@@ -32,7 +34,6 @@ from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
-from idp.web.reset import quota_notice
 from idp.web.waiting import Waiting
 from idp.web.waiting import allow_form_to_waiting
 from idp.web.waiting import waiting_of
@@ -60,7 +61,7 @@ def show() -> Response:
     """Ask for an address."""
     given = services()
     session = _recent(given)
-    return _page(given) if session is not None else _sign_in()
+    return _page(given, session) if session is not None else _sign_in()
 
 
 @bp.post(PAGE)
@@ -72,16 +73,16 @@ def propose() -> Response:
         return _sign_in()
     typed = request.form.get("email", "")
     if not is_own_form(request, given, browser_of(request)):
-        return _page(given, 403, notice=STALE_FORM)
+        return _page(given, session, 403, notice=STALE_FORM)
     try:
         with given.transaction():
             given.addresses.propose(
                 session.account_id, typed, actor=actor_of(request, given, g.request_id)
             )
     except InvalidAddress:
-        return _page(given, 400, errors=(NO_ADDRESS,), typed=typed[:254])
+        return _page(given, session, 400, errors=(NO_ADDRESS,), typed=typed[:254])
     except QuotaReached as held:
-        response = _page(given, 429, notice=quota_notice(held), typed=typed[:254])
+        response = _page(given, session, 429, notice=_too_many(held), typed=typed[:254])
         response.headers["Retry-After"] = str(seconds_of(held.retry_after))
         return response
     return see_other(with_waiting(CODE_PAGE, _waiting()))
@@ -117,7 +118,7 @@ def confirm() -> Response:
     if wrong is None:
         return _sign_in()
     if wrong.ended:
-        return _page(given, 400, notice=OVER)
+        return _page(given, session, 400, notice=OVER)
     return _code_page(given, session, 400, errors=(WRONG,))
 
 
@@ -147,14 +148,29 @@ def _allow_the_way_on(given: Services) -> None:
         allow_form_to_waiting(given, found)
 
 
+def _too_many(held: QuotaReached) -> Notice:
+    """Say when another code may be asked for: the words for temporary passwords would mislead."""
+    minutes = max(2, math.ceil(held.retry_after / timedelta(minutes=1)))
+    span = f"{minutes} minutes" if minutes < 120 else f"{math.ceil(minutes / 60)} heures"
+    return Notice(
+        "wait",
+        "Plusieurs codes ont déjà été demandés",
+        "Regardez dans votre messagerie, et dans les courriers indésirables : le code du message le"
+        f" plus récent est valable une demi-heure. Vous pourrez en demander un autre dans {span}.",
+    )
+
+
 def _page(
     given: Services,
+    session: Session,
     status: int = 200,
     *,
     errors: tuple[FormError, ...] = (),
     notice: Notice | None = None,
     typed: str = "",
 ) -> Response:
+    with given.transaction():
+        wait = given.addresses.wait(session.account_id)
     response = make_response("", status)
     browser = name_browser(response, browser_of(request))
     _allow_the_way_on(given)
@@ -166,6 +182,7 @@ def _page(
             errors=errors,
             notice=notice,
             first=True,
+            by_letter=wait > NEW_ADDRESS_WAIT,
             later_url=with_waiting("/connexion", _waiting()),
         )
     )
@@ -182,7 +199,7 @@ def _code_page(
 ) -> Response:
     address = given.addresses.pending.address(session.account_id)
     if not address:
-        return _page(given, 400, notice=OVER)
+        return _page(given, session, 400, notice=OVER)
     response = make_response("", status)
     browser = name_browser(response, browser_of(request))
     _allow_the_way_on(given)

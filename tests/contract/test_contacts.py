@@ -48,6 +48,7 @@ from tests.instance import NOON
 NUMERO = NumeroDossier("0234567")
 OURS = PasswordHash("ours:m=19456,t=2,p=1", "$argon2id$ours")
 WAIT = timedelta(hours=72)
+BY_LETTER = timedelta(days=10)
 INSTANT = timedelta(microseconds=1)
 PERSON = subject()
 ODD_ADDRESSES = (
@@ -172,6 +173,7 @@ class TestContact:
             has_password=True,
             email=PERSON.email,
             confirmed_email="",
+            former_email=PERSON.email,
             given_names=PERSON.given_names,
             usage_name=PERSON.usage_name,
             family_name=PERSON.family_name,
@@ -225,13 +227,45 @@ class TestWhoReceivesAReset:
         assert just_before.email == "import@example.org"
         assert then.email == "mine@example.org"
 
-    def test_a_first_address_receives_none_before_72_hours(self, directory, clock):
+    def test_a_first_address_receives_none_before_the_letter_arrived_and_72_hours_passed(
+        self, directory, clock
+    ):
         directory.add(email="")
         directory.record("mine@example.org")
+        clock.advance(BY_LETTER - INSTANT)
         before = directory.get().email
-        clock.advance(WAIT)
+        clock.advance(INSTANT)
 
         assert (before, directory.get().email) == ("", "mine@example.org")
+
+    def test_a_thief_who_records_a_second_first_address_does_not_shorten_the_wait(
+        self, directory, clock
+    ):
+        directory.add(email="")
+        directory.record("thief@example.org")
+        clock.advance(BY_LETTER - INSTANT)
+        directory.record("thief-again@example.org")
+        clock.advance(WAIT)
+
+        found = directory.get()
+        assert (found.email, found.former_email) == ("", "")
+
+    def test_the_former_address_is_the_one_that_received_until_the_newest_was_recorded(
+        self, directory, clock
+    ):
+        def former():
+            return directory.get().former_email
+
+        directory.add(email="import@example.org")
+        directory.record("first@example.org")
+        at_once = former()
+        clock.advance(WAIT)
+        stood = former()
+        directory.record("second@example.org")
+        clock.advance(WAIT)
+
+        assert (at_once, stood) == ("import@example.org", "import@example.org")
+        assert former() == "first@example.org"
 
     def test_a_confirmed_address_goes_on_receiving_while_its_successor_waits(
         self, directory, clock
@@ -518,7 +552,7 @@ def test_a_store_that_is_not_ready_is_not_an_unknown_number(tmp_path, clock):
 
 def test_a_letter_needs_a_street_and_a_town():
     contact = Contact(
-        "account", Qualite.AFFILIE, NUMERO, DossierStatus.ACTIVE, 1, True, "", "", "", "", "", "",
+        "account", Qualite.AFFILIE, NUMERO, DossierStatus.ACTIVE, 1, True, *[""] * 7,
         ("MME ANNE MARTIN", "", "12 RUE DES LILAS", "", "75012 PARIS", ""),
     )  # fmt: skip
 

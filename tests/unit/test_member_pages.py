@@ -172,6 +172,13 @@ def test_an_address_is_asked_for_with_the_warning_and_can_wait():
     assert page.get_element_by_id("later-link").get("href") == "/plus-tard"
 
 
+def test_who_can_be_told_of_an_address_by_letter_alone_reads_of_the_longer_wait():
+    page = document(named("email_address-by-letter"))
+
+    assert f"dans 10{NBSP}jours" in words(page)
+    assert "72" not in words(page)
+
+
 def test_a_code_is_filled_in_by_the_telephone_that_received_it():
     code = document(named("email_code-sent")).get_element_by_id("code")
 

@@ -250,8 +250,11 @@ def test_a_notice_holds_no_secret_and_leaves_whatever_password_there_is_now(post
     assert post.temporaries.look("account") == []
 
 
-def test_the_former_address_is_told_of_the_new_one_by_its_mask(post):
-    post.contacts.contacts["account"] = contact(confirmed_email="new.address@example.net")
+@pytest.mark.parametrize("email", ["anne@example.org", "new.address@example.net"])
+def test_the_former_address_is_told_of_the_new_one_by_its_mask(post, email):
+    post.contacts.contacts["account"] = contact(
+        email=email, confirmed_email="new.address@example.net"
+    )
     post.promise(Kind.ADDRESS_RECORDED)
 
     post.send_next()
@@ -261,9 +264,12 @@ def test_the_former_address_is_told_of_the_new_one_by_its_mask(post):
     assert post.events() == [Event.NOTICE_SENT]
 
 
-@pytest.mark.parametrize("confirmed", ["Anne@example.org", ""])
-def test_whoever_recorded_an_address_is_not_the_one_told_of_it(post, confirmed):
-    post.contacts.contacts["account"] = contact(confirmed_email=confirmed)
+@pytest.mark.parametrize(
+    ("confirmed", "former"),
+    [("Anne@example.org", "anne@example.org"), ("", "anne@example.org"), ("a@example.net", "")],
+)
+def test_whoever_recorded_an_address_is_not_the_one_told_of_it(post, confirmed, former):
+    post.contacts.contacts["account"] = contact(confirmed_email=confirmed, former_email=former)
     made = post.promise(Kind.ADDRESS_RECORDED)
 
     assert post.send_next() == Delivered(Outcome.DROPPED, made, "no_former_address")

@@ -1,3 +1,4 @@
+from datetime import date
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,8 @@ from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import Event
 from idp.identity.account import Account
+from idp.identity.composers import AddressRecordedNotice
+from idp.identity.contact import LETTER_ARRIVES
 from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.delivery import NothingToSend
 from idp.identity.dossier import DossierStatus
@@ -21,12 +24,14 @@ from idp.identity.email_address import InvalidAddress
 from idp.identity.email_address import WrongCode
 from idp.identity.email_address import code_digest
 from idp.identity.email_address import parse_address
+from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
 from idp.identity.outbox import PromiseState
 from idp.identity.reset_quotas import Quota
 from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.reset_quotas import QuotaReached
 from idp.identity.temporary_password import Channel
+from idp.identity.working_days import expected_by
 from tests.fake_outbox import MemoryOutbox
 from tests.fake_outbox import MemoryPendingAddresses
 from tests.fakes import DirectoryEntry
@@ -330,12 +335,66 @@ def test_the_former_address_is_told_of_the_new_one(scene):
     assert (notice.account_id, notice.credential_version) == ("account", 3)
 
 
+def test_the_former_address_is_told_after_days_without_a_mail_server_takeover_by_address(scene):
+    scene.propose()
+    scene.confirm(scene.mailed().secret)
+    scene.clock.advance(timedelta(days=4))
+    contact = scene.contacts.get("account")
+
+    notice = AddressRecordedNotice(mask_email).compose(
+        scene.promises()[0], contact, now=scene.clock()
+    )
+
+    assert contact.email == "Anne.Martin@nouvelle.example"
+    assert notice.to == FORMER
+
+
 def test_who_had_no_address_is_told_of_the_new_one_by_letter():
     scene = Scene(email="")
     scene.propose()
     scene.confirm(scene.mailed().secret)
 
     assert scene.promises()[0].channel is Channel.LETTER
+
+
+def test_the_wait_of_a_first_address_begins_when_its_letter_has_arrived_takeover_by_address():
+    scene = Scene(email="")
+    scene.propose()
+    scene.confirm(scene.mailed().secret)
+
+    scene.clock.advance(LETTER_ARRIVES + NEW_ADDRESS_WAIT - timedelta(seconds=1))
+    assert scene.contacts.get("account").email == ""
+    scene.clock.advance(timedelta(seconds=1))
+    assert scene.contacts.get("account").email == "Anne.Martin@nouvelle.example"
+
+
+def test_a_letter_has_arrived_when_the_wait_begins_whatever_the_holidays():
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(40 * 365)]
+
+    assert max(expected_by(day) - day for day in days) == LETTER_ARRIVES
+
+
+@pytest.mark.parametrize(
+    ("email", "wait"), [(FORMER, NEW_ADDRESS_WAIT), ("", LETTER_ARRIVES + NEW_ADDRESS_WAIT)]
+)
+def test_whoever_records_an_address_is_told_how_long_it_waits(email, wait):
+    scene = Scene(email=email)
+    told = scene.addresses.wait("account")
+    scene.propose()
+    scene.confirm(scene.mailed().secret)
+    scene.clock.advance(told - timedelta(seconds=1))
+    before = scene.contacts.get("account").email
+    scene.clock.advance(timedelta(seconds=1))
+
+    assert told == wait
+    assert (before, scene.contacts.get("account").email) == (
+        email,
+        "Anne.Martin@nouvelle.example",
+    )
+
+
+def test_an_account_that_is_gone_is_told_the_longer_wait(scene):
+    assert scene.addresses.wait("gone") == LETTER_ARRIVES + NEW_ADDRESS_WAIT
 
 
 def test_a_new_address_receives_a_reset_only_after_72_hours_takeover_by_address(scene):

@@ -354,7 +354,7 @@ def test_a_mail_needs_an_address_and_a_new_one_waits_so_that_its_thief_is_notice
         scene.send(Channel.MAIL)
 
     assert (none.value.fault, waits.value.fault) == ("no_address", "address_waits")
-    scene.clock.advance(timedelta(hours=72))
+    scene.clock.advance(timedelta(days=10))
     assert scene.send(Channel.MAIL).mask == "v***ur@e*****.org"
 
 

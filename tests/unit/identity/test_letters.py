@@ -53,6 +53,7 @@ class Contacts:
             has_password=True,
             email="",
             confirmed_email="",
+            former_email="",
             given_names="Anne",
             usage_name="",
             family_name=f"LEFÈVRE {account_id}",

@@ -29,6 +29,7 @@ ANNE = Contact(
     has_password=True,
     email="bleuet.moulin@example.org",
     confirmed_email="",
+    former_email="",
     given_names="Anne Marie Louise",
     usage_name="MARTIN",
     family_name="LEFÈVRE",

@@ -59,6 +59,7 @@ SOMEBODY = Contact(
     has_password=True,
     email="anne.lefevre@exemple.example",
     confirmed_email="",
+    former_email="",
     given_names="Anne",
     usage_name="",
     family_name="LEFÈVRE",
@@ -204,7 +205,7 @@ def test_a_dossier_without_a_mail_address_is_offered_the_letter():
 def test_an_address_recorded_an_hour_ago_is_told_to_wait_and_never_shown():
     told = steps(seen(email="", confirmed_email="nouvelle@exemple.example"))[0].text
 
-    assert "celle qui vient d'être enregistrée attend 72 h" in told
+    assert "celle qui vient d'être enregistrée attend 10 jours" in told
     assert "nouvelle" not in told.replace("une nouvelle", "")
 
 
