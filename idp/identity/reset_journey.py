@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 
@@ -35,6 +36,7 @@ class Journey:
         id: random; one message is promised for it.
         by_question: solved by an answer in words.
         chosen: the channel, once there is one.
+        ends_at: for good from the first sealing on, to the second; None before.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Journey:
     numero: NumeroDossier
     by_question: bool = False
     chosen: Channel | None = None
+    ends_at: datetime | None = None
 
     @classmethod
     def begun(cls, qualite: Qualite, numero: NumeroDossier, *, by_question: bool) -> "Journey":
@@ -65,9 +68,13 @@ class Journeys:
         return self._lifetime
 
     def seal(self, journey: Journey, browser: str) -> str:
-        """Write it for an address."""
+        """Write it for an address; what was sealed before ends when it did.
+
+        A journey that renewed itself would be a message each half hour for one anti-robot.
+        """
+        ends_at = journey.ends_at or self._now() + self._lifetime
         body = [
-            int((self._now() + self._lifetime).timestamp()),
+            int(ends_at.timestamp()),
             _bound(browser),
             journey.id,
             journey.qualite,
@@ -88,20 +95,21 @@ class Journeys:
         try:
             body = json.loads(self._sealer.open(text))
             ends_at, bound, journey_id, qualite, numero, by_question, chosen = body
+            until = datetime.fromtimestamp(int(ends_at), UTC)
             journey = Journey(
                 id=str(journey_id),
                 qualite=Qualite(qualite),
                 numero=NumeroDossier(str(numero)),
                 by_question=bool(by_question),
                 chosen=Channel(chosen) if chosen else None,
+                ends_at=until,
             )
-            is_over = self._now().timestamp() >= float(ends_at)
             is_of_browser = hmac.compare_digest(str(bound).encode(), _bound(browser).encode())
         except Unreadable as fault:
             raise JourneyEnded(str(fault)) from None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise JourneyEnded("of another shape: sealed by another version") from None
-        if is_over:
+        if self._now() >= until:
             raise JourneyEnded("too old")
         if not browser or not is_of_browser:
             raise JourneyEnded("of another browser")

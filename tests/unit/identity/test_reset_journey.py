@@ -40,7 +40,9 @@ def begun(**changes):
 def test_a_journey_is_opened_as_it_was_sealed(clock, chosen, qualite, by_question):
     journey = begun(qualite=qualite, by_question=by_question, chosen=chosen)
 
-    assert journeys(clock).open(journeys(clock).seal(journey, BROWSER), BROWSER) == journey
+    opened = journeys(clock).open(journeys(clock).seal(journey, BROWSER), BROWSER)
+
+    assert opened == replace(journey, ends_at=clock() + HALF_AN_HOUR)
 
 
 def test_two_journeys_of_one_number_have_names_of_their_own():
@@ -66,6 +68,20 @@ def test_a_journey_takes_half_an_hour_and_not_a_second_more(clock):
     clock.advance(timedelta(seconds=1))
     with pytest.raises(JourneyEnded, match="too old"):
         journeys(clock).open(sealed, BROWSER)
+
+
+def test_a_journey_sealed_again_ends_when_it_would_have_a_journey_that_renews_itself(clock):
+    # One anti-robot solved would else be a message each half hour, for ever.
+    sealed = journeys(clock).seal(begun(), BROWSER)
+    clock.advance(HALF_AN_HOUR - timedelta(seconds=1))
+    opened = journeys(clock).open(sealed, BROWSER)
+
+    again = journeys(clock).seal(replace(opened, chosen=Channel.MAIL), BROWSER)
+
+    assert journeys(clock).open(again, BROWSER).chosen is Channel.MAIL
+    clock.advance(timedelta(seconds=1))
+    with pytest.raises(JourneyEnded, match="too old"):
+        journeys(clock).open(again, BROWSER)
 
 
 @pytest.mark.parametrize("thief", ["", "another cookie", BROWSER.upper(), "é", "\ud800"])
@@ -112,6 +128,8 @@ OTHER_SHAPES = {
     "no JSON": lambda written: b"\x00\xff",
     "an instant in words": place(0, "2026-11-24T12:00"),
     "no instant": place(0, None),
+    "an instant after the end of calendars": place(0, 10**12),
+    "an instant beyond every number": place(0, 10**40),
     "a browser that is no text": place(1, 7),
     "a browser of half a character": place(1, "\ud800"),
     "a qualité of another time": place(3, "conjoint"),
