@@ -769,6 +769,7 @@ class MemoryResetQuotas(_Store):
         self._now = now
         self._counted: dict[tuple[str, str], list[datetime]] = {}
         self._raised: tuple[int, datetime] | None = None
+        self._tries: dict[str, tuple[datetime, list[tuple[str, str]]]] = {}
 
     def begin(self, network: str, *, by_question: bool) -> None:
         """Count a reset request of a network."""
@@ -819,10 +820,28 @@ class MemoryResetQuotas(_Store):
             of_all.append(self._now())
             return False
 
+    def letter_refused(self, subject: str, *, network: str, browser: str) -> None:
+        """Count a letter's secret that was typed wrong; the last of all forgets its days."""
+        self._look()
+        with self._lock:
+            asked = self._counted.get(("last letter", subject), [])
+            if not asked or asked[-1] + self._policy.letter_every <= self._now():
+                return
+            letter, tries = self._tries.get(subject, (asked[-1], []))
+            tries = tries if letter == asked[-1] else []
+            self._tries[subject] = (asked[-1], tries)
+            limit = self._policy.letter_tries.by_origin
+            if any([one[n] for one in tries].count((network, browser)[n]) >= limit for n in (0, 1)):
+                return
+            tries.append((network, browser))
+            if len(tries) >= self._policy.letter_tries.in_all:
+                del self._tries[subject], self._counted["last letter", subject]
+
     def forget_letter(self, subject: str) -> None:
-        """Let a letter that locked not count for the days until the next one."""
+        """Let the last letter not count for the days until the next one."""
         self._look()
         self._counted.pop(("last letter", subject), None)
+        self._tries.pop(subject, None)
 
     def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
         """Let that many letters of all leave in a day, until then."""

@@ -229,7 +229,7 @@ class SignIn:
             raise
         if account is None or found is None or own is None or not right:
             cause = Cause.WRONG_TEMPORARY if own is not None else Cause.NO_TEMPORARY
-            self._refuse_temporary(account, found, cause, reservation, actor)
+            self._refuse_temporary(account, found, typed, cause, reservation, actor)
         token = new_session_token()
         until = self.now() + LEASE
         try:
@@ -245,7 +245,8 @@ class SignIn:
             self.temporaries.release(found, network=typed.network, browser=typed.browser)
             raise
         if not opened:
-            self._refuse_temporary(account, found, Cause.CHANGED_MEANWHILE, reservation, actor)
+            changed = Cause.CHANGED_MEANWHILE
+            self._refuse_temporary(account, found, typed, changed, reservation, actor)
         # The row of failures stays: only the new password lifts a waiting time.
         self.attempts.release(reservation)
         self.audit.record(
@@ -260,13 +261,17 @@ class SignIn:
         self,
         account: Account | None,
         found: TemporaryPassword | None,
+        typed: "_Typed",
         cause: Cause,
         reservation: Reservation,
         actor: Actor,
     ) -> NoReturn:
+        if typed.channel is Channel.LETTER:
+            # Of everybody: a letter that only a real secret's lock freed would tell who has one.
+            self.quotas.letter_refused(
+                reservation.subject, network=typed.network, browser=typed.browser
+            )
         locked = found is not None and found.state is State.LOCKED
-        if found is not None and locked and found.channel is Channel.LETTER:
-            self.quotas.forget_letter(reservation.subject)
         self.audit.record(
             Event.TEMPORARY_LOCKED if locked else Event.TEMPORARY_REFUSED,
             account_id=account.id if account else None,

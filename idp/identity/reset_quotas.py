@@ -5,12 +5,14 @@ the same quotas as a known one.
 """
 
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from idp import IdpError
+from idp.identity.temporary_password import TryPolicy
 
 HOUR = timedelta(hours=1)
 LETTERS_WINDOW = timedelta(days=90)
@@ -42,6 +44,7 @@ class QuotaPolicy:
 
     ``requests_by_question``: of what a network may do, the share left to who answered the question
         in words instead of letting a browser work.
+    ``letter_tries``: how often a letter's secret may be typed wrong before its days are forgotten.
     """
 
     requests_an_hour: int = 20
@@ -52,12 +55,13 @@ class QuotaPolicy:
     letters_in_90_days: int = 3
     letters_of_network_a_day: int = 5
     letters_a_day: int = 1_000
+    letter_tries: TryPolicy = field(default_factory=TryPolicy)
 
 
 class ResetQuotas(Protocol):
     """The counters, in sliding windows. Each method is one atomic step and raises StoreUnavailable.
 
-    Each counts one and raises QuotaReached without counting where there is no room.
+    ``begin``, ``mail`` and ``letter`` raise QuotaReached without counting where there is no room.
     """
 
     def begin(self, network: str, *, by_question: bool) -> None:
@@ -73,12 +77,23 @@ class ResetQuotas(Protocol):
             True when the breaker holds it: it is promised, and leaves when an operator lets it.
         """
 
-    def forget_letter(self, subject: str) -> None:
-        """Let a letter that locked not count for the days until the next one.
+    def letter_refused(self, subject: str, *, network: str, browser: str) -> None:
+        """Count a letter's secret that was typed wrong; the last of all forgets the letter's days.
 
-        It still counts for the letters in 90 days and for its network: whoever locks a letter in
-        order to have another sent gets three.
+        A letter that locked does not count for the days until the next one; and of a number that
+        nobody has, or of a letter that was never sent, nothing locks. So it is what was typed that
+        is counted, while the days run, as the secret counts its own: or a second letter would tell
+        who exists. It still counts for the letters in 90 days and for its network: whoever locks a
+        letter in order to have another sent gets three.
+
+        Args:
+            subject: whose letter was typed, known or not.
+            network: ``Origin.network``.
+            browser: the browser's name, hashed by the caller.
         """
+
+    def forget_letter(self, subject: str) -> None:
+        """Let the last letter not count for the days until the next one: it will never be typed."""
 
     def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
         """Let that many letters of all leave in a day, until then: a campaign was announced.

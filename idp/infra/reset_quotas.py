@@ -64,6 +64,28 @@ redis.call('PEXPIRE', of_all, day + margin)
 return {0, 0}
 """
 
+# The tries are those of one letter, named by its request.
+# KEYS  1 last letter of the subject   2 its tries, a hash
+# ARGV  1 now (ms)   2 letter every (ms)   3 network   4 browser   5 tries by origin   6 in all
+_LETTER_REFUSED = """
+local last, tries, by_origin = KEYS[1], KEYS[2], tonumber(ARGV[5])
+local network, browser = 'network:' .. ARGV[3], 'browser:' .. ARGV[4]
+local letter, asked_at = unpack(redis.call('ZRANGE', last, -1, -1, 'WITHSCORES'))
+if not letter or tonumber(asked_at) <= tonumber(ARGV[1]) - tonumber(ARGV[2]) then return end
+if redis.call('HGET', tries, 'letter') ~= letter then
+  redis.call('DEL', tries)
+  redis.call('HSET', tries, 'letter', letter)
+  redis.call('PEXPIRE', tries, redis.call('PTTL', last))
+end
+local of_network, of_browser = unpack(redis.call('HMGET', tries, network, browser))
+if tonumber(of_network or 0) >= by_origin or tonumber(of_browser or 0) >= by_origin then return end
+redis.call('HINCRBY', tries, network, 1)
+redis.call('HINCRBY', tries, browser, 1)
+if redis.call('HINCRBY', tries, 'in_all', 1) >= tonumber(ARGV[6]) then
+  redis.call('DEL', last, tries)
+end
+"""
+
 _LETTERS_OF_ALL = "reset-letters-of-all"
 _RAISED = "reset-letters-a-day"
 
@@ -89,6 +111,7 @@ class RedisResetQuotas:
         self._now = now
         self._count = store.script(_COUNT + _COUNTED)
         self._count_letter = store.script(_COUNT + _BREAKER)
+        self._letter_refused = store.script(_LETTER_REFUSED)
 
     def begin(self, network: str, *, by_question: bool) -> None:
         """Count a reset request of a network."""
@@ -129,8 +152,23 @@ class RedisResetQuotas:
         self._refuse(windows, place, answer)
         return bool(answer)
 
+    def letter_refused(self, subject: str, *, network: str, browser: str) -> None:
+        """Count a letter's secret that was typed wrong; the last of all forgets its days."""
+        policy, tries = self._policy, self._policy.letter_tries
+        self._letter_refused(
+            [_last_letter(subject), f"reset-letter-tries:{{{subject}}}"],
+            [
+                self._now_ms(),
+                _ms(policy.letter_every),
+                network,
+                browser,
+                tries.by_origin,
+                tries.in_all,
+            ],
+        )
+
     def forget_letter(self, subject: str) -> None:
-        """Let a letter that locked not count for the days until the next one."""
+        """Let the last letter not count for the days until the next one."""
         with redis_failures_told():
             self._store.client.delete(_last_letter(subject))
 
@@ -142,13 +180,16 @@ class RedisResetQuotas:
 
     def _step(self, windows: Sequence[_Window]) -> tuple[list[str], list[str | int | float]]:
         args: list[str | int | float] = [
-            int(self._now().timestamp() * 1000),
+            self._now_ms(),
             secrets.token_hex(8),
             len(windows),
         ]
         for window in windows:
             args += (_ms(window.span), window.limit)
         return [window.key for window in windows], args
+
+    def _now_ms(self) -> int:
+        return int(self._now().timestamp() * 1000)
 
     def _refuse(self, windows: Sequence[_Window], place: int, answer: int) -> None:
         if place:

@@ -264,6 +264,7 @@ def test_nothing_in_the_store_stays_for_ever_or_grows_without_end(real_world):
         quotas.begin(HERE, by_question=True)
         quotas.mail("subject")
         quotas.letter(f"subject-{n}", HERE)
+        quotas.letter_refused(f"subject-{n}", network=HERE, browser="b")
         real_world.pass_time(6 * HOUR)
     quotas.raise_breaker(2, until=real_world.clock() + DAY)
 
@@ -293,6 +294,7 @@ def test_without_the_store_nothing_is_promised(clock):
         lambda: quotas.mail("subject"),
         lambda: quotas.letter("subject", HERE),
         lambda: quotas.forget_letter("subject"),
+        lambda: quotas.letter_refused("subject", network=HERE, browser="b"),
         lambda: quotas.raise_breaker(1, until=clock() + DAY),
     ):
         with pytest.raises(StoreUnavailable):

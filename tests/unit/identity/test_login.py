@@ -654,19 +654,95 @@ def test_the_fiftieth_wrong_try_of_all_locks_the_secret_and_is_told_guessing(sce
     scene.refused(secret, origin=Origin("198.51.100.7"), browser="theirs")
 
 
-def test_a_letter_that_locked_does_not_hold_the_next_one_for_ten_days(scene):
-    name = subject_of(DECOY_KEY, Qualite.AFFILIE, NUMERO)
+@pytest.mark.parametrize("numero", [NUMERO, UNKNOWN], ids=["known", "unknown"])
+@pytest.mark.parametrize("sent", [True, False], ids=["a letter sent", "none sent"])
+def test_fifty_wrong_letters_free_the_next_one_whoever_has_the_number_enumeration(
+    scene, numero, sent
+):
+    # The real letter locks at the fiftieth. If that alone freed the ten days, asking for another
+    # letter would tell who exists, and to whom one was sent.
+    name = subject_of(DECOY_KEY, Qualite.AFFILIE, numero)
     scene.quotas.letter(name, HERE.network)
-    other = other_than(issue(scene, Channel.LETTER))
+    other = other_than(issue(scene, Channel.LETTER)) if sent else draw(Channel.LETTER)
     for n in range(49):
-        scene.refused(other, origin=Origin(f"192.0.2.{n}"), browser=f"browser {n}")
+        origin = Origin(f"192.0.2.{n // 5}")
+        scene.refused(other, numero=numero, origin=origin, browser=f"browser {n // 5}")
     with pytest.raises(QuotaReached) as held:
         scene.quotas.letter(name, HERE.network)
     assert held.value.quota is Quota.LETTER
 
-    scene.refused(other, origin=Origin("198.51.100.7"), browser="last")
+    scene.refused(other, numero=numero, origin=Origin("198.51.100.7"), browser="last")
 
     assert scene.quotas.letter(name, HERE.network) is False
+
+
+def test_wrong_mails_free_no_letter_letter_cannon(scene):
+    name = subject_of(DECOY_KEY, Qualite.AFFILIE, NUMERO)
+    scene.quotas.letter(name, HERE.network)
+    other = other_than(issue(scene, Channel.MAIL))
+    for n in range(50):
+        scene.refused(other, origin=Origin(f"192.0.2.{n}"), browser=f"browser {n}")
+
+    with pytest.raises(QuotaReached):
+        scene.quotas.letter(name, HERE.network)
+
+
+@pytest.mark.parametrize("channel", Channel)
+@pytest.mark.parametrize(
+    ("numero", "sent", "tries"),
+    [(NUMERO, True, 1), (NUMERO, True, 50), (NUMERO, False, 1), (UNKNOWN, False, 1)],
+    ids=["wrong", "the one that locks", "none sent", "unknown"],
+)
+def test_a_refused_secret_asks_the_same_of_the_stores_whoever_it_is_timing(
+    scene, numero, sent, tries, channel
+):
+    other = other_than(issue(scene, channel)) if sent else draw(channel)
+    for n in range(tries - 1):
+        scene.refused(other, numero=numero, origin=Origin(f"192.0.2.{n}"), browser=f"browser {n}")
+    calls = []
+    scene.sign_in = replace(
+        scene.sign_in,
+        **{port: Told(port, getattr(scene, port), calls) for port in Told.PORTS},
+    )
+
+    scene.refused(other, numero=numero, origin=Origin("198.51.100.7"), browser="last")
+
+    counted = ["quotas.letter_refused"] if channel is Channel.LETTER else []
+    assert calls == [
+        "attempts.reserve",
+        "accounts.find",
+        "temporaries.reserve_try",
+        *counted,
+        "audit.record",
+    ]
+
+
+class Told:
+    """A port that notes which of its methods are called, in order."""
+
+    PORTS = ("accounts", "attempts", "audit", "once", "outbox", "quotas", "temporaries")
+
+    def __init__(self, name, port, calls):
+        self._name, self._port, self._calls = name, port, calls
+
+    def __getattr__(self, method):
+        act = getattr(self._port, method)
+
+        def noted(*words, **named):
+            self._calls.append(f"{self._name}.{method}")
+            return act(*words, **named)
+
+        return noted
+
+
+@pytest.mark.parametrize("numero", [NUMERO, UNKNOWN], ids=["known", "unknown"])
+def test_without_the_quotas_a_wrong_letter_has_no_verdict_whoever_has_the_number(scene, numero):
+    scene.quotas.away = True
+
+    with pytest.raises(StoreUnavailable):
+        scene.try_password(draw(Channel.LETTER), numero=numero)
+
+    assert scene.audit.events == []
 
 
 def test_the_right_secret_at_the_fiftieth_try_opens(scene):
