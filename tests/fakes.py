@@ -770,6 +770,7 @@ class MemoryResetQuotas(_Store):
         self._counted: dict[tuple[str, str], list[datetime]] = {}
         self._raised: tuple[int, datetime] | None = None
         self._tries: dict[str, tuple[datetime, list[tuple[str, str]]]] = {}
+        self._refused: dict[str, tuple[int, datetime]] = {}
 
     def begin(self, network: str, *, by_question: bool) -> None:
         """Count a reset request of a network."""
@@ -842,6 +843,15 @@ class MemoryResetQuotas(_Store):
         self._look()
         self._counted.pop(("last letter", subject), None)
         self._tries.pop(subject, None)
+
+    def choice_refused(self, journey_id: str, *, lifetime: timedelta) -> int:
+        """Count a choice that a quota refused, and tell how many the journey has had."""
+        self._look()
+        with self._lock:
+            refused, until = self._refused.get(journey_id, (0, self._now()))
+            refused = refused + 1 if self._now() < until else 1
+            self._refused[journey_id] = (refused, self._now() + lifetime)
+            return refused
 
     def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
         """Let that many letters of all leave in a day, until then."""

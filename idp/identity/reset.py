@@ -34,6 +34,7 @@ from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Outbox
 from idp.identity.reset_journey import Journey
+from idp.identity.reset_journey import JourneyEnded
 from idp.identity.reset_quotas import QuotaReached
 from idp.identity.reset_quotas import ResetQuotas
 from idp.identity.temporary_password import Channel
@@ -44,8 +45,12 @@ from idp.limits import Once
 FORM = "reset"
 """The name of the first form, to which its anti-robot is bound."""
 
+REFUSED_CHOICES = 10
+"""So many refused by quotas end a journey: one anti-robot shall not ask without end."""
+
 PARIS = ZoneInfo("Europe/Paris")
 
+_ENDED = "ended"
 _SOMEBODY = "prenom.nom@messagerie.example"
 """Masked, and shown to nobody, where there is no address to mask."""
 
@@ -167,19 +172,29 @@ class Reset:
 
         Raises:
             ChannelNotOffered: there is no address to mail to.
-            QuotaReached: nothing was promised, and another channel may be chosen.
+            JourneyEnded: quotas refused it ten times.
+            QuotaReached: nothing was promised, and another channel may be chosen; audited once a
+                journey when the caller commits.
             StoreUnavailable: nothing was promised.
         """
+        if journey.chosen is not None:
+            return Choosing(journey, None)
         if channel is Channel.MAIL and not self.offer(journey).mail_mask:
             raise ChannelNotOffered
         name = _once_name(journey)
         earlier = self.once.take(name, channel, lifetime=self.journey_lifetime)
+        if earlier == _ENDED:
+            raise JourneyEnded("refused too often")
         if earlier is not None:
             return Choosing(replace(journey, chosen=Channel(earlier)), None)
         try:
             held = self._count(journey, channel, network, actor)
-        except (QuotaReached, StoreUnavailable):
+        except StoreUnavailable:
             self.once.give_back(name)
+            raise
+        except QuotaReached:
+            self.once.give_back(name)
+            self._end_if_refused_too_often(journey)
             raise
         try:
             promised = self._promise(journey, channel, held, actor)
@@ -223,12 +238,19 @@ class Reset:
                 return False
             held = self.quotas.letter(subject, network)
         except QuotaReached as reached:
-            self._held(reached, {"subject": subject, "channel": channel}, actor)
+            told = f"reset-held:{journey.id}:{reached.quota}"
+            if self.once.take(told, "1", lifetime=self.journey_lifetime) is None:
+                self._held(reached, {"subject": subject, "channel": channel}, actor)
             raise
         if held:
             # The alarm: somebody empties the fund's letter box, or a campaign was not told.
             log.error("the letter breaker holds letters back: see idp letters list")
         return held
+
+    def _end_if_refused_too_often(self, journey: Journey) -> None:
+        refused = self.quotas.choice_refused(journey.id, lifetime=self.journey_lifetime)
+        if refused >= REFUSED_CHOICES:
+            self.once.take(_once_name(journey), _ENDED, lifetime=self.journey_lifetime)
 
     def _promise(self, journey: Journey, channel: Channel, held: bool, actor: Actor) -> Promised:
         subject = self._subject(journey)

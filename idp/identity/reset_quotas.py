@@ -95,6 +95,9 @@ class ResetQuotas(Protocol):
     def forget_letter(self, subject: str) -> None:
         """Let the last letter not count for the days until the next one: it will never be typed."""
 
+    def choice_refused(self, journey_id: str, *, lifetime: timedelta) -> int:
+        """Count a choice that a quota refused, and tell how many the journey has had."""
+
     def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
         """Let that many letters of all leave in a day, until then: a campaign was announced.
 

@@ -86,6 +86,14 @@ if redis.call('HINCRBY', tries, 'in_all', 1) >= tonumber(ARGV[6]) then
 end
 """
 
+# KEYS  1 a counter
+# ARGV  1 its time to live (ms)
+_CHOICE_REFUSED = """
+local refused = redis.call('INCR', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return refused
+"""
+
 _LETTERS_OF_ALL = "reset-letters-of-all"
 _RAISED = "reset-letters-a-day"
 
@@ -112,6 +120,7 @@ class RedisResetQuotas:
         self._count = store.script(_COUNT + _COUNTED)
         self._count_letter = store.script(_COUNT + _BREAKER)
         self._letter_refused = store.script(_LETTER_REFUSED)
+        self._choice_refused = store.script(_CHOICE_REFUSED)
 
     def begin(self, network: str, *, by_question: bool) -> None:
         """Count a reset request of a network."""
@@ -171,6 +180,11 @@ class RedisResetQuotas:
         """Let the last letter not count for the days until the next one."""
         with redis_failures_told():
             self._store.client.delete(_last_letter(subject))
+
+    def choice_refused(self, journey_id: str, *, lifetime: timedelta) -> int:
+        """Count a choice that a quota refused, and tell how many the journey has had."""
+        refused = self._choice_refused([f"reset-choices:{{{journey_id}}}"], [_ms(lifetime)])
+        return int(refused)
 
     def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
         """Let that many letters of all leave in a day, until then."""

@@ -153,6 +153,8 @@ def choose() -> Response:
                 held = reached
             except ChannelNotOffered:
                 return _second(given, browser, journey, 400, errors=(CHOOSE,))
+            except JourneyEnded:
+                return _ended()
     except StoreUnavailable:
         if chosen_now is not None and chosen_now.promised is not None:  # the commit failed
             with suppress(StoreUnavailable):

@@ -184,6 +184,15 @@ def test_forgetting_a_letter_that_was_never_sent_changes_nothing(quotas):
     assert reached(lambda: letter(quotas, "subject"))[0] == Quota.LETTER
 
 
+def test_refused_choices_are_numbered_by_journey_while_it_lasts(world, quotas):
+    numbers = [quotas.choice_refused("journey", lifetime=HOUR) for _ in range(3)]
+
+    assert numbers == [1, 2, 3]
+    assert quotas.choice_refused("another", lifetime=HOUR) == 1
+    world.pass_time(HOUR)
+    assert quotas.choice_refused("journey", lifetime=HOUR) == 1
+
+
 def test_the_breaker_holds_what_is_above_the_letters_of_a_day(world):
     quotas = world.reset_quotas(QuotaPolicy(letters_a_day=3))
     letters = [letter(quotas, f"subject-{n}", n) for n in range(5)]
@@ -258,6 +267,14 @@ def test_the_breaker_lets_exactly_its_number_through_at_once(real_world, at_once
     assert (outcomes.count(False), outcomes.count(True)) == (10, 30)
 
 
+def test_refused_choices_sent_at_once_each_have_a_number(real_world, at_once):
+    quotas = real_world.reset_quotas(QuotaPolicy())
+
+    outcomes = at_once(lambda: quotas.choice_refused("journey", lifetime=HOUR), 20)
+
+    assert sorted(outcomes) == list(range(1, 21))
+
+
 def test_nothing_in_the_store_stays_for_ever_or_grows_without_end(real_world):
     quotas = real_world.reset_quotas(QuotaPolicy())
     for n in range(30):
@@ -265,6 +282,7 @@ def test_nothing_in_the_store_stays_for_ever_or_grows_without_end(real_world):
         quotas.mail("subject")
         quotas.letter(f"subject-{n}", HERE)
         quotas.letter_refused(f"subject-{n}", network=HERE, browser="b")
+        quotas.choice_refused(f"journey-{n}", lifetime=HOUR)
         real_world.pass_time(6 * HOUR)
     quotas.raise_breaker(2, until=real_world.clock() + DAY)
 
@@ -295,6 +313,7 @@ def test_without_the_store_nothing_is_promised(clock):
         lambda: quotas.letter("subject", HERE),
         lambda: quotas.forget_letter("subject"),
         lambda: quotas.letter_refused("subject", network=HERE, browser="b"),
+        lambda: quotas.choice_refused("journey", lifetime=HOUR),
         lambda: quotas.raise_breaker(1, until=clock() + DAY),
     ):
         with pytest.raises(StoreUnavailable):

@@ -349,3 +349,38 @@ def test_fifty_wrong_letters_from_ten_networks_tell_nobody_who_exists_enumeratio
     asked = choose(later, channels(later, numero), "letter")
 
     assert (held.status_code, asked.status_code) == (429, 303)
+
+
+def test_one_solved_anti_robot_writes_few_audit_events_however_often_it_asks_audit_flood(
+    instance: Instance, person: Person
+) -> None:
+    for number in range(3):
+        ask(instance.visitor(f"198.51.100.{number}"), person.numero)
+    visitor = instance.visitor()
+    page = channels(visitor, person.numero)
+    before = len(instance.audit())
+
+    statuses = [choose(visitor, page, "mail").status_code for _ in range(15)]
+
+    assert statuses == [429] * 10 + [400] * 5
+    assert [event for event, _, _ in instance.audit()[before:]] == ["reset.held"]
+    assert choose(visitor, page, "letter").status_code == 400
+
+
+def test_a_journey_that_has_chosen_neither_chooses_again_nor_lasts_longer_mail_bomb(
+    instance: Instance, person: Person, mailbox: Mailbox, clock: Clock
+) -> None:
+    visitor = instance.visitor()
+    page = channels(visitor, person.numero)
+    clock.advance(timedelta(minutes=29))
+    confirmed = choose(visitor, page, "mail").headers["Location"]
+    again = confirmed.replace("/confirmation", "/envoi")
+    form = {"csrf": csrf_of(page), "canal": "letter"}
+
+    shown = visitor.post(again, form)
+    clock.advance(timedelta(minutes=1))
+    late = [visitor.post(again, form), visitor.get(again), visitor.get(confirmed)]
+
+    assert urlsplit(shown.headers["Location"]).path == urlsplit(confirmed).path
+    assert [answer.status_code for answer in late] == [400] * 3
+    assert len(deliver(instance)) == 1

@@ -20,9 +20,11 @@ from idp.identity.mask import Decoys
 from idp.identity.outbox import Kind
 from idp.identity.outbox import PromiseState
 from idp.identity.reset import FORM
+from idp.identity.reset import REFUSED_CHOICES
 from idp.identity.reset import ChannelNotOffered
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journey
+from idp.identity.reset_journey import JourneyEnded
 from idp.identity.reset_quotas import Quota
 from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.reset_quotas import QuotaReached
@@ -392,6 +394,78 @@ def test_a_quota_holds_a_mail_and_leaves_the_letter_to_be_chosen(scene):
     assert event.detail["subject"] == scene.subject()
     assert len(scene.promises()) == 3
     assert scene.choose(Channel.LETTER, journey=journey).promised is not None
+
+
+def test_a_journey_that_has_chosen_only_confirms_a_journey_that_renews_itself(scene):
+    # What is kept for one message a journey may be gone: the journey itself says that it chose.
+    confirmed = scene.choose().journey
+    scene.once.give_back(f"reset-journey:{confirmed.id}")
+
+    calls = scene.told(lambda: scene.choose(Channel.LETTER, journey=confirmed))
+
+    assert calls == []
+    assert len(scene.promises()) == 1
+
+
+@EVERYBODY
+def test_refusals_of_one_journey_are_one_event_for_each_quota_audit_flood(scene, numero):
+    for _ in range(3):
+        scene.choose(numero=numero)
+    scene.choose(Channel.LETTER, numero=numero)
+    scene.audit.events.clear()
+    journey = scene.journey(numero)
+
+    for channel in [*Channel] * 3:
+        scene.held(channel, journey=journey)
+
+    quotas = [event.detail["quota"] for event in scene.audit.events]
+    assert quotas == [Quota.MAIL, Quota.LETTER]
+    scene.held(journey=scene.journey(numero))
+    assert len(scene.audit.events) == 3
+
+
+@EVERYBODY
+def test_ten_refusals_end_a_journey_whatever_it_asks_for_then_audit_flood(scene, numero):
+    for _ in range(3):
+        scene.choose(numero=numero)
+    journey = scene.journey(numero)
+    for _ in range(REFUSED_CHOICES):
+        scene.held(journey=journey)
+    scene.audit.events.clear()
+    rows = len(scene.promises())
+
+    for channel in Channel:
+        with pytest.raises(JourneyEnded):
+            scene.choose(channel, journey=journey)
+
+    assert REFUSED_CHOICES == 10
+    assert scene.audit.events == []
+    assert len(scene.promises()) == rows
+    assert scene.choose(Channel.LETTER, numero=numero).promised is not None
+
+
+def test_nine_refusals_leave_the_letter_to_be_chosen(scene):
+    for _ in range(3):
+        scene.choose()
+    journey = scene.journey()
+    for _ in range(REFUSED_CHOICES - 1):
+        scene.held(journey=journey)
+
+    assert scene.choose(Channel.LETTER, journey=journey).promised is not None
+
+
+@EVERYBODY
+def test_a_refused_choice_takes_the_same_steps_whoever_it_is_enumeration(scene, numero):
+    scene.choose(Channel.LETTER, numero=numero)
+    journey = scene.journey(numero)
+
+    first, second = (
+        scene.told(lambda: scene.held(Channel.LETTER, journey=journey)) for _ in range(2)
+    )
+
+    counted = ["once.give_back", "quotas.choice_refused"]
+    assert first == ["once.take", "quotas.letter", "once.take", "audit.record", *counted]
+    assert second == ["once.take", "quotas.letter", "once.take", *counted]
 
 
 @EVERYBODY
