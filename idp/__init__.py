@@ -15,6 +15,7 @@ outbox, mail  ``identity/delivery``            ``worker``             ``infra/ou
 letters       ``identity/letters``             ``cli/letters``        ``infra/letter``
 help desk     ``identity/help_desk``           ``cli/accounts``       ``infra/audit``
 OpenID        ``oidc/*``                       ``web/oidc``           ``infra/codes``
+refresh       ``oidc/refresh``                 ``web/oidc``           ``infra/refresh_families``
 services      ``oidc/clients``                 ``cli/clients``        ``infra/clients``
 keys          ``oidc/keys``                    ``cli/keys``           ``infra/key_files``
 directory     ``identity/directory``           ``cli/dossiers``       ``infra/directory``

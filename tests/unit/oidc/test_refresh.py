@@ -1,10 +1,13 @@
 """Refresh tokens without HTTP: rotation, reuse, grace, and what every end of a family ends."""
 
+import json
 from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idp.audit import Actor
 from idp.audit import Event
@@ -382,6 +385,33 @@ def test_a_code_replayed_while_its_family_was_being_committed_ends_it(scene):
 def test_a_refresh_or_a_code_without_family_needs_no_second_look(scene):
     assert scene.refresh().to_confirm == ""
     assert scene.ask().to_confirm == ""
+
+
+@given(
+    st.sampled_from(["answer_token_request", "answer_revocation", "answer_introspection"]),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["grant_type", "refresh_token", "token", "scope", "token_type_hint"])
+            | st.text(max_size=4),
+            st.text(st.characters(), max_size=20)
+            | st.sampled_from(["refresh_token", "openid", "a" * 22 + "." + "b" * 43, "e30.e30.x"]),
+        ),
+        max_size=6,
+    ),
+)
+def test_whatever_is_sent_the_answer_is_json_and_holds_no_token(endpoint, pairs):
+    scene = OfflineScene()
+    credentials = b64encode(b"cotisations:the+secret").decode()
+
+    answer = getattr(scene.provider, endpoint)(
+        pairs, authorization=f"Basic {credentials}", network=HERE, actor=Actor()
+    )
+
+    assert answer.status in (200, 400)
+    told = json.loads(json.dumps(answer.body))
+    assert set(told) <= {"error", "error_description", "active"}
+    assert not told.get("active")
+    assert scene.refresh().status == 200
 
 
 class TestRevocation:
