@@ -19,6 +19,7 @@ from idp.settings import networks_of
 
 if TYPE_CHECKING:
     from idp.identity.password import Passwords
+    from idp.identity.temporary_password import TryPolicy
     from idp.infra.accounts import SqlAccounts
     from idp.infra.anti_robot import AltchaAntiRobot
     from idp.infra.attempts import RedisAttempts
@@ -153,6 +154,7 @@ class Parts:
             day_limit=self.settings.account_day_limit,
             network_limit=self.settings.network_limit,
             network_window=self.settings.network_window,
+            anti_robot_from=self.settings.anti_robot_from,
         )
         return RedisAttempts(self.redis, policy, now=self.now)
 
@@ -197,10 +199,16 @@ class Parts:
     @cached_property
     def temporaries(self) -> RedisTemporaryPasswords:
         """The temporary passwords."""
-        from idp.identity.temporary_password import TryPolicy
         from idp.infra.temporary_passwords import RedisTemporaryPasswords
 
-        return RedisTemporaryPasswords(self.redis, TryPolicy(), now=self.now)
+        return RedisTemporaryPasswords(self.redis, self.try_policy, now=self.now)
+
+    @cached_property
+    def try_policy(self) -> TryPolicy:
+        """How often a temporary password may be typed wrong."""
+        from idp.identity.temporary_password import TryPolicy
+
+        return TryPolicy(self.settings.temporary_tries_by_origin, self.settings.temporary_tries)
 
     @cached_property
     def once(self) -> RedisOnce:
@@ -251,6 +259,8 @@ class Parts:
             self.once,
             self.now,
             fixed_answer=self.settings.anti_robot_answer,
+            cost=self.settings.anti_robot_cost,
+            steps=self.settings.anti_robot_steps,
         )
 
     @cached_property

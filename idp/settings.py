@@ -122,6 +122,13 @@ class Settings(BaseSettings):
     terms_url: str = ""
     decoy_post_only_share: float | None = Field(default=None, ge=0, le=1)
     anti_robot_answer: str = ""
+    anti_robot_from: int = Field(default=3, ge=1)
+    anti_robot_cost: int = Field(default=5_000, ge=1_000, le=100_000)
+    anti_robot_steps: int = Field(default=300, ge=2, le=10_000)
+    password_min_length: int = Field(default=12, ge=12, le=64)
+    password_min_guesses: int = Field(default=10**10, ge=10**8)
+    temporary_tries_by_origin: int = Field(default=5, ge=1, le=5)
+    temporary_tries: int = Field(default=50, ge=5, le=50)
 
     mail_from: str = ""
     mail_reply_to: str = ""

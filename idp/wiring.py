@@ -216,7 +216,10 @@ def _new_password(parts: Parts, pool: HashPool) -> NewPassword:
         sessions=parts.sessions,
         attempts=parts.attempts,
         passwords=parts.passwords,
-        policy=PasswordPolicy(),
+        policy=PasswordPolicy(
+            minimum=parts.settings.password_min_length,
+            guesses=parts.settings.password_min_guesses,
+        ),
         pool=pool,
         outbox=parts.outbox,
         once=parts.once,

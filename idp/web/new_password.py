@@ -35,7 +35,7 @@ from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
-from idp.web.password_faults import SENTENCES
+from idp.web.password_faults import sentence
 from idp.web.waiting import Waiting
 from idp.web.waiting import allow_form_to_waiting
 from idp.web.waiting import arrive
@@ -104,7 +104,8 @@ def submit() -> Response:
         return response
     if chosen is None:
         faults = refused.faults if refused else ()
-        errors = tuple(FormError("password", SENTENCES[fault]) for fault in faults)
+        policy = given.new_password.policy
+        errors = tuple(FormError("password", sentence(fault, policy)) for fault in faults)
         return _page(given, found, browser, contact, 400, errors=errors)
     device = device_of(request, given) or new_device()
     try:

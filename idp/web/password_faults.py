@@ -3,16 +3,13 @@
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.password_policy import PolicyFault
 
-_POLICY = PasswordPolicy()
-
-SENTENCES = {
+_SENTENCES = {
     PolicyFault.TOO_SHORT: (
-        f"Votre mot de passe est trop court : il faut au moins {_POLICY.minimum} caractères. "
+        "Votre mot de passe est trop court : il faut au moins {minimum} caractères. "
         "Ajoutez un mot ou deux."
     ),
     PolicyFault.TOO_LONG: (
-        f"Votre mot de passe est trop long : {_POLICY.maximum} caractères au plus. "
-        "Quelques mots suffisent."
+        "Votre mot de passe est trop long : {maximum} caractères au plus. Quelques mots suffisent."
     ),
     PolicyFault.UNREADABLE: (
         "Votre mot de passe contient un caractère invisible. Effacez-le et saisissez-le au clavier."
@@ -43,3 +40,8 @@ SENTENCES = {
     PolicyFault.FORMER: "C’est votre mot de passe actuel. Choisissez-en un autre.",
 }
 """The sentence of each fault."""
+
+
+def sentence(fault: PolicyFault, policy: PasswordPolicy) -> str:
+    """Say one fault in French, with the limits of this policy."""
+    return _SENTENCES[fault].format(minimum=policy.minimum, maximum=policy.maximum)

@@ -38,7 +38,9 @@ def _app() -> Flask:
     def close_files(response: Response) -> Response:
         # A browser that leaves in the middle of a file would leave it open here.
         response.direct_passthrough = False
-        response.get_data()
+        content = response.get_data()
+        response.close()
+        response.set_data(content)
         return response
 
     return app

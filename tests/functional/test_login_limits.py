@@ -282,3 +282,28 @@ def test_more_hashes_than_the_pool_takes_are_a_503_that_counts_for_nothing(
     unlucky = next(p for p, a in zip(people, answers, strict=True) if a.status_code == 503)
     assert fail(instance, unlucky.numero, 4, "198.51.100.{}") == [403] * 4
     assert instance.visitor().sign_in(unlucky).status_code == 303
+
+
+def test_from_the_third_failure_strangers_of_a_network_solve_an_anti_robot_password_spraying(
+    instance: Instance,
+) -> None:
+    person = instance.add_person()
+    known = instance.visitor("198.51.100.7")
+    assert known.sign_in(person).status_code == 303
+    known.restart()
+    robot = instance.visitor("198.51.100.7")
+    before = robot.open_sign_in()
+    for n in range(3):
+        try_once(robot, f"200000{n}")
+
+    typed = {"csrf": csrf_of(before), "qualite": "affilie", "numero": person.numero}
+    unsolved = robot.post(form_action(before), {**typed, "password": person.password})
+    solved = try_once(robot, person.numero, person.password)
+
+    assert "anti_robot_question" not in before.text
+    assert unsolved.status_code == 400
+    assert value_of(unsolved, "numero") == person.numero
+    assert value_of(unsolved, "anti_robot_question")
+    assert solved.status_code == 303
+    assert "anti_robot_question" not in known.open_sign_in().text
+    assert known.sign_in(person).status_code == 303
