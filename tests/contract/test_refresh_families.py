@@ -13,7 +13,9 @@ from sqlalchemy import delete
 from sqlalchemy import insert
 
 from idp import StoreUnavailable
+from idp.infra.codes import RedisCodes
 from idp.infra.migrations.upgrade import upgrade
+from idp.infra.redis_store import RedisStore
 from idp.infra.refresh_families import SqlRefreshFamilies
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
@@ -21,7 +23,11 @@ from idp.infra.tables import ClientRow
 from idp.infra.tables import DossierRow
 from idp.oidc.authorization import Authorization
 from idp.oidc.refresh import Family
+from idp.oidc.refresh import RefreshTokenRefused
+from idp.oidc.refresh import RefreshTokenReused
+from idp.oidc.refresh import RefreshTokens
 from tests.fake_refresh_families import MemoryRefreshFamilies
+from tests.fakes import client
 from tests.instance import NOON
 
 pytestmark = pytest.mark.stores
@@ -210,6 +216,45 @@ def test_of_twenty_rotations_at_once_one_succeeds(real, at_once):
     # A pool of connections has its bound; who had to wait too long was no success.
     assert results.count(True) == 1
     assert all(r is False or isinstance(r, (bool, StoreUnavailable)) for r in results)
+
+
+@pytest.mark.parametrize("grace", [0, 60])
+def test_a_race_of_sixteen_leaves_no_access_token_behind_a_family_that_ended(
+    real, at_once, valkey_url, grace
+):
+    app, registry, _ = real
+    store = RedisStore(valkey_url)
+    codes = RedisCodes(store)
+    tokens = RefreshTokens(
+        registry.families,
+        codes,
+        idle=30 * DAY,
+        absolute=180 * DAY,
+        access_token_lifetime=5 * MINUTE,
+        now=lambda: NOON,
+    )
+    service = client(refresh_grace=grace)
+    with registry.transaction():
+        token, _ = tokens.start(FAMILY.authorization, FAMILY.grant_id)
+
+    def refresh():
+        with app.app_context(), registry.transaction():
+            try:
+                return tokens.rotate(token, tokens.present(token, service), service)
+            except RefreshTokenRefused as refusal:
+                return refusal  # its transaction is committed, as that of a request is
+
+    results = at_once(refresh, 16)
+
+    successors = {result for result in results if isinstance(result, str)}
+    assert len(successors) == 1
+    if grace:
+        assert codes.grant(FAMILY.grant_id) is not None
+    else:
+        assert sum(isinstance(result, str) for result in results) == 1
+        assert sum(isinstance(result, RefreshTokenReused) for result in results) == 1
+        assert codes.grant(FAMILY.grant_id) is None
+    store.client.close()
 
 
 def test_who_ends_a_family_waits_for_the_rotation_under_way(real, at_once):
