@@ -12,6 +12,7 @@ import resource
 import click
 
 from idp import IdpError
+from idp.identity.free_text import holds_what_no_log_may
 from idp.parts import Parts
 from idp.settings import read_settings
 
@@ -60,7 +61,13 @@ def main(ctx: click.Context, operator: str) -> None:
     """Operate the fund's identity provider. Settings: IDP_… or the file in IDP_ENV_FILE."""
     # The image of a process that crashed would hold the secrets of that moment in clear.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    ctx.obj = operator or os.environ.get("IDP_OPERATOR") or _login_name()
+    named = operator or os.environ.get("IDP_OPERATOR", "")
+    if not named.isprintable() or holds_what_no_log_may(named):
+        raise click.ClickException(
+            "--operator, IDP_OPERATOR: the audit log keeps a name, not an address, a number of"
+            " 7 digits or a password"
+        )
+    ctx.obj = named or _login_name()
 
 
 def _login_name() -> str:

@@ -193,8 +193,8 @@ def _refusals_in_french(qualite: Qualite) -> Iterator[None]:
         raise click.ClickException(_nobody(qualite, other=nobody.other)) from None
     except UnfitReason:
         raise click.ClickException(
-            "Motif refusé : de 3 à 120 caractères, sans adresse, sans numéro de 7 chiffres ou plus"
-            " (dossier, téléphone), sans mot de passe."
+            "Motif refusé : de 3 à 120 caractères, sans adresse, moins de 7 chiffres en tout"
+            " (ni dossier, ni téléphone ; une date s'écrit 24/11/2026), sans mot de passe."
         ) from None
 
 

@@ -6,12 +6,12 @@ it knows whom it speaks to. What binds it is one message alive of each channel, 
 and a reason that stays in the audit log under its name.
 """
 
-import re
 from collections.abc import Callable
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from contextlib import suppress
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
@@ -27,6 +27,7 @@ from idp.identity.contact import Contacts
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.free_text import holds_what_no_log_may
 from idp.identity.login import subject_of
 from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
@@ -36,7 +37,6 @@ from idp.identity.reset_quotas import ResetQuotas
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TemporaryPasswords
-from idp.identity.temporary_password import channel_of
 from idp.identity.timeline import OnItsWay
 from idp.identity.timeline import Seen
 from idp.identity.timeline import letter_fault
@@ -48,11 +48,6 @@ PROMISES = 50
 """Rows of the outbox that are looked at: of years, for one account."""
 
 REASON_LENGTHS = range(3, 121)
-_NUMBER = re.compile(r"(?:\d[\s.\-]?){7,}")
-"""A dossier number, a telephone number: never in the audit log."""
-
-_WRITTEN = re.compile(r"(?<!\w)(?=(\w{4}\W?\w{4}\W?\w{4})(?!\w))")
-"""Twelve symbols as people copy a temporary password; its check symbol tells it from words."""
 
 
 class NoSuchAccount(IdpError):
@@ -119,13 +114,12 @@ def fit_reason(typed: str) -> str:
     """Read the reason of an act, its spaces folded.
 
     Raises:
-        UnfitReason: its length, an address, a long number, or the shape of a temporary password.
+        UnfitReason: its length, an address, seven digits, or the shape of a temporary password.
     """
     reason = " ".join(typed.split())
     if len(reason) not in REASON_LENGTHS or not reason.isprintable():
         raise UnfitReason
-    secret = any(channel_of(found.group(1)) for found in _WRITTEN.finditer(reason))
-    if "@" in reason or _NUMBER.search(reason) or secret:
+    if holds_what_no_log_may(reason):
         raise UnfitReason
     return reason
 
@@ -146,7 +140,7 @@ class HelpDesk:
     quotas: ResetQuotas
     trail: AuditTrail
     audit: AuditLog
-    decoy_key: bytes
+    decoy_key: bytes = field(repr=False)
     transaction: Callable[[], AbstractContextManager[None]]
     now: Callable[[], datetime]
 

@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from click.testing import Result
 from sqlalchemy import select
 
+from idp.audit import Actor
+from idp.audit import Event
 from idp.cli import main
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import fold
@@ -387,13 +389,35 @@ def test_an_act_without_a_reason_is_refused(idp: Idp, person: Person) -> None:
 
 
 def test_an_operators_name_moves_no_cursor_of_another_operators_terminal(
-    idp: Idp, person: Person
+    idp: Idp, instance: Instance, person: Person
 ) -> None:
-    hostile = ("accounts", "unlock", "affilie", "1234567", "--reason", REASON)
-    idp(*hostile, operator="\x1b[2Jjeanne")
+    # As an older version kept it, or whoever writes to the table.
+    with instance.app.app_context(), instance.parts.database.transaction():
+        instance.parts.audit.record(
+            Event.ACCOUNT_UNLOCKED,
+            account_id=person.account_id,
+            actor=Actor(operator="\x1b[2Jjeanne"),
+            detail={"reason": REASON},
+        )
 
     assert "\x1b" not in show(idp)
     assert "Attente levée par ?[2Jjeanne" in show(idp)
+
+
+@pytest.mark.parametrize(
+    "name", ["\x1b[2Jjeanne", "jeanne@caisse.example", "jeanne 1204/816", "SE2K-ABCD-EFGA"]
+)
+def test_an_operators_name_that_the_audit_log_must_not_hold_is_refused_and_nothing_is_done(
+    idp: Idp, instance: Instance, person: Person, name: str
+) -> None:
+    act = ("accounts", "unlock", "affilie", "1234567", "--reason", REASON)
+
+    refused = idp(*act, operator=name)
+
+    assert refused.exit_code == 1
+    assert "IDP_OPERATOR" in refused.stderr
+    assert name not in refused.stderr
+    assert audited(instance, "account.unlocked") == []
 
 
 def fold_all(text: str) -> str:
