@@ -94,8 +94,15 @@ def parse_address(typed: str) -> str:
 
 
 def code_digest(key: bytes, account_id: str, code: str) -> str:
-    """Name a code in the store: six digits need a key, or a look at the store would tell them."""
-    return hmac.digest(key, f"address-code:{account_id}:{code}".encode(), "sha256").hex()
+    """Name a code in the store: six digits need a key, or a look at the store would tell them.
+
+    Args:
+        key: may serve elsewhere too; the codes have one of their own, derived from it.
+        account_id: whose code.
+        code: six digits.
+    """
+    of_codes = hmac.digest(key, b"address codes", "sha256")
+    return hmac.digest(of_codes, f"{account_id}:{code}".encode(), "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,4 @@
+import hmac
 from datetime import date
 from datetime import timedelta
 
@@ -261,6 +262,13 @@ def test_the_store_holds_a_code_by_a_keyed_digest_of_its_account():
 
     assert len(digests) == 8
     assert not any("123456" in digest for digest in digests)
+
+
+def test_the_digest_of_a_code_is_no_digest_that_the_key_given_makes_elsewhere():
+    # The decoy key names subjects too: one key, one purpose, or one use could speak for another.
+    given = b"address-code:mine:123456"
+
+    assert code_digest(CODE_KEY, "mine", "123456") != hmac.digest(CODE_KEY, given, "sha256").hex()
 
 
 FIGURES = {
