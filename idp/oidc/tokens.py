@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 
@@ -54,7 +55,7 @@ class Tokens:
 
     issuer: str
     rings: KeyRings
-    pairwise_salt: bytes
+    pairwise_salt: bytes = field(repr=False)
     access_token_lifetime: timedelta
     id_token_lifetime: timedelta
     now: Callable[[], datetime]

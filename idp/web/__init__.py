@@ -23,6 +23,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 from typing import cast
@@ -73,7 +74,7 @@ class Services:
     support_phone: str
     default_client_id: str
     patterns: NumeroPatterns
-    cookie_keys: tuple[bytes, ...]
+    cookie_keys: tuple[bytes, ...] = field(repr=False)
     trusted_proxies: int
     session_absolute: timedelta
     code_lifetime: timedelta
