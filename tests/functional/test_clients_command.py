@@ -9,6 +9,7 @@ from sqlalchemy import text
 from idp.cli import main
 from idp.infra.migrations.upgrade import upgrade
 from idp.oidc.clients import hash_client_secret
+from tests.service_signer import ServiceSigner
 
 PORTAL = {
     "client_id": "portal",
@@ -100,6 +101,61 @@ def test_a_public_service_gets_no_secret(idp, url):
     refusal = idp("new-secret", "portal")
     assert refusal.exit_code == 1
     assert "has no secret" in refusal.stderr
+
+
+def test_a_service_that_signs_is_registered_with_its_keys_and_gets_no_secret(idp, url):
+    signer = ServiceSigner("portal")
+    document = PORTAL | {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [signer.jwk()]},
+    }
+
+    result = idp("add", "-", document=document)
+
+    assert result.exit_code == 0, result.stderr
+    assert "client_secret:" not in result.stdout
+    assert "it signs with its own key" in result.stdout
+    assert shown(idp)["jwks"] == {"keys": [signer.jwk()]}
+    assert "its own key" in idp("list").stdout
+    refusal = idp("new-secret", "portal")
+    assert "has no secret: its token_endpoint_auth_method is private_key_jwt" in refusal.stderr
+
+
+def test_a_service_that_goes_from_a_secret_to_a_key_and_back_is_given_another_secret(idp, url):
+    by_key = {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [ServiceSigner("portal").jwk()]},
+    }
+    idp("add", "-", document=PORTAL)
+
+    idp("update", "portal", "-", document=PORTAL | by_key)
+    assert rows(url, "SELECT * FROM client_secrets") == []
+
+    assert "client_secret: " in idp("update", "portal", "-", document=PORTAL).stdout
+
+
+def test_every_bad_key_of_a_service_is_explained_and_none_is_quoted(idp, url):
+    signer = ServiceSigner("portal")
+    private = signer.key.as_dict(private=True)
+    short = {"kty": "RSA", "n": "AQAB", "e": "AQAB"}
+    document = PORTAL | {
+        "token_endpoint_auth_method": "private_key_jwt",
+        "jwks": {"keys": [private, {"kty": "oct", "k": "c2VjcmV0"}, short]},
+        "jwks_uri": "https://portail.example/jwks",
+    }
+
+    result = idp("add", "-", document=document)
+
+    assert result.exit_code == 1
+    for reason in (
+        "jwks: keys[0]: it holds its private half (d)",
+        "jwks: keys[1]: it is symmetric",
+        "jwks: keys[2]: n: 17 bits, expected 2048",
+        "jwks_uri: give jwks or jwks_uri, not both",
+    ):
+        assert reason in result.stderr
+    assert private["d"] not in result.stderr
+    assert rows(url, "SELECT * FROM clients") == []
 
 
 def test_a_wrong_document_is_refused_with_every_reason_and_nothing_is_registered(idp, url):
