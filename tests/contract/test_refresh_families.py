@@ -1,6 +1,9 @@
 """Refresh families: the same contract in memory, on SQLite and on PostgreSQL."""
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -218,6 +221,55 @@ def test_of_twenty_rotations_at_once_one_succeeds(real, at_once):
     assert all(r is False or isinstance(r, (bool, StoreUnavailable)) for r in results)
 
 
+def refresh_tokens(families: SqlRefreshFamilies, codes: RedisCodes) -> RefreshTokens:
+    return RefreshTokens(
+        families,
+        codes,
+        idle=30 * DAY,
+        absolute=180 * DAY,
+        access_token_lifetime=5 * MINUTE,
+        now=lambda: NOON,
+    )
+
+
+class Slow(SqlRefreshFamilies):
+    """Takes its time between the statement that wins the family and what follows it."""
+
+    def __init__(self, database, rotated):
+        super().__init__(database)
+        self.rotated = rotated
+
+    def rotate(self, family, renewed, *, sealed):
+        won = super().rotate(family, renewed, sealed=sealed)
+        self.rotated.set()
+        time.sleep(0.3)
+        return won
+
+
+def test_a_revocation_during_a_rotation_ends_the_access_token_that_the_rotation_gives(
+    real, valkey_url
+):
+    app, registry, database = real
+    store, rotated = RedisStore(valkey_url), threading.Event()
+    tokens = refresh_tokens(Slow(database, rotated), RedisCodes(store))
+    with registry.transaction():
+        token, _ = tokens.start(FAMILY.authorization, FAMILY.grant_id)
+
+    def refresh():
+        with app.app_context(), registry.transaction():
+            tokens.rotate(token, tokens.present(token, client()), client())
+
+    with ThreadPoolExecutor(1) as pool:
+        rotation = pool.submit(refresh)
+        assert rotated.wait(5)
+        with registry.transaction():
+            assert tokens.revoke(token, client())
+        rotation.result(5)
+
+    assert tokens.codes.grant(FAMILY.grant_id) is None
+    store.client.close()
+
+
 @pytest.mark.parametrize("grace", [0, 60])
 def test_a_race_of_sixteen_leaves_no_access_token_behind_a_family_that_ended(
     real, at_once, valkey_url, grace
@@ -225,14 +277,7 @@ def test_a_race_of_sixteen_leaves_no_access_token_behind_a_family_that_ended(
     app, registry, _ = real
     store = RedisStore(valkey_url)
     codes = RedisCodes(store)
-    tokens = RefreshTokens(
-        registry.families,
-        codes,
-        idle=30 * DAY,
-        absolute=180 * DAY,
-        access_token_lifetime=5 * MINUTE,
-        now=lambda: NOON,
-    )
+    tokens = refresh_tokens(registry.families, codes)
     service = client(refresh_grace=grace)
     with registry.transaction():
         token, _ = tokens.start(FAMILY.authorization, FAMILY.grant_id)
