@@ -218,6 +218,13 @@ class Parts:
         return RedisOnce(self.redis)
 
     @cached_property
+    def assertions_taken(self) -> RedisOnce:
+        """What services signed, each once."""
+        from idp.infra.once import RedisOnce
+
+        return RedisOnce(self.redis, by_strangers=False)
+
+    @cached_property
     def remote_keys(self) -> RemoteKeys:
         """The keys that services publish."""
         from idp.infra.jwks_fetch import HttpsFetch

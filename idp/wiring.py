@@ -165,7 +165,7 @@ def _authenticator(parts: Parts) -> ClientAuthenticator:
         issuer=issuer,
         token_endpoint=f"{issuer}/token",
         fetched=parts.remote_keys,
-        once=parts.once,
+        once=parts.assertions_taken,
         now=parts.now,
     )
     return ClientAuthenticator(parts.clients, parts.client_failures, assertions)

@@ -9,8 +9,10 @@ from idp.infra.redis_store import redis_failures_told
 class RedisOnce:
     """The port ``Once``."""
 
-    def __init__(self, store: RedisStore) -> None:
+    def __init__(self, store: RedisStore, *, by_strangers: bool = True) -> None:
+        """Join a store; ``by_strangers`` False is for what only a proven service leaves there."""
         self._store = store
+        self._by_strangers = by_strangers
 
     def take(self, name: str, value: str, *, lifetime: timedelta) -> str | None:
         """Put ``value`` under ``name`` unless something is there, and give what was there.
@@ -18,7 +20,8 @@ class RedisOnce:
         Spec: SET with NX and GET is one command since Redis 7.0 and Valkey 7.2.
         """
         # Strangers solve challenges and send forms: they leave the last of the memory to promises.
-        self._store.refuse_strangers_when_nearly_full()
+        if self._by_strangers:
+            self._store.refuse_strangers_when_nearly_full()
         milliseconds = int(lifetime / timedelta(milliseconds=1))
         with redis_failures_told():
             there = self._store.client.set(

@@ -7,8 +7,10 @@ import pytest
 import redis
 
 from idp.infra.redis_store import MEMORY_LOOK_SECONDS
+from tests.instance import ISSUER
 from tests.instance import PASSWORD
 from tests.instance import Instance
+from tests.service_signer import ServiceSigner
 
 
 @pytest.fixture
@@ -24,7 +26,10 @@ def test_a_stranger_is_put_off_and_a_known_browser_still_signs_in(
     instance: Instance, valkey_url: str, request: pytest.FixtureRequest
 ) -> None:
     person = instance.add_person()
-    service = instance.add_service()
+    service, signer = instance.add_service(), ServiceSigner("signing")
+    by_key = instance.add_service(
+        "signing", token_endpoint_auth_method="private_key_jwt", jwks=signer.jwks()
+    )
     known = instance.visitor()
     known.sign_in(person)
     time.sleep(MEMORY_LOOK_SECONDS)
@@ -38,3 +43,7 @@ def test_a_stranger_is_put_off_and_a_known_browser_still_signs_in(
     assert put_off.status_code == 503
     assert put_off.headers["Retry-After"]
     assert again.status_code == 303
+    # A service that proves itself is no stranger: the members it waits for come in.
+    redemption = by_key.redemption(known.code(person, by_key, prompt="login"))
+    signed = signer.form(instance.clock(), ISSUER)
+    assert known.post("/token", redemption | signed).status_code == 200
