@@ -430,3 +430,10 @@ def test_a_reason_holds_no_address_number_secret_or_control_character(reason):
 )
 def test_a_fit_reason_is_kept_with_its_spaces_folded(typed, kept):
     assert fit_reason(typed) == kept
+
+
+def test_no_repr_of_the_help_desk_shows_its_key_log_leak(scene):
+    shown = repr(scene.desk)
+
+    assert DECOY_KEY.hex() not in shown
+    assert repr(DECOY_KEY) not in shown
