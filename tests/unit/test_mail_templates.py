@@ -255,7 +255,7 @@ def test_no_address_adds_a_header_or_a_recipient(address):
 
     assert len(mail["To"].addresses) == 1
     assert mail["To"].addresses[0].addr_spec == address
-    assert len(mail.as_bytes().partition(b"\r\n\r\n")[0].split(b"\r\nTo: ")) == 2
+    assert len(mail.as_bytes().partition(b"\r\n\r\n")[0].split(b"\r\nTo:")) == 2
 
 
 @pytest.mark.parametrize(
