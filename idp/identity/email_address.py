@@ -153,9 +153,11 @@ class EmailAddresses:
         """Record the address that waits, and promise the notice to the former one.
 
         Raises:
-            WrongCode: audited, so the caller commits.
+            WrongCode: audited while an address waits, so the caller commits.
             StoreUnavailable: nothing was recorded.
         """
+        if not self.pending.address(account_id):  # or whoever posts would fill the log
+            raise WrongCode(ended=True)
         former = self.contacts.get(account_id)
         # Every script's own figures are read, as a telephone's keyboard may write them.
         code = "".join(str(int(figure)) for figure in typed if figure.isdecimal())

@@ -143,7 +143,7 @@ class SignIn:
     outbox: Outbox
     once: Once
     audit: AuditLog
-    decoy_key: bytes
+    decoy_key: bytes = field(repr=False)
     redesign_at: datetime
     now: Callable[[], datetime]
 

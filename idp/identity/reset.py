@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from datetime import date
 from datetime import datetime
@@ -113,7 +114,7 @@ class Reset:
     once: Once
     anti_robot: AntiRobot
     audit: AuditLog
-    decoy_key: bytes
+    decoy_key: bytes = field(repr=False)
     journey_lifetime: timedelta
     now: Callable[[], datetime]
 

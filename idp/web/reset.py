@@ -307,7 +307,8 @@ def quota_notice(held: QuotaReached | None) -> Notice:
     wait = held.retry_after if held else timedelta(hours=1)
     hours = math.ceil(wait / timedelta(hours=1))
     if hours <= 1:
-        said = f"dans {max(1, math.ceil(wait / timedelta(minutes=1)))} minutes"
+        minutes = max(1, math.ceil(wait / timedelta(minutes=1)))
+        said = f"dans {minutes} minutes" if minutes > 1 else "dans une minute"
     elif hours < 48:
         said = f"dans {hours} heures"
     else:
