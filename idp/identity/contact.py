@@ -86,7 +86,7 @@ class MailMix:
 
 
 class MailMixes(Protocol):
-    """The directory's own mix, an hour old at most. Raises StoreUnavailable."""
+    """The directory's own mix, as the last import counted it. Raises StoreUnavailable."""
 
     def mail_mix(self, qualite: Qualite) -> MailMix:
         """Read the mix of one qualité."""
