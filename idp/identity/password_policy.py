@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
 
-from zxcvbn_rs_py import zxcvbn
-
 from idp.identity import password_lists
 from idp.identity import temporary_password
 from idp.identity.contact import Contact
@@ -126,6 +124,9 @@ def _guesses(folded: str, known: Iterable[str], french: Iterable[tuple[int, str]
     for rank, word in french:
         places.extend([""] * (rank - len(places) - 1))
         places.append(word)
+    # Three MiB that a worker which judges no password does without.
+    from zxcvbn_rs_py import zxcvbn
+
     return zxcvbn(folded, places).guesses
 
 
