@@ -11,7 +11,8 @@ import psycopg
 from psycopg import errors
 from psycopg.abc import PQGen
 
-from idp.infra.sql import PATIENCE_SECONDS
+PATIENCE_SECONDS = 2.5
+"""How long a PostgreSQL that says nothing is waited for: its own time-outs tell more."""
 
 T = TypeVar("T")
 

@@ -30,8 +30,6 @@ from idp.infra.private_files import make_private_file
 from idp.infra.tables import Base
 
 SQL_TIMEOUT_SECONDS = 2
-PATIENCE_SECONDS = 2.5
-"""How long a PostgreSQL that says nothing is waited for: its own time-outs tell more."""
 
 POSTGRES_PATIENCE: dict[str, Any] = {  # Any: what the driver takes
     "connect_timeout": SQL_TIMEOUT_SECONDS,
@@ -159,9 +157,9 @@ class Database:
                 connection.commit()
         finally:
             self._open.connection = None
-            connection.close()  # rolls back what was not committed
             if unhurried and not self.is_sqlite:
-                driver.patience = PATIENCE_SECONDS  # type: ignore[union-attr] # as above
+                del driver.patience  # type: ignore[union-attr] # what every connection has again
+            connection.close()  # rolls back what was not committed
 
     def ping(self) -> None:
         """Ask the store for an answer.

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from idp import StoreUnavailable
 from idp.infra.clients import SqlClients
 from idp.infra.migrations.upgrade import upgrade
-from idp.infra.sql import PATIENCE_SECONDS
+from idp.infra.postgres import PATIENCE_SECONDS
 from idp.infra.sql import SQL_TIMEOUT_SECONDS
 from idp.infra.sql import Database
 from idp.oidc.clients import Client
