@@ -66,11 +66,7 @@ class Start:
         self.port, self.demo_port = ports or free_ports(2)
         self.demo_url = f"http://127.0.0.1:{self.demo_port}"
         self._output = output
-        (mailbox_port,) = free_ports(1)
-        options = [
-            *("--port", self.port, "--demo-port", self.demo_port),
-            *("--mailbox-port", mailbox_port, "--data", data),
-        ]
+        options = ["--port", self.port, "--demo-port", self.demo_port, "--data", data]
         with output.open("wb") as terminal:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "demo.start", *map(str, options)],
