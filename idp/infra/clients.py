@@ -109,7 +109,7 @@ class SqlClients:
         """
         copy = self._current(LOOK_EVERY_SECONDS)
         if client_id not in copy.clients:
-            copy = self._current(LOOK_FOR_UNKNOWN_EVERY_SECONDS)
+            copy = self._current(LOOK_FOR_UNKNOWN_EVERY_SECONDS, wait=True)
         return copy.clients.get(client_id)
 
     def list(self) -> list[Client]:
@@ -200,14 +200,14 @@ class SqlClients:
         self._keep_secret(client_id, clear)
         return clear
 
-    def _current(self, look_every: float) -> _Copy:
+    def _current(self, look_every: float, *, wait: bool = False) -> _Copy:
         copy = self._copy
-        if copy is not None and self._monotonic() - self._looked_at < look_every:
+        is_fresh = self._monotonic() - self._looked_at < look_every
+        if copy is not None and is_fresh and not (wait and self._lock.locked()):
             return copy
-        # One thread looks, the others go on with the copy there is; without one they wait for it.
-        if copy is None:
-            self._lock.acquire()
-        elif not self._lock.acquire(blocking=False):
+        # One thread looks, the others go on with the copy there is; without one, or when what they
+        # ask for is not in it, they wait for what it finds.
+        if not self._lock.acquire(blocking=copy is None or wait) and copy is not None:
             return copy
         try:
             if self._monotonic() - self._looked_at < look_every:

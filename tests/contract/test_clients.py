@@ -1,5 +1,7 @@
 import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC
@@ -246,6 +248,27 @@ def test_a_service_added_just_now_is_found_without_waiting_a_second(process, sta
 
     assert other.find_after(0.05) is None
     assert other.find_after(0.06) == DEMO
+
+
+def test_those_who_ask_for_a_new_service_while_a_first_one_looks_find_it_as_well(process, start):
+    other = start()
+    assert other.clients.find("demo") is None
+    process.add()
+    other.clock.seconds += 0.2
+    is_looking, may_go_on = threading.Event(), threading.Event()
+
+    def stand_still(*_):
+        is_looking.set()
+        may_go_on.wait(10)
+
+    event.listen(other.database.engine, "before_cursor_execute", stand_still)
+    with ThreadPoolExecutor(5) as pool:
+        first = pool.submit(other.clients.find, "demo")
+        assert is_looking.wait(10)
+        others = [pool.submit(other.clients.find, "demo") for _ in range(4)]
+        time.sleep(0.1)
+        may_go_on.set()
+        assert [found.result(10) for found in (first, *others)] == [DEMO] * 5
 
 
 def test_made_up_identifiers_cost_ten_looks_a_second(process):
