@@ -12,8 +12,8 @@ from idp.cli import migrated_parts
 from idp.infra.clients import UnknownClient
 from idp.infra.clients import new_client_secret
 from idp.oidc.clients import Client
-from idp.oidc.registration import InvalidClientMetadata
-from idp.oidc.registration import decode
+from idp.oidc.metadata_reader import InvalidClientMetadata
+from idp.oidc.metadata_reader import decode
 from idp.oidc.registration import parse
 from idp.oidc.registration import to_metadata
 from idp.parts import Parts

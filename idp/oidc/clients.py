@@ -36,6 +36,10 @@ class Client:
         jwks: its public keys, a JWK set as JSON text; or else ``jwks_uri``, or neither.
         token_endpoint_auth_signing_alg: the one algorithm of its assertions; "" for any of ours.
         require_issuer_aud: ours; its assertions name the issuer alone, as FAPI 2.0 has it.
+        first_party: ours; False for a service that asks the member's consent.
+        backchannel_logout_session_required: its logout tokens name a ``sid``; ours always do.
+        frontchannel_logout_session_required: its frame is told ``iss`` and ``sid``.
+        web_origins: ours; origins of its scripts, for CORS.
         secret_hashes: ``hash_client_secret`` of each live secret, two at most.
     """
 
@@ -65,6 +69,12 @@ class Client:
     token_endpoint_auth_signing_alg: str = ""
     require_issuer_aud: bool = False
     refresh_grace: int = 0
+    first_party: bool = True
+    backchannel_logout_uri: str = ""
+    backchannel_logout_session_required: bool = False
+    frontchannel_logout_uri: str = ""
+    frontchannel_logout_session_required: bool = False
+    web_origins: tuple[str, ...] = ()
     secret_hashes: tuple[str, ...] = field(default=(), repr=False)
 
     @property

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.oidc.clients import Client
+from idp.oidc.metadata_reader import InvalidClientMetadata
+from idp.oidc.metadata_reader import decode
 from idp.oidc.redirect_uris import faults_of_origin
 from idp.oidc.redirect_uris import faults_of_redirect_uri
-from idp.oidc.registration import InvalidClientMetadata
-from idp.oidc.registration import decode
 from idp.oidc.registration import from_stored
 from idp.oidc.registration import parse
 from idp.oidc.registration import to_metadata
@@ -39,6 +39,12 @@ FULL = LEAST | {
     "software_id": "portal",
     "software_version": "4.2",
     "require_issuer_aud": False,
+    "first_party": False,
+    "backchannel_logout_uri": "https://retraite.example/backchannel",
+    "backchannel_logout_session_required": True,
+    "frontchannel_logout_uri": "https://retraite.example/frontchannel",
+    "frontchannel_logout_session_required": True,
+    "web_origins": ["https://retraite.example"],
 }
 
 
@@ -64,6 +70,7 @@ def test_a_service_that_is_silent_gets_the_defaults_of_its_specifications_and_ou
     assert client.subject_type == "pairwise"
     assert client.require_pkce
     assert client.secret_hashes == ()
+    assert client.first_party
 
 
 def test_a_client_id_is_drawn_where_none_is_given_and_never_twice_the_same():
@@ -394,3 +401,12 @@ def test_an_address_that_passes_reads_the_same_to_everybody(tail):
         host = uri.removeprefix("https://").split("/")[0].split("?")[0].rsplit(":", 1)[0]
         assert host == "[::1]" or set(host) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-")
         assert "#" not in uri
+
+
+@pytest.mark.parametrize("member", ["backchannel_logout_uri", "frontchannel_logout_uri"])
+def test_a_logout_address_has_no_fragment(member):
+    assert "fragment" in only_fault(**{member: "https://retraite.example/out#there"})
+
+
+def test_a_web_origin_is_no_page():
+    assert "origin" in only_fault(web_origins=["https://retraite.example/page"])

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from idp.oidc.registration import InvalidClientMetadata
-from idp.oidc.registration import decode
+from idp.oidc.metadata_reader import InvalidClientMetadata
+from idp.oidc.metadata_reader import decode
 from idp.oidc.registration import from_stored
 from idp.oidc.registration import parse
 from idp.oidc.registration import to_metadata
