@@ -1,7 +1,9 @@
 """Whatever is sent, to whatever endpoint: an answer of ours, never a 5xx, never a trace."""
 
 import base64
+import importlib
 import os
+import pkgutil
 import time
 import zlib
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from urllib.parse import quote
 from urllib.parse import urlencode
 
 import pytest
+from flask import Flask
 from hypothesis import HealthCheck
 from hypothesis import example
 from hypothesis import given
@@ -17,6 +20,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
+from idp import web
+from idp.web.errors import MACHINE_ENDPOINTS
 from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import Service
@@ -25,22 +30,30 @@ from tests.instance import csrf_of
 from tests.instance import form_action
 from tests.instance import value_of
 
-MACHINES = (
-    "/token",
-    "/userinfo",
-    "/jwks",
-    "/.well-known/openid-configuration",
-    "/healthz",
-    "/readyz",
-)
-PAGES = ("/", "/connexion", "/compte", "/authorize", "/logout", "/deconnexion", "/nowhere")
+PUBLISHED = ("/jwks", "/.well-known/openid-configuration")  # answered in front of Flask's dispatch
+
+
+def served() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Every address of the application: those of machines, and the pages. None is forgotten."""
+    app = Flask("addresses")
+    for module in pkgutil.iter_modules(web.__path__, "idp.web."):
+        blueprint = getattr(importlib.import_module(module.name), "bp", None)
+        if blueprint is not None:
+            app.register_blueprint(blueprint)
+    paths = {rule.rule for rule in app.url_map.iter_rules() if "<" not in rule.rule}
+    machines = MACHINE_ENDPOINTS | set(PUBLISHED)
+    return tuple(sorted(machines)), (*sorted(paths - machines), "/nowhere")
+
+
+MACHINES, PAGES = served()
 NAMES = (
     "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
     "code_challenge", "code_challenge_method", "prompt", "max_age", "login_hint", "ui_locales",
     "display", "acr_values", "id_token_hint", "claims", "request", "request_uri", "registration",
     "grant_type", "code", "code_verifier", "client_secret", "client_assertion",
     "client_assertion_type", "access_token", "demande", "csrf", "qualite", "numero", "password",
-    "switch", "post_logout_redirect_uri",
+    "switch", "post_logout_redirect_uri", "token", "token_type_hint", "refresh_token", "resource",
+    "claims_locales", "etape", "code_postal", "email", "canal",
 )  # fmt: skip
 TRACES = ("Traceback", 'File "', "werkzeug", "sqlalchemy", "site-packages", "IntegrityError")
 FUZZ = settings(
@@ -327,7 +340,7 @@ def test_the_largest_requests_are_answered_within_three_seconds(
     target: Target, body: bytes
 ) -> None:
     form = "application/x-www-form-urlencoded"
-    for path in ("/token", "/authorize", "/connexion", "/logout", "/userinfo"):
+    for path in ("/token", "/revoke", "/introspect", *PAGES, "/userinfo"):
         asked = urlencode(
             {"client_id": "cotisations", "redirect_uri": "http://127.0.0.1:9001/callback"}
         )
