@@ -18,12 +18,10 @@ from idp import Busy
 from idp import StoreUnavailable
 from idp.identity.delivery import Delivered
 from idp.identity.delivery import Outcome
-from idp.infra.outbox import SqlOutbox
 from idp.parts import Parts
 
 ROUND = timedelta(hours=1)
 AFTER_FAILURE = timedelta(minutes=1)
-POLL = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(seconds=30)
 
 log = logging.getLogger("idp.worker")
@@ -41,7 +39,6 @@ class Worker:
 
     Args:
         delivery: None for a worker that only forgets.
-        poll: between two looks into an outbox where nothing was due.
         wait: waits for a span or until the worker is to stop.
     """
 
@@ -50,15 +47,14 @@ class Worker:
         parts: Parts,
         delivery: SendsNext | None = None,
         *,
-        poll: timedelta = POLL,
         wait: Callable[[timedelta], object] | None = None,
     ) -> None:
         self._parts = parts
         self._delivery = delivery
-        self._poll = poll
+        self._poll = parts.settings.outbox_poll
         self._stopping = threading.Event()
         self._wait = wait or (lambda span: self._stopping.wait(span.total_seconds()))
-        self._pause = poll
+        self._pause = self._poll
         self._round_at: datetime | None = None
 
     def run(self) -> None:
@@ -116,11 +112,10 @@ class Worker:
         Raises:
             StoreUnavailable: SQL is away; what was done stays done.
         """
-        before = self._parts.now() - self._parts.settings.audit_retention
-        outbox = SqlOutbox(self._parts.database, self._parts.now)
-        forgotten = self._forget(lambda: self._parts.audit.forget(before))
-        promises = self._forget(lambda: outbox.forget(before))
         now = self._parts.now()
+        before = now - self._parts.settings.audit_retention
+        forgotten = self._forget(lambda: self._parts.audit.forget(before))
+        promises = self._forget(lambda: self._parts.outbox.forget(before))
         families = self._forget(lambda: self._parts.refresh_families.forget(now))
         if forgotten or promises:
             log.info("forgot %d audit events, %d promises", forgotten, promises)

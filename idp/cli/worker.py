@@ -31,8 +31,7 @@ def worker(once: bool) -> None:
         _work(Worker(given), once=once)
         return
     with closing(mailer):
-        delivery = build_delivery(given, mailer)
-        _work(Worker(given, delivery, poll=given.settings.outbox_poll), once=once)
+        _work(Worker(given, build_delivery(given, mailer)), once=once)
 
 
 def _work(built: Worker, *, once: bool) -> None:

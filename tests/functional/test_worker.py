@@ -29,7 +29,6 @@ from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
 from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
-from idp.worker import POLL
 from idp.worker import Worker
 from tests.fake_outbox import FakeMailer
 from tests.instance import Clock
@@ -167,7 +166,7 @@ def test_every_mail_that_waits_leaves_in_one_go(office: PostOffice, person: Pers
 
     pause = office.worker().deliver()
 
-    assert pause == POLL
+    assert pause == office.instance.parts.settings.outbox_poll
     assert [mail.kind for mail in office.mailer.sent] == [
         Kind.TEMPORARY_PASSWORD,
         Kind.PASSWORD_CHANGED,
