@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from idp.infra.redis_store import RedisStore
 from idp.infra.redis_store import Writes
+from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
 from idp.limits import DAY
 from idp.limits import AttemptPolicy
@@ -109,12 +110,12 @@ class RedisAttempts:
         self._reserve = store.script(_RESERVE)
         self._release = store.script(_RELEASE)
         self._limits: list[str | int | float] = [
-            _ms(policy.device_lifetime),
-            _ms(policy.network_window),
+            milliseconds(policy.device_lifetime),
+            milliseconds(policy.network_window),
             policy.network_limit,
-            _ms(DAY),
+            milliseconds(DAY),
             policy.day_limit,
-            *(_ms(wait) for wait in policy.schedule),
+            *(milliseconds(wait) for wait in policy.schedule),
         ]
 
     def reserve(self, subject: str, origin: Origin, *, temporary: bool = False) -> Reservation:
@@ -149,7 +150,7 @@ class RedisAttempts:
 
     def is_suspected(self, network: str) -> bool:
         """Tell whether a network failed so often that strangers on it solve an anti-robot."""
-        since = self._now_ms() - _ms(self._policy.network_window)
+        since = self._now_ms() - milliseconds(self._policy.network_window)
         with redis_failures_told():
             failures = self._store.client.zcount(
                 f"failures-network:{{{network}}}", f"({since}", "+inf"
@@ -180,7 +181,7 @@ class RedisAttempts:
     def look(self, subject: str) -> Waiting:
         """Read how an account stands, for the help desk."""
         now = self._now()
-        since = self._now_ms() - _ms(self._policy.device_lifetime)
+        since = self._now_ms() - milliseconds(self._policy.device_lifetime)
         with redis_failures_told():
             devices = self._store.client.zrangebyscore(f"devices:{{{subject}}}", f"({since}", "inf")
             with self._store.client.pipeline(transaction=True) as pipeline:
@@ -213,7 +214,7 @@ class RedisAttempts:
         devices = f"devices:{{{subject}}}"
         writes.add("ZADD", devices, self._now_ms(), device)
         writes.add("ZREMRANGEBYRANK", devices, 0, -self._policy.devices - 1)
-        writes.add("PEXPIRE", devices, _ms(self._policy.device_lifetime) + 60_000)
+        writes.add("PEXPIRE", devices, milliseconds(self._policy.device_lifetime) + 60_000)
 
     def _delay(self, subject: str, origin: Origin, held_by: str, wait: int) -> SignInDelayed:
         whose = origin.network if held_by == HeldBy.NETWORK else subject
@@ -237,7 +238,3 @@ def _counters_of(reservation: Reservation) -> tuple[str, str]:
 
 def _instants(counter: list[tuple[str, float]]) -> list[datetime]:
     return [datetime.fromtimestamp(score / 1000, UTC) for _, score in counter]
-
-
-def _ms(span: timedelta) -> int:
-    return int(span.total_seconds() * 1000)

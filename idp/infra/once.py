@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
 
 
@@ -22,10 +23,9 @@ class RedisOnce:
         # Strangers solve challenges and send forms: they leave the last of the memory to promises.
         if self._by_strangers:
             self._store.refuse_strangers_when_nearly_full()
-        milliseconds = int(lifetime / timedelta(milliseconds=1))
         with redis_failures_told():
             there = self._store.client.set(
-                f"once:{{{name}}}", value, nx=True, get=True, px=milliseconds
+                f"once:{{{name}}}", value, nx=True, get=True, px=milliseconds(lifetime)
             )
         return None if there is None else str(there)
 

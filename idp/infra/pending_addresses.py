@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
 
 # KEYS 1 pending   ARGV 1 address   2 lifetime (ms)
@@ -47,7 +48,7 @@ class RedisPendingAddresses:
 
     def propose(self, account_id: str, address: str, *, lifetime: timedelta) -> None:
         """Keep an address in the place of the one before, without a code yet."""
-        self._propose([_key(account_id)], [address, int(lifetime / timedelta(milliseconds=1))])
+        self._propose([_key(account_id)], [address, milliseconds(lifetime)])
 
     def address(self, account_id: str) -> str:
         """The address that waits, or ""."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import redis
@@ -224,3 +225,8 @@ class Script:
         """
         with redis_failures_told():
             return self._script(keys=list(keys), args=list(args))
+
+
+def milliseconds(span: timedelta) -> int:
+    """Write a span as Redis takes it."""
+    return span // timedelta(milliseconds=1)

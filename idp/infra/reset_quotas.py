@@ -13,6 +13,7 @@ from idp.identity.reset_quotas import Quota
 from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.reset_quotas import QuotaReached
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
 from idp.limits import DAY
 
@@ -156,7 +157,7 @@ class RedisResetQuotas:
         ]
         keys, args = self._step(windows)
         place, answer = self._count_letter(
-            [*keys, _LETTERS_OF_ALL, _RAISED], [*args, _ms(DAY), policy.letters_a_day]
+            [*keys, _LETTERS_OF_ALL, _RAISED], [*args, milliseconds(DAY), policy.letters_a_day]
         )
         self._refuse(windows, place, answer)
         return bool(answer)
@@ -168,7 +169,7 @@ class RedisResetQuotas:
             [_last_letter(subject), f"reset-letter-tries:{{{subject}}}"],
             [
                 self._now_ms(),
-                _ms(policy.letter_every),
+                milliseconds(policy.letter_every),
                 network,
                 browser,
                 tries.by_origin,
@@ -183,12 +184,14 @@ class RedisResetQuotas:
 
     def choice_refused(self, journey_id: str, *, lifetime: timedelta) -> int:
         """Count a choice that a quota refused, and tell how many the journey has had."""
-        refused = self._choice_refused([f"reset-choices:{{{journey_id}}}"], [_ms(lifetime)])
+        refused = self._choice_refused(
+            [f"reset-choices:{{{journey_id}}}"], [milliseconds(lifetime)]
+        )
         return int(refused)
 
     def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
         """Let that many letters of all leave in a day, until then."""
-        left = max(1, _ms(until - self._now()))
+        left = max(1, milliseconds(until - self._now()))
         with redis_failures_told():
             self._store.client.set(_RAISED, letters_a_day, px=left)
 
@@ -199,7 +202,7 @@ class RedisResetQuotas:
             len(windows),
         ]
         for window in windows:
-            args += (_ms(window.span), window.limit)
+            args += (milliseconds(window.span), window.limit)
         return [window.key for window in windows], args
 
     def _now_ms(self) -> int:
@@ -212,7 +215,3 @@ class RedisResetQuotas:
 
 def _last_letter(subject: str) -> str:
     return f"reset-last-letter:{{{subject}}}"
-
-
-def _ms(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)

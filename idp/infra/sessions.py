@@ -7,6 +7,7 @@ from datetime import datetime
 from datetime import timedelta
 
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
 from idp.session import Session
 
@@ -94,4 +95,4 @@ def _read(stored: str) -> Session:
 
 
 def _ms(span: timedelta) -> int:
-    return max(1, int(span.total_seconds() * 1000))
+    return max(1, milliseconds(span))

@@ -15,6 +15,7 @@ from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TemporaryPassword
 from idp.identity.temporary_password import TryPolicy
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
 
 # KEYS 1 is the slot, everywhere. Its fields:
@@ -129,7 +130,7 @@ class RedisTemporaryPasswords:
     def request(self, account_id: str, channel: Channel, promise: int, *, version: int) -> None:
         """Note a request. A secret that is alive stays so until the newer one is drawn."""
         lifetime = REQUEST_LIFETIME + REMEMBERED
-        args = [_epoch_ms(self._now()), promise, version, _ms(lifetime)]
+        args = [_epoch_ms(self._now()), promise, version, milliseconds(lifetime)]
         self._request([_slot(account_id, channel)], args)
 
     def issue(
@@ -152,7 +153,7 @@ class RedisTemporaryPasswords:
             hashed.scheme,
             hashed.phc,
             _epoch_ms(expires_at),
-            _ms(lifetime),
+            milliseconds(lifetime),
         ]
         return bool(self._issue([_slot(account_id, channel)], args))
 
@@ -181,7 +182,7 @@ class RedisTemporaryPasswords:
     ) -> bool:
         """Take the reserved try back and lease the secret to ``holder``."""
         slot, args = self._take_back(found, network, browser)
-        return bool(self._open([slot], [*args, holder, _epoch_ms(until), _ms(REMEMBERED)]))
+        return bool(self._open([slot], [*args, holder, _epoch_ms(until), milliseconds(REMEMBERED)]))
 
     def is_open(self, account_id: str, channel: Channel, holder: str) -> bool:
         """Tell whether ``holder`` still has the lease."""
@@ -247,15 +248,11 @@ def _slot(account_id: str, channel: Channel) -> str:
 
 
 def _epoch_ms(at: datetime) -> int:
-    return _ms(at - _EPOCH)
+    return milliseconds(at - _EPOCH)
 
 
 def _instant(epoch_ms: str) -> datetime:
     return _EPOCH + timedelta(milliseconds=int(epoch_ms))
-
-
-def _ms(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)
 
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
