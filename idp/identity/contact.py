@@ -47,11 +47,6 @@ class Contact:
     birthdate: str
     address: tuple[str, str, str, str, str, str]
 
-    @property
-    def has_postal_address(self) -> bool:
-        """True when a letter can be addressed: below the recipient a street or box, and a town."""
-        return sum(1 for line in self.address[1:] if line.strip()) >= 2
-
     def __repr__(self) -> str:
         return f"Contact({self.account_id})"
 

@@ -91,13 +91,12 @@ class SignInRefused(IdpError):
 class MustChoosePassword:
     """A temporary password was right: it opens the choice of a new one and nothing else.
 
-    ``token`` proves the lease until ``until``; the store knows its hash (``session_key``).
+    ``token`` proves the lease; the store knows its hash (``session_key``), and until when.
     """
 
     account_id: str
     channel: Channel
     token: str
-    until: datetime
 
     def __repr__(self) -> str:
         return f"MustChoosePassword({self.account_id}, {self.channel})"
@@ -231,14 +230,13 @@ class SignIn:
             cause = Cause.WRONG_TEMPORARY if own is not None else Cause.NO_TEMPORARY
             self._refuse_temporary(account, found, typed, cause, reservation, actor)
         token = new_session_token()
-        until = self.now() + LEASE
         try:
             opened = self.temporaries.open(
                 found,
                 network=typed.network,
                 browser=typed.browser,
                 holder=session_key(token),
-                until=until,
+                until=self.now() + LEASE,
             )
         except StoreUnavailable:
             # A store that stumbles must not lock out who typed the right secret.
@@ -255,7 +253,7 @@ class SignIn:
             actor=actor,
             detail={"channel": typed.channel},
         )
-        return MustChoosePassword(account.id, typed.channel, token, until)
+        return MustChoosePassword(account.id, typed.channel, token)
 
     def _refuse_temporary(
         self,

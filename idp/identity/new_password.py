@@ -125,7 +125,7 @@ class NewPassword:
         if account is None:
             raise ChoiceEnded
         # In the pool too: an estimate can take as long as a hash.
-        faults = self.pool.run(lambda: self.policy.faults(clear, about=contact, temporary=""))
+        faults = self.pool.run(lambda: self.policy.faults(clear, about=contact))
         if not faults:
             hidden = self.temporaries.look(account.id)
             fault, hashed = self.pool.run(lambda: self._judge(account, hidden, clear))

@@ -57,13 +57,14 @@ class PolicyFault(StrEnum):
     """Holds what no keyboard types: a control character, or half of a character."""
     HOLDS_NUMBER = "holds_number"
     HOLDS_TEMPORARY = "holds_temporary"
+    """Only the hashes of the temporary ones can tell, so the caller finds this one."""
     TEMPORARY_SHAPE = "temporary_shape"
     LEAKED = "leaked"
     PERSONAL = "personal"
     """Guessable because of what is known of this person, or of the fund."""
     GUESSABLE = "guessable"
     FORMER = "former"
-    """The password in use: only its hash can tell, so the caller finds this one."""
+    """The password in use: as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,12 @@ class PasswordPolicy:
     maximum: int = 128
     guesses: int = 10**10
 
-    def faults(self, clear: str, *, about: Contact, temporary: str) -> tuple[PolicyFault, ...]:
+    def faults(self, clear: str, *, about: Contact) -> tuple[PolicyFault, ...]:
         """Everything that is wrong with a proposal; () when it is good. Safe on any text.
 
         Args:
             clear: as typed.
             about: whose password it will be.
-            temporary: the temporary password that was typed, or "" when nobody holds it any more.
         """
         # Normal form costs as much as the text is long, and shortens three characters to one.
         if len(clear) > 3 * self.maximum:
@@ -91,11 +91,8 @@ class PasswordPolicy:
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in normal):
             return (PolicyFault.UNREADABLE,)
         faults = [PolicyFault.TOO_SHORT] if len(normal) < self.minimum else []
-        compact = _compact(normal)
-        if about.numero.value in compact:
+        if about.numero.value in _compact(normal):
             faults.append(PolicyFault.HOLDS_NUMBER)
-        if temporary and _compact(temporary) in compact:
-            faults.append(PolicyFault.HOLDS_TEMPORARY)
         if temporary_password.has_shape(normal):
             faults.append(PolicyFault.TEMPORARY_SHAPE)
         if not faults and (weak := self._weakness(fold(normal), about)):

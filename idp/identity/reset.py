@@ -145,7 +145,7 @@ class Reset:
         self.audit.record(
             Event.RESET_BEGUN, actor=actor, detail={**detail, "by_question": int(by_question)}
         )
-        return Journey.begun(qualite, numero, by_question=by_question)
+        return Journey.begun(qualite, numero)
 
     def offer(self, journey: Journey) -> Offer:
         """Tell by which channels the temporary password can be sent.

@@ -34,7 +34,6 @@ class Journey:
 
     Attributes:
         id: random; one message is promised for it.
-        by_question: solved by an answer in words.
         chosen: the channel, once there is one.
         ends_at: for good from the first sealing on, to the second; None before.
     """
@@ -42,14 +41,13 @@ class Journey:
     id: str
     qualite: Qualite
     numero: NumeroDossier
-    by_question: bool = False
     chosen: Channel | None = None
     ends_at: datetime | None = None
 
     @classmethod
-    def begun(cls, qualite: Qualite, numero: NumeroDossier, *, by_question: bool) -> "Journey":
+    def begun(cls, qualite: Qualite, numero: NumeroDossier) -> "Journey":
         """Start one."""
-        return cls(secrets.token_urlsafe(16), qualite, numero, by_question)
+        return cls(secrets.token_urlsafe(16), qualite, numero)
 
 
 class Journeys:
@@ -61,11 +59,6 @@ class Journeys:
         self._sealer = Sealer(keys, "reset-journey:1")
         self._lifetime = lifetime
         self._now = now
-
-    @property
-    def lifetime(self) -> timedelta:
-        """How long a journey may take."""
-        return self._lifetime
 
     def seal(self, journey: Journey, browser: str) -> str:
         """Write it for an address; what was sealed before ends when it did.
@@ -79,7 +72,6 @@ class Journeys:
             journey.id,
             journey.qualite,
             journey.numero.value,
-            journey.by_question,
             journey.chosen or "",
         ]
         return self._sealer.seal(json.dumps(body, separators=(",", ":")).encode("ascii"))
@@ -94,13 +86,12 @@ class Journeys:
             raise JourneyEnded("too long")
         try:
             body = json.loads(self._sealer.open(text))
-            ends_at, bound, journey_id, qualite, numero, by_question, chosen = body
+            ends_at, bound, journey_id, qualite, numero, chosen = body
             until = datetime.fromtimestamp(int(ends_at), UTC)
             journey = Journey(
                 id=str(journey_id),
                 qualite=Qualite(qualite),
                 numero=NumeroDossier(str(numero)),
-                by_question=bool(by_question),
                 chosen=Channel(chosen) if chosen else None,
                 ends_at=until,
             )

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from contextlib import nullcontext
 from dataclasses import dataclass
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -548,17 +547,6 @@ def test_a_store_that_is_not_ready_is_not_an_unknown_number(tmp_path, clock):
         with pytest.raises(StoreUnavailable):
             contacts.mail_mix(Qualite.AFFILIE)
         database.engine.dispose()
-
-
-def test_a_letter_needs_a_street_and_a_town():
-    contact = Contact(
-        "account", Qualite.AFFILIE, NUMERO, DossierStatus.ACTIVE, 1, True, *[""] * 7,
-        ("MME ANNE MARTIN", "", "12 RUE DES LILAS", "", "75012 PARIS", ""),
-    )  # fmt: skip
-
-    assert contact.has_postal_address
-    for address in [("MME ANNE MARTIN", "", " ", "", "75012 PARIS", ""), ("",) * 6]:
-        assert not replace(contact, address=address).has_postal_address
 
 
 def test_a_contact_says_no_name_and_no_address_in_a_log(clock):

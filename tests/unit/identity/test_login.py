@@ -541,8 +541,11 @@ def test_a_temporary_password_opens_the_choice_of_a_new_one_and_nothing_else(sce
 
     assert isinstance(opened, MustChoosePassword)
     assert (opened.account_id, opened.channel) == ("account", channel)
-    assert opened.until == scene.clock() + LEASE
-    assert scene.temporaries.is_open("account", channel, session_key(opened.token))
+    lease = ("account", channel, session_key(opened.token))
+    scene.clock.advance(LEASE - timedelta(seconds=1))
+    assert scene.temporaries.is_open(*lease)
+    scene.clock.advance(timedelta(seconds=1))
+    assert not scene.temporaries.is_open(*lease)
     assert scene.account.last_sign_in_at is None
 
 

@@ -151,7 +151,7 @@ class Scene:
         )
 
     def journey(self, numero=NUMERO):
-        return Journey.begun(Qualite.AFFILIE, numero, by_question=False)
+        return Journey.begun(Qualite.AFFILIE, numero)
 
     def choose(self, channel=Channel.MAIL, *, numero=NUMERO, journey=None, network=NETWORK):
         return self.reset.choose(
@@ -192,12 +192,11 @@ def test_a_solved_anti_robot_begins_a_journey_of_the_number_that_was_typed(scene
     journey = scene.begin()
 
     assert (journey.qualite, journey.numero, journey.chosen) == (Qualite.AFFILIE, NUMERO, None)
-    assert journey.by_question is False
     assert scene.robots.asked == [(FORM, BROWSER)]
 
 
 def test_an_answer_in_words_begins_one_too_and_says_so(scene):
-    assert scene.begin(solution=Solution(answer="solved")).by_question is True
+    scene.begin(solution=Solution(answer="solved"))
 
     assert scene.audit.events[0].detail["by_question"] == 1
 
