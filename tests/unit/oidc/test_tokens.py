@@ -368,7 +368,7 @@ class TestReading:
             {"kid": ["x"]},
             {"alg": ["ES256"]},
         ],
-        ids=str,
+        ids=lambda planted: "-".join(planted),
     )
     def test_authlib_trap_05_a_header_with_more_than_ours_is_refused_unread(self, planted):
         header = {"typ": "JWT", "alg": "ES256", "kid": key().kid} | planted
