@@ -4,7 +4,6 @@ Offered after a first connection; the service that waits gets its answer afterwa
 "Plus tard". It needs a sign-in of a moment ago: an address can receive a reset one day.
 """
 
-import math
 from datetime import timedelta
 
 from flask import Blueprint
@@ -34,6 +33,7 @@ from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
+from idp.web.login_form import soon
 from idp.web.waiting import Waiting
 from idp.web.waiting import allow_form_to_waiting
 from idp.web.waiting import waiting_of
@@ -150,13 +150,12 @@ def _allow_the_way_on(given: Services) -> None:
 
 def _too_many(held: QuotaReached) -> Notice:
     """Say when another code may be asked for: the words for temporary passwords would mislead."""
-    minutes = max(2, math.ceil(held.retry_after / timedelta(minutes=1)))
-    span = f"{minutes} minutes" if minutes < 120 else f"{math.ceil(minutes / 60)} heures"
     return Notice(
         "wait",
         "Plusieurs codes ont déjà été demandés",
         "Regardez dans votre messagerie, et dans les courriers indésirables : le code du message le"
-        f" plus récent est valable une demi-heure. Vous pourrez en demander un autre dans {span}.",
+        " plus récent est valable une demi-heure. "
+        f"Vous pourrez en demander un autre {soon(held.retry_after)}.",
     )
 
 

@@ -41,7 +41,7 @@ from idp.web.headers import see_other
 from idp.web.login_form import BUSY
 from idp.web.login_form import NO_COOKIES
 from idp.web.login_form import REFUSED
-from idp.web.login_form import STALE_FORM
+from idp.web.login_form import STALE_PASSWORD
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
@@ -111,7 +111,7 @@ def submit() -> Response:
     if not sealed_here or not is_own_form(request, given, browser):
         return _page(
             given, found, browser, 403, qualite=qualite, numero=numero,
-            notice=STALE_FORM if browser else NO_COOKIES,
+            notice=STALE_PASSWORD if browser else NO_COOKIES,
         )  # fmt: skip
     if request.form.get("switch") and qualite in set(Qualite):
         other = Qualite(qualite).other

@@ -127,21 +127,25 @@ def seconds_of(wait: timedelta) -> int:
     return max(1, math.ceil(wait.total_seconds()))
 
 
-def wait_notice(wait: timedelta) -> Notice:
-    """Say how long to wait."""
+def soon(wait: timedelta) -> str:
+    """Say how long to wait, in the unit that tells most, rounded up."""
     seconds = seconds_of(wait)
     minutes = math.ceil(seconds / 60)
-    if minutes < 2:
-        said = f"dans {seconds} secondes" if seconds < 60 else "dans une minute"
-    elif minutes < 120:
-        said = f"dans {minutes} minutes"
-    else:
-        said = f"dans {math.ceil(minutes / 60)} heures"
+    hours = math.ceil(minutes / 60)
+    if seconds < 60:
+        return f"dans {seconds} secondes" if seconds > 1 else "dans une seconde"
+    if minutes < 120:
+        return f"dans {minutes} minutes" if minutes > 1 else "dans une minute"
+    return f"dans {hours} heures" if hours < 48 else f"dans {math.ceil(hours / 24)} jours"
+
+
+def wait_notice(wait: timedelta) -> Notice:
+    """Say how long to wait before the next sign-in."""
     return Notice(
         "wait",
         "Patientez un peu avant de réessayer",
         "Par sécurité, les connexions sont suspendues après plusieurs essais. "
-        f"Vous pourrez réessayer {said}. D’ici là, même le bon mot de passe serait refusé.",
+        f"Vous pourrez réessayer {soon(wait)}. D’ici là, même le bon mot de passe serait refusé.",
     )
 
 
@@ -159,6 +163,8 @@ NO_COOKIES = Notice(
 STALE_FORM = Notice(
     "info",
     "Recommencez, s’il vous plaît",
-    "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet. "
-    "Saisissez à nouveau votre mot de passe.",
+    "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet.",
+)
+STALE_PASSWORD = replace(
+    STALE_FORM, message=f"{STALE_FORM.message} Saisissez à nouveau votre mot de passe."
 )

@@ -31,7 +31,7 @@ from idp.web.browser import session_of
 from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import see_other
 from idp.web.login_form import BUSY
-from idp.web.login_form import STALE_FORM
+from idp.web.login_form import STALE_PASSWORD
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
@@ -87,7 +87,7 @@ def submit() -> Response:
         with given.transaction():
             contact = given.new_password.about(choice)
             if not is_own_form(request, given, browser):
-                return _page(given, found, browser, contact, 403, notice=STALE_FORM)
+                return _page(given, found, browser, contact, 403, notice=STALE_PASSWORD)
             if fault := _slip(clear, again):
                 return _page(given, found, browser, contact, 400, errors=(fault,))
             try:

@@ -4,9 +4,7 @@ A step is reached by what the one before sealed into the address; skipped, repla
 another browser, it leads back to the first one.
 """
 
-import math
 from contextlib import suppress
-from datetime import date
 from datetime import timedelta
 
 from flask import Blueprint
@@ -18,6 +16,7 @@ from flask import request
 
 from idp import StoreUnavailable
 from idp.identity.anti_robot import AntiRobotRefused
+from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.reset import FORM
 from idp.identity.reset import ChannelNotOffered
@@ -42,11 +41,13 @@ from idp.web.browser import network_of_request
 from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
 from idp.web.login_form import NO_COOKIES
+from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import read_number
 from idp.web.login_form import seconds_of
+from idp.web.login_form import soon
 from idp.web.waiting import with_waiting
 
 bp = Blueprint("reset", __name__)
@@ -55,11 +56,6 @@ FIRST = "/mot-de-passe-oublie"
 SECOND = "/mot-de-passe-oublie/envoi"
 THIRD = "/mot-de-passe-oublie/confirmation"
 
-STALE = Notice(
-    "info",
-    "Recommencez, s’il vous plaît",
-    "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet.",
-)
 CHOOSE = FormError("canal", "Choisissez comment recevoir votre mot de passe provisoire.")
 
 
@@ -79,7 +75,7 @@ def begin() -> Response:
     if not is_own_form(request, given, browser):
         return _first(
             given, browser, 403, qualite=qualite, numero=typed,
-            notice=STALE if browser else NO_COOKIES,
+            notice=STALE_FORM if browser else NO_COOKIES,
         )  # fmt: skip
     if request.form.get("switch") and qualite in set(Qualite):
         return _first(given, browser, qualite=Qualite(qualite).other, numero=typed)
@@ -89,29 +85,17 @@ def begin() -> Response:
             given, browser, 400, qualite=qualite, numero=typed,
             errors=read.errors, switch_to=read.switch_to,
         )  # fmt: skip
-    held: QuotaReached | None = None
-    journey: Journey | None = None
     try:
         with given.transaction():
-            try:
-                journey = given.reset.begin(
-                    read.qualite,
-                    read.numero,
-                    solution=solution_of(request.form),
-                    browser=browser,
-                    network=network_of_request(request, given),
-                    actor=actor_of(request, given, g.request_id),
-                )
-            except QuotaReached as reached:  # its audit event is committed all the same
-                held = reached
+            begun = _begun(given, read.qualite, read.numero, browser)
     except AntiRobotRefused:
         return _first(given, browser, 400, qualite=qualite, numero=typed, errors=(ROBOT,))
-    if journey is None:
+    if isinstance(begun, QuotaReached):
         return _first(
-            given, browser, 429, qualite=qualite, numero=typed, notice=quota_notice(held),
-            retry_after=held.retry_after if held else timedelta(0),
+            given, browser, 429, qualite=qualite, numero=typed,
+            notice=_quota_notice(begun), retry_after=begun.retry_after,
         )  # fmt: skip
-    return see_other(_address(SECOND, given, journey, browser))
+    return see_other(_address(SECOND, given, begun, browser))
 
 
 @bp.get(SECOND)
@@ -138,37 +122,28 @@ def choose() -> Response:
     chosen = request.form.get("canal", "")
     if chosen not in set(Channel):
         return _second(given, browser, journey, 400, errors=(CHOOSE,))
-    held: QuotaReached | None = None
-    chosen_now: Choosing | None = None
+    outcome: Choosing | QuotaReached | None = None
     try:
         with given.transaction():
-            try:
-                chosen_now = given.reset.choose(
-                    journey,
-                    Channel(chosen),
-                    network=network_of_request(request, given),
-                    actor=actor_of(request, given, g.request_id),
-                )
-            except QuotaReached as reached:  # its audit event is committed all the same
-                held = reached
-            except ChannelNotOffered:
-                return _second(given, browser, journey, 400, errors=(CHOOSE,))
-            except JourneyEnded:
-                return _ended()
+            outcome = _chosen(given, journey, Channel(chosen))
+    except ChannelNotOffered:
+        return _second(given, browser, journey, 400, errors=(CHOOSE,))
+    except JourneyEnded:
+        return _ended()
     except StoreUnavailable:
-        if chosen_now is not None and chosen_now.promised is not None:  # the commit failed
+        if isinstance(outcome, Choosing) and outcome.promised is not None:  # the commit failed
             with suppress(StoreUnavailable):
                 given.reset.taken_back(journey, Channel(chosen))
         raise
-    if chosen_now is None or held is not None:
+    if isinstance(outcome, QuotaReached):
         return _second(
-            given, browser, journey, 429, chosen=chosen, notice=quota_notice(held),
-            retry_after=held.retry_after if held else timedelta(0),
+            given, browser, journey, 429, chosen=chosen,
+            notice=_quota_notice(outcome), retry_after=outcome.retry_after,
         )  # fmt: skip
-    if chosen_now.promised is not None:
+    if outcome.promised is not None:
         with suppress(StoreUnavailable):  # the row is the promise, and it is committed
-            given.reset.noted(chosen_now.promised)
-    return see_other(_address(THIRD, given, chosen_now.journey, browser))
+            given.reset.noted(outcome.promised)
+    return see_other(_address(THIRD, given, outcome.journey, browser))
 
 
 @bp.get(THIRD)
@@ -185,12 +160,42 @@ def confirm() -> Response:
             "pages/reset_sent.html",
             channel=journey.chosen,
             mail_mask=offered.mail_mask,
-            letter_by=_day(offered.letter_by),
+            letter_by=in_words(offered.letter_by),
             valid_until_words=_span(LIFETIMES[journey.chosen]),
             login_url=with_waiting("/connexion", _waiting()),
             again_url=with_waiting(FIRST, _waiting()),
         )
     )
+
+
+def _begun(
+    given: Services, qualite: Qualite, numero: NumeroDossier, browser: str
+) -> Journey | QuotaReached:
+    """Begin. A quota is an outcome, not an accident: its audit event is committed too."""
+    try:
+        return given.reset.begin(
+            qualite,
+            numero,
+            solution=solution_of(request.form),
+            browser=browser,
+            network=network_of_request(request, given),
+            actor=actor_of(request, given, g.request_id),
+        )
+    except QuotaReached as reached:
+        return reached
+
+
+def _chosen(given: Services, journey: Journey, channel: Channel) -> Choosing | QuotaReached:
+    """Choose. A quota is an outcome here too."""
+    try:
+        return given.reset.choose(
+            journey,
+            channel,
+            network=network_of_request(request, given),
+            actor=actor_of(request, given, g.request_id),
+        )
+    except QuotaReached as reached:
+        return reached
 
 
 def _waiting() -> str:
@@ -267,7 +272,7 @@ def _second(
                 csrf_token(given, browser),
             ),
             mail_mask=offered.mail_mask,
-            letter_by=_day(offered.letter_by),
+            letter_by=in_words(offered.letter_by),
             chosen=chosen,
             errors=errors,
             notice=notice,
@@ -294,27 +299,14 @@ def _told_to_wait(response: Response, retry_after: timedelta) -> Response:
     return response
 
 
-def _day(day: date) -> str:
-    return in_words(day)
-
-
 def _span(span: timedelta) -> str:
     return f"{span.days} jours" if span.days > 1 else f"{span // timedelta(hours=1)} heures"
 
 
-def quota_notice(held: QuotaReached | None) -> Notice:
+def _quota_notice(held: QuotaReached) -> Notice:
     """Say when to try again, and give nothing away."""
-    wait = held.retry_after if held else timedelta(hours=1)
-    hours = math.ceil(wait / timedelta(hours=1))
-    if hours <= 1:
-        minutes = max(1, math.ceil(wait / timedelta(minutes=1)))
-        said = f"dans {minutes} minutes" if minutes > 1 else "dans une minute"
-    elif hours < 48:
-        said = f"dans {hours} heures"
-    else:
-        said = f"dans {math.ceil(wait / timedelta(days=1))} jours"
-    title, message = _QUOTA_SENTENCES[held.quota if held else Quota.NETWORK]
-    return Notice("wait", title, message.format(said=said))
+    title, message = _QUOTA_SENTENCES[held.quota]
+    return Notice("wait", title, message.format(said=soon(held.retry_after)))
 
 
 _QUOTA_SENTENCES = {
