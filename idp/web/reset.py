@@ -48,6 +48,7 @@ from idp.web.login_form import Notice
 from idp.web.login_form import read_number
 from idp.web.login_form import seconds_of
 from idp.web.login_form import soon
+from idp.web.waiting import service_name
 from idp.web.waiting import with_waiting
 
 bp = Blueprint("reset", __name__)
@@ -238,7 +239,7 @@ def _first(
             switch_to=switch_to,
             challenge=given.anti_robot.challenge(FORM, browser, harder=_is_suspected(given)),
             login_url=with_waiting("/connexion", _waiting()),
-            service_name="",
+            service_name=service_name(given, browser),
             privacy_url=given.privacy_url,
             terms_url=given.terms_url,
         )

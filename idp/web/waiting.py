@@ -8,6 +8,7 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
+from idp import StoreUnavailable
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
@@ -80,6 +81,21 @@ def waiting_of(given: Services, browser: str) -> Waiting | Response:
         # Another tab named the browser first, or the address was copied: ask again, under its name.
         return ask_again(given, opened.params)
     return Waiting(sealed, opened, asked, was_answered(request, sealed))
+
+
+def service_name(given: Services, browser: str) -> str:
+    """Name the service that waits behind this page; "" where none does, or can be named.
+
+    Its request is judged where it is answered: a page that only names it must not fail for it.
+    """
+    try:
+        opened = given.waiting.open(request.args.get("demande", ""), browser)
+        if opened.expired or not opened.same_browser:
+            return ""
+        client = given.clients.find(opened.params.get("client_id"))
+    except (WaitingRequestUnreadable, StoreUnavailable):
+        return ""
+    return client.client_name if client is not None else ""
 
 
 def with_waiting(path: str, sealed: str, *, step: str = "") -> str:

@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]
+from werkzeug.test import TestResponse
 
 from tests.instance import PASSWORD
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.instance import Person
+from tests.instance import Visitor
 from tests.instance import answer_of
 from tests.instance import csrf_of
 from tests.instance import form_action
@@ -70,6 +72,44 @@ def test_a_forgotten_password_is_replaced_by_mail_and_the_service_that_waits_get
     renewed = Person(person.account_id, "affilie", "1234567", CHOSEN)
     assert instance.visitor().sign_in(renewed).headers["Location"] == "/compte"
     assert instance.visitor().sign_in(person).status_code == 403
+
+
+def first_page(visitor: Visitor, sign_in: TestResponse) -> TestResponse:
+    return visitor.get(lxml_html.fromstring(sign_in.text).xpath("//a[@id='reset-link']/@href")[0])
+
+
+def test_the_first_page_names_the_service_that_waits(instance: Instance) -> None:
+    service = instance.add_service(client_name="Mes attestations")
+    visitor = instance.visitor()
+
+    page = first_page(visitor, visitor.open_sign_in(service))
+
+    assert "continuer vers « Mes attestations »" in text_of(page)
+    assert "continuer vers" not in text_of(visitor.get("/mot-de-passe-oublie"))
+
+
+def test_an_address_made_in_another_browser_names_no_service_and_still_opens_the_page(
+    instance: Instance,
+) -> None:
+    sign_in = instance.visitor().open_sign_in(instance.add_service())
+    reader = instance.visitor()
+    reader.get("/mot-de-passe-oublie")
+
+    copied = first_page(reader, sign_in)
+    broken = reader.get("/mot-de-passe-oublie?demande=broken")
+
+    for page in (copied, broken):
+        assert page.status_code == 200
+        assert "continuer vers" not in text_of(page)
+
+
+def test_a_service_whose_request_has_ended_is_not_named(instance: Instance, clock: Clock) -> None:
+    visitor = instance.visitor()
+    sign_in = visitor.open_sign_in(instance.add_service())
+
+    clock.advance(timedelta(hours=24, seconds=1))
+
+    assert "continuer vers" not in text_of(first_page(visitor, sign_in))
 
 
 def test_the_current_password_works_until_a_new_one_is_chosen(
