@@ -253,6 +253,7 @@ class Parts:
             letters_in_90_days=settings.letters_in_90_days,
             letters_of_network_a_day=settings.letters_of_network_a_day,
             letters_a_day=settings.letters_a_day,
+            letter_tries=self.try_policy,
         )
         return RedisResetQuotas(self.redis, policy, now=self.now)
 

@@ -44,7 +44,8 @@ class QuotaPolicy:
 
     ``requests_by_question``: of what a network may do, the share left to who answered the question
         in words instead of letting a browser work.
-    ``letter_tries``: how often a letter's secret may be typed wrong before its days are forgotten.
+    ``letter_tries``: how often a letter's secret may be typed wrong before its days are forgotten:
+        as often as it may be before it locks.
     """
 
     requests_an_hour: int = 20

@@ -351,6 +351,27 @@ def test_fifty_wrong_letters_from_ten_networks_tell_nobody_who_exists_enumeratio
     assert (held.status_code, asked.status_code) == (429, 303)
 
 
+@pytest.mark.parametrize("numero", ["1234567", "7654321"], ids=["known", "unknown"])
+def test_a_letter_that_a_setting_locks_sooner_frees_its_days_as_soon_lock_out(
+    make_instance: MakeInstance, numero: str
+) -> None:
+    # Else five wrong letters keep a member from the next one for ten days.
+    instance = make_instance(signing_algs=("ES256",), temporary_tries=5)
+    instance.clock.at = datetime.now(UTC)  # the command that prints has no other clock
+    post = Post(instance)
+    post.add_person(numero="1234567")
+    ask(instance.visitor("203.0.113.1"), numero, "letter")
+    assert post.idp("print").exit_code == 0
+    thief = instance.visitor("198.51.100.7")
+    for wrong in WRONG_LETTERS[:5]:
+        thief.submit_sign_in(thief.open_sign_in(), "affilie", numero, wrong)
+
+    member = instance.visitor("203.0.113.3")
+    asked = choose(member, channels(member, numero), "letter")
+
+    assert asked.status_code == 303
+
+
 def test_one_solved_anti_robot_writes_few_audit_events_however_often_it_asks_audit_flood(
     instance: Instance, person: Person
 ) -> None:
