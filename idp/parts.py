@@ -218,8 +218,8 @@ class Parts:
         return RedisOnce(self.redis)
 
     @cached_property
-    def assertions_taken(self) -> RedisOnce:
-        """What services signed, each once."""
+    def once_of_known(self) -> RedisOnce:
+        """What may happen once to services that signed and to members under a lease."""
         from idp.infra.once import RedisOnce
 
         return RedisOnce(self.redis, by_strangers=False)

@@ -165,7 +165,7 @@ def _authenticator(parts: Parts) -> ClientAuthenticator:
         issuer=issuer,
         token_endpoint=f"{issuer}/token",
         fetched=parts.remote_keys,
-        once=parts.assertions_taken,
+        once=parts.once_of_known,
         now=parts.now,
     )
     return ClientAuthenticator(parts.clients, parts.client_failures, assertions)
@@ -222,7 +222,7 @@ def _new_password(parts: Parts, pool: HashPool) -> NewPassword:
         ),
         pool=pool,
         outbox=parts.outbox,
-        once=parts.once,
+        once=parts.once_of_known,
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,
         now=parts.now,

@@ -11,7 +11,7 @@ class RedisOnce:
     """The port ``Once``."""
 
     def __init__(self, store: RedisStore, *, by_strangers: bool = True) -> None:
-        """Join a store; ``by_strangers`` False is for what only a proven service leaves there."""
+        """Join a store; ``by_strangers`` False where only who proved something leaves anything."""
         self._store = store
         self._by_strangers = by_strangers
 

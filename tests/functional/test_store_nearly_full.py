@@ -1,6 +1,7 @@
 """What a stranger may still leave behind in a Redis that is nearly full."""
 
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,11 @@ from idp.infra.redis_store import MEMORY_LOOK_SECONDS
 from tests.instance import ISSUER
 from tests.instance import PASSWORD
 from tests.instance import Instance
+from tests.mailbox import Mailbox
+from tests.mailbox import deliver
+from tests.reset_steps import ask
+from tests.reset_steps import open_choice
+from tests.reset_steps import submit_new
 from tests.service_signer import ServiceSigner
 
 
@@ -20,6 +26,28 @@ def nearly_full(instance: Instance, valkey_url: str) -> Iterator[Instance]:
         client.config_set("maxmemory", int(used * 1.15))
         yield instance
         client.config_set("maxmemory", 0)
+
+
+def test_who_holds_a_temporary_password_is_told_what_is_wrong_with_the_new_one(
+    make_instance: Callable[..., Instance],
+    mailbox: Mailbox,
+    valkey_url: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    instance = make_instance(signing_algs=("ES256",), **mailbox.settings)
+    person = instance.add_person(email="anne@exemple.example")
+    member = instance.visitor()
+    ask(member, person.numero)
+    deliver(instance)
+    page = open_choice(member, person, mailbox.newest_secret())
+    time.sleep(MEMORY_LOOK_SECONDS)
+
+    request.getfixturevalue("nearly_full")
+    weak = submit_new(member, page, "motdepasse")
+    chosen = submit_new(member, page)
+
+    assert weak.status_code == 400
+    assert chosen.status_code == 303
 
 
 def test_a_stranger_is_put_off_and_a_known_browser_still_signs_in(
