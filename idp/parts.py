@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from idp.infra.sessions import RedisSessions
     from idp.infra.sql import Database
     from idp.infra.temporary_passwords import RedisTemporaryPasswords
+    from idp.oidc.rotation import RotationPolicy
 
 PACKAGE = Path(__file__).parent
 
@@ -101,6 +102,14 @@ class Parts:
             longest_token=max(settings.id_token_lifetime, settings.access_token_lifetime),
             longest_session=settings.session_absolute,
         )
+
+    @cached_property
+    def rotation_policy(self) -> RotationPolicy:
+        """What the settings ask of the signing keys."""
+        from idp.oidc.rotation import RotationPolicy
+
+        settings = self.settings
+        return RotationPolicy(lifetime=settings.key_lifetime, announced=settings.key_announced)
 
     @cached_property
     def accounts(self) -> SqlAccounts:

@@ -161,6 +161,8 @@ class Settings(BaseSettings):
     refresh_idle: Span = Field(default=timedelta(days=30), le=timedelta(days=180))
     refresh_absolute: Span = Field(default=timedelta(days=180), le=timedelta(days=180))
     jwks_max_age: Span = timedelta(minutes=10)
+    key_lifetime: Span = Field(default=timedelta(days=90), ge=timedelta(days=2))
+    key_announced: Span = Field(default=timedelta(days=1), ge=timedelta(hours=1))
     audit_retention: Span = Field(
         default=timedelta(days=365), ge=timedelta(days=183), le=timedelta(days=3 * 366)
     )
@@ -279,6 +281,17 @@ class Settings(BaseSettings):
     @classmethod
     def _aware(cls, value: datetime) -> datetime:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+    @model_validator(mode="after")
+    def _rotation(self) -> "Settings":
+        if self.key_announced < 2 * self.jwks_max_age:
+            # Twice: a cache that was filled just before may be in front of another one.
+            message = "IDP_KEY_ANNOUNCED: expected twice IDP_JWKS_MAX_AGE at least"
+            raise ValueError(message)
+        if self.key_lifetime < 2 * self.key_announced:
+            message = "IDP_KEY_LIFETIME: expected twice IDP_KEY_ANNOUNCED at least"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _fixed_answer(self) -> "Settings":

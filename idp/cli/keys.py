@@ -5,28 +5,28 @@ is missing, which is said on stderr.
 """
 
 import re
-from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
 from idp import IdpError
-from idp import StoreUnavailable
-from idp.audit import Actor
 from idp.audit import Event
 from idp.cli import parts
+from idp.cli.key_calendar import audit
+from idp.cli.key_calendar import calendar
+from idp.cli.key_calendar import facts
+from idp.cli.key_calendar import shown
 from idp.infra.key_files import BrokenKeyFile
-from idp.infra.key_files import KeyFiles
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import NoSigningKey
-from idp.oidc.keys import SigningKey
+from idp.oidc.rotation import due
+from idp.oidc.rotation import next_due_at
 from idp.parts import Parts
 
-ANNOUNCED = timedelta(hours=24)
 _SPAN = re.compile(r"\+([0-9]{1,5})([smhd])", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -65,12 +65,12 @@ def add(operator: str, alg: str, sign_from: str | None, emergency: bool) -> None
     _check_announced(instant, now, built.settings.jwks_max_age, first=first or emergency)
     path = built.key_files.add(alg, instant)
     key = next(key for key in built.key_files.ring() if built.key_files.path_of(key) == path)
-    print(f"{path}\nkid {key.kid}, published now, signs from {_shown(key.signs_from)}")
+    print(f"{path}\nkid {key.kid}, published now, signs from {shown(key.signs_from)}")
     if emergency:
         print(
             "Now erase the file of the key that leaked: services trust it as long as it is there."
         )
-    _audit(built, Event.KEY_ADDED, operator, _facts(key))
+    audit(built, Event.KEY_ADDED, operator, facts(key))
 
 
 @keys.command("list")
@@ -82,13 +82,35 @@ def list_() -> None:
     ring, faults = files.usable()
     if not len(ring) and not faults:
         print(f"{files.folder} holds no key yet; run `idp keys add --alg ES256`")
-    for key in ring:
-        ends, leaves = ring.signs_until(key), ring.published_until(key)
-        print(f"{key.kid} {key.alg}: {_state(files, ring, key, now)}")
-        print(f"    published {_shown(files.published_since(key))} until {_shown(leaves)}")
-        print(f"    signs     {_shown(key.signs_from)} until {_shown(ends)}")
+    for line in calendar(files, ring, now):
+        print(line)
     if faults:
         raise BrokenKeyFile("\n".join(faults))
+
+
+@keys.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and the calendar.")
+@click.pass_obj
+def rotate(operator: str, dry_run: bool) -> None:
+    """Draw the keys that are due and erase those that serve no more; a timer may run it daily."""
+    built = parts()
+    files, policy, now = built.key_files, built.rotation_policy, built.now()
+    with nullcontext(files.ring()) if dry_run else files.alone() as ring:
+        wanted = due(ring, policy, now)
+        for key in wanted:
+            if dry_run:
+                print(f"would draw a key: {key.alg}, signs from {shown(key.signs_from)}")
+                continue
+            path = files.add(key.alg, key.signs_from)
+            drawn = next(one for one in files.ring() if files.path_of(one) == path)
+            print(f"drew {drawn.kid}: {drawn.alg}, signs from {shown(drawn.signs_from)}")
+            audit(built, Event.KEY_ADDED, operator, facts(drawn))
+        erased = len(ring) > 0 and _prune(built, operator, now, dry_run=dry_run)
+        ring = files.ring()
+        if not wanted and not erased:
+            print(f"nothing is due before {shown(next_due_at(ring, policy, now))}")
+        for line in calendar(files, ring, now):
+            print(line)
 
 
 @keys.command()
@@ -97,15 +119,20 @@ def list_() -> None:
 def prune(operator: str, dry_run: bool) -> None:
     """Erase the files of keys that serve nothing any more, sign-out hints included."""
     built = parts()
-    now = built.now()
-    by_path = {built.key_files.path_of(key): key for key in built.key_files.ring()}
-    spent = built.key_files.prunable(now) if dry_run else built.key_files.prune(now)
+    if not _prune(built, operator, built.now(), dry_run=dry_run):
+        print("nothing to erase: every key still signs, is published or may come back as a hint")
+
+
+def _prune(built: Parts, operator: str, now: datetime, *, dry_run: bool) -> bool:
+    """Erase what serves nothing any more, and say so; False when there is nothing."""
+    files = built.key_files
+    by_path = {files.path_of(key): key for key in files.ring()}
+    spent = files.prunable(now) if dry_run else files.prune(now)
     for path in spent:
         print(f"{'would erase' if dry_run else 'erased'} {path}")
         if path in by_path and not dry_run:
-            _audit(built, Event.KEY_REMOVED, operator, _facts(by_path[path]))
-    if not spent:
-        print("nothing to erase: every key still signs, is published or may come back as a hint")
+            audit(built, Event.KEY_REMOVED, operator, facts(by_path[path]))
+    return bool(spent)
 
 
 def _signs(ring: KeyRing, alg: str, now: datetime) -> bool:
@@ -141,48 +168,8 @@ def _instant(typed: str, now: datetime) -> datetime:
 def _check_announced(instant: datetime, now: datetime, cached: timedelta, *, first: bool) -> None:
     if not first and instant - now < cached:
         message = (
-            f"services keep our key list for {cached}: a key that signs at {_shown(instant)} would"
-            f" sign tokens they cannot verify yet. Give +24h, or at least {_shown(now + cached)};"
+            f"services keep our key list for {cached}: a key that signs at {shown(instant)} would"
+            f" sign tokens they cannot verify yet. Give +24h, or at least {shown(now + cached)};"
             " for a key that has leaked, --emergency"
         )
         raise WrongSignFrom(message)
-
-
-def _state(files: KeyFiles, ring: KeyRing, key: SigningKey, now: datetime) -> str:
-    ends, leaves, kept = (
-        ring.signs_until(key),
-        ring.published_until(key),
-        files.kept_until(key, ring),
-    )
-    if now < key.signs_from:
-        return "announced: published, does not sign yet"
-    if ends is None or now < ends:
-        return "signs"
-    if leaves is None or now < leaves:
-        return "signs no more, published until its last token has expired"
-    if kept is None or now < kept:
-        return f"not published, kept until {_shown(kept)} for sign-out hints"
-    return "serves nothing any more: `idp keys prune` erases it"
-
-
-def _shown(instant: datetime | None) -> str:
-    if instant is None:
-        return "a successor comes"
-    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def _facts(key: SigningKey) -> Mapping[str, str]:
-    return {"kid": key.kid, "alg": key.alg, "signs_from": key.signs_from.isoformat()}
-
-
-def _audit(built: Parts, event: Event, operator: str, detail: Mapping[str, str]) -> None:
-    try:
-        with built.flask.app_context(), built.database.transaction():
-            built.audit.record(event, actor=Actor(operator=operator), detail=detail)
-    except (StoreUnavailable, SQLAlchemyError) as error:
-        # The store's own message may hold its address; its kind is enough here.
-        click.echo(
-            f"done, but not audited: SQL did not take the event ({type(error).__name__});"
-            f" note it by hand: {event} {detail['kid']} by {operator}",
-            err=True,
-        )

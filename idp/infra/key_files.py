@@ -9,6 +9,7 @@ A running process that meets a fault keeps the ring it has and says so in ``trou
 starts refuses.
 """
 
+import fcntl
 import logging
 import os
 import re
@@ -16,6 +17,8 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from datetime import datetime
@@ -39,6 +42,7 @@ LOOK_EVERY_SECONDS = 1.0
 LARGEST_FILE = 16_384
 ABANDONED_AFTER = timedelta(hours=1)
 NOT_KEYS = frozenset({"README.md"})
+_LOCK = ".rotation.lock"
 _NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d-\d\d(?:-\d\d)?Z)\.([A-Z0-9]+)\.pem", re.ASCII)
 
 log = logging.getLogger(__name__)
@@ -141,6 +145,28 @@ class KeyFiles:
             else:
                 self._look_again_at = 0.0
                 return path
+
+    @contextmanager
+    def alone(self) -> Iterator[KeyRing]:
+        """Give the ring as it is now, and hold off every other writer of this folder meanwhile.
+
+        Waits for its turn. The lock is of the file system: hosts that share the folder share it,
+        and it ends with its process.
+
+        Raises:
+            BrokenKeyFile: there is a fault in the folder.
+        """
+        make_private_folder(self.folder)
+        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._look_again_at = 0.0
+            ring = self.ring()
+            if self._trouble:
+                raise BrokenKeyFile(self._trouble)
+            yield ring
+        finally:
+            os.close(descriptor)
 
     def usable(self) -> tuple[KeyRing, list[str]]:
         """The ring that the good files would make, and what is wrong with each of the others.

@@ -1,4 +1,7 @@
+import os
 import re
+import subprocess
+import sys
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -11,6 +14,7 @@ from sqlalchemy import text
 from idp.cli import main
 from idp.infra.key_files import KeyFiles
 from idp.infra.migrations.upgrade import upgrade
+from tests.running import ROOT
 
 HOUR = timedelta(hours=1)
 
@@ -246,3 +250,72 @@ def test_the_list_shows_the_good_keys_before_the_broken_file(idp, files):
     assert f"{key.kid} ES256: signs" in result.stdout
     assert "current.pem: not named like" in result.stderr
     assert result.exit_code == 1
+
+
+def drawn_by(idp, *words):
+    result = idp("keys", "rotate", *words)
+    assert result.exit_code == 0, result.output
+    return re.findall(r"^drew (\S+): (\w+)", result.stdout, re.MULTILINE), result.stdout
+
+
+def test_the_first_rotation_draws_for_each_algorithm_a_key_that_signs_and_one_that_follows(
+    idp, files, data
+):
+    drawn, said = drawn_by(idp)
+
+    now = datetime.now(UTC)
+    assert sorted(alg for _, alg in drawn) == ["ES256", "ES256", "RS256", "RS256"]
+    for alg in ("ES256", "RS256"):
+        signing, following = [key for key in files.ring() if key.alg == alg]
+        assert signing.signs_from <= now
+        assert timedelta(days=89) < following.signs_from - now <= timedelta(days=90, minutes=1)
+        assert f"{signing.kid} {alg}: signs" in said
+        assert f"{following.kid} {alg}: announced" in said
+    assert [event for event, *_ in audited(data)] == ["key.added"] * 4
+
+
+def test_a_second_rotation_does_nothing_and_says_until_when(idp, files):
+    drawn_by(idp)
+    before = sorted(files.folder.iterdir())
+
+    drawn, said = drawn_by(idp)
+
+    assert drawn == []
+    assert "nothing is due before " in said
+    assert sorted(files.folder.iterdir()) == before
+
+
+def test_a_rotation_that_only_tells_writes_nothing(idp, data):
+    drawn, said = drawn_by(idp, "--dry-run")
+
+    assert drawn == []
+    assert said.count("would draw a key: ") == 4
+    assert not (data / "keys").exists()
+    assert audited(data) == []
+
+
+def test_a_key_that_began_to_sign_gets_a_successor_and_a_spent_one_goes(idp, files):
+    now = datetime.now(UTC)
+    for alg in ("ES256", "RS256"):
+        files.add(alg, now - timedelta(days=100))
+        files.add(alg, now - timedelta(days=10))
+
+    drawn, said = drawn_by(idp)
+
+    assert len(drawn) == 2
+    assert said.count("erased ") == 2
+    waits = [key.signs_from - now for key in files.ring() if key.signs_from > now]
+    assert all(timedelta(days=79) < wait < timedelta(days=81) for wait in waits)
+
+
+def test_two_hosts_that_rotate_at_once_draw_each_key_once(data, idp, files):
+    """The hazard: both find no successor and draw two, of which one signs a second later."""
+    command = [sys.executable, "-m", "idp", "keys", "rotate"]
+    env = {"IDP_ISSUER": "http://localhost:8000", "IDP_DATA_DIR": str(data), "PATH": os.defpath}
+    hosts = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, cwd=ROOT) for _ in range(4)]
+
+    assert [host.wait(60) for host in hosts] == [0, 0, 0, 0]
+
+    assert sorted(key.alg for key in files.ring()) == ["ES256", "ES256", "RS256", "RS256"]
+    for host in hosts:
+        host.stdout.close()
