@@ -210,6 +210,9 @@ class Once(Protocol):
             StoreUnavailable: nobody can tell.
         """
 
+    def keep(self, name: str, value: str, *, lifetime: timedelta) -> None:
+        """Put ``value`` in the place of what was taken: it has happened."""
+
     def give_back(self, name: str) -> None:
         """Forget it: what it stood for did not happen."""
 

@@ -767,7 +767,7 @@ class MemoryResetQuotas(_Store):
         super().__init__()
         self._policy = policy
         self._now = now
-        self._counted: dict[tuple[str, str], list[datetime]] = {}
+        self._counted: dict[tuple[str, str], dict[str, datetime]] = {}
         self._raised: tuple[int, datetime] | None = None
         self._tries: dict[str, tuple[datetime, list[tuple[str, str]]]] = {}
         self._refused: dict[str, tuple[int, datetime]] = {}
@@ -779,21 +779,22 @@ class MemoryResetQuotas(_Store):
         if by_question:
             answers = ("requests by question", network)
             windows.append((Quota.NETWORK, answers, HOUR, policy.requests_by_question))
-        self._count(windows)
+        self._count(windows, secrets.token_hex(8))
 
-    def mail(self, subject: str) -> None:
+    def mail(self, subject: str, *, request: str = "") -> None:
         """Count a mail to the account of a subject."""
         policy, mails = self._policy, ("mails", subject)
         self._count(
             [
                 (Quota.MAIL, mails, HOUR, policy.mails_an_hour),
                 (Quota.MAIL, mails, DAY, policy.mails_a_day),
-            ]
+            ],
+            request or secrets.token_hex(8),
         )
 
-    def letter(self, subject: str, network: str) -> bool:
+    def letter(self, subject: str, network: str, *, request: str = "") -> bool:
         """Count a letter of a subject, a network and all; True when the breaker holds it."""
-        policy = self._policy
+        policy, request = self._policy, request or secrets.token_hex(8)
         of_network = ("letters of network", network)
         with self._lock:
             self._count(
@@ -811,21 +812,23 @@ class MemoryResetQuotas(_Store):
                         DAY,
                         policy.letters_of_network_a_day,
                     ),
-                ]
+                ],
+                request,
             )
             limit, until = self._raised or (policy.letters_a_day, self._now())
             limit = limit if self._now() < until else policy.letters_a_day
-            of_all = self._counted.setdefault(("letters", "of all"), [])
-            if len([at for at in of_all if at + DAY > self._now()]) >= limit:
+            of_all = self._counted.setdefault(("letters", "of all"), {})
+            within = [at for at in of_all.values() if at + DAY > self._now()]
+            if request not in of_all and len(within) >= limit:
                 return True
-            of_all.append(self._now())
+            of_all[request] = self._now()
             return False
 
     def letter_refused(self, subject: str, *, network: str, browser: str) -> None:
         """Count a letter's secret that was typed wrong; the last of all forgets its days."""
         self._look()
         with self._lock:
-            asked = self._counted.get(("last letter", subject), [])
+            asked = [*self._counted.get(("last letter", subject), {}).values()]
             if not asked or asked[-1] + self._policy.letter_every <= self._now():
                 return
             letter, tries = self._tries.get(subject, (asked[-1], []))
@@ -858,20 +861,23 @@ class MemoryResetQuotas(_Store):
         self._look()
         self._raised = (letters_a_day, until)
 
-    def _count(self, windows: list[tuple[Quota, tuple[str, str], timedelta, int]]) -> None:
+    def _count(
+        self, windows: list[tuple[Quota, tuple[str, str], timedelta, int]], request: str
+    ) -> None:
         self._look()
         with self._lock:
             now = self._now()
             held: list[tuple[timedelta, Quota]] = []
             for quota, name, span, limit in windows:
-                within = [at for at in self._counted.get(name, []) if at + span > now]
-                if len(within) >= limit:
+                counted = self._counted.get(name, {})
+                within = [at for at in counted.values() if at + span > now]
+                if request not in counted and len(within) >= limit:
                     held.append((within[-limit] + span - now, quota))
             if held:
                 left, quota = max(held, key=lambda one: one[0])
                 raise QuotaReached(quota, left)
             for name in {name for _, name, _, _ in windows}:
-                self._counted.setdefault(name, []).append(now)
+                self._counted.setdefault(name, {})[request] = now
 
 
 class MemoryOnce(_Store):
@@ -891,6 +897,12 @@ class MemoryOnce(_Store):
                 return there
             self._there[name] = (value, self._now() + lifetime)
             return None
+
+    def keep(self, name: str, value: str, *, lifetime: timedelta) -> None:
+        """Put ``value`` in the place of what was taken."""
+        self._look()
+        with self._lock:
+            self._there[name] = (value, self._now() + lifetime)
 
     def give_back(self, name: str) -> None:
         """Take away what was put."""

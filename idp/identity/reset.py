@@ -46,11 +46,15 @@ from idp.limits import Once
 FORM = "reset"
 """The name of the first form, to which its anti-robot is bound."""
 
+CHOOSING = timedelta(seconds=10)
+"""What a choice under way takes at most: one that was never told done may be made again then."""
+
 REFUSED_CHOICES = 10
 """So many refused by quotas end a journey: one anti-robot shall not ask without end."""
 
 PARIS = ZoneInfo("Europe/Paris")
 
+_UNDER_WAY = "under way"
 _ENDED = "ended"
 _SOMEBODY = "prenom.nom@messagerie.example"
 """Masked, and shown to nobody, where there is no address to mask."""
@@ -62,6 +66,12 @@ class ChannelNotOffered(IdpError):
     """A mail was asked for where there is no address."""
 
     code = "channel_not_offered"
+
+
+class ChoiceUnderWay(IdpError):
+    """The same form was sent a moment ago, and nobody knows yet what becomes of it."""
+
+    code = "choice_under_way"
 
 
 class ContactMasks(Protocol):
@@ -173,6 +183,8 @@ class Reset:
 
         Raises:
             ChannelNotOffered: there is no address to mail to.
+            ChoiceUnderWay: the same journey is choosing; if its process was killed, another choice
+                is taken after ``CHOOSING``.
             JourneyEnded: quotas refused it ten times.
             QuotaReached: nothing was promised, and another channel may be chosen; audited once a
                 journey when the caller commits.
@@ -183,9 +195,11 @@ class Reset:
         if channel is Channel.MAIL and not self.offer(journey).mail_mask:
             raise ChannelNotOffered
         name = _once_name(journey)
-        earlier = self.once.take(name, channel, lifetime=self.journey_lifetime)
+        earlier = self.once.take(name, _UNDER_WAY, lifetime=CHOOSING)
         if earlier == _ENDED:
             raise JourneyEnded("refused too often")
+        if earlier == _UNDER_WAY:
+            raise ChoiceUnderWay
         if earlier is not None:
             return Choosing(replace(journey, chosen=Channel(earlier)), None)
         try:
@@ -217,27 +231,33 @@ class Reset:
         if channel is Channel.LETTER:
             self.quotas.forget_letter(self._subject(journey))
 
-    def noted(self, promised: Promised) -> None:
-        """Note the request in the state machine, once what was promised is committed.
+    def noted(self, chosen: Choosing) -> None:
+        """Note what was promised, once it is committed: the journey has chosen, a secret is due.
 
-        Before the commit, a number that SQL took back would supersede a message that waits. Nothing
-        is lost without it: the row is the promise.
+        Before the commit, a process killed meanwhile would leave a journey that confirms what was
+        never promised, and a number that SQL took back would supersede a message that waits.
+        Nothing is lost without it: the row is the promise, and a later one supersedes it.
 
         Raises:
             StoreUnavailable: it was not noted.
         """
+        promised = chosen.promised
+        if promised is None:
+            return
+        name = _once_name(chosen.journey)
+        self.once.keep(name, promised.channel, lifetime=self.journey_lifetime)
         self.temporaries.request(
             promised.holder, promised.channel, promised.promise, version=promised.version
         )
 
     def _count(self, journey: Journey, channel: Channel, network: str, actor: Actor) -> bool:
-        """Count a message; True for a letter that the breaker holds."""
+        """Count a message, once a journey; True for a letter that the breaker holds."""
         subject = self._subject(journey)
         try:
             if channel is Channel.MAIL:
-                self.quotas.mail(subject)
+                self.quotas.mail(subject, request=journey.id)
                 return False
-            held = self.quotas.letter(subject, network)
+            held = self.quotas.letter(subject, network, request=journey.id)
         except QuotaReached as reached:
             told = f"reset-held:{journey.id}:{reached.quota}"
             if self.once.take(told, "1", lifetime=self.journey_lifetime) is None:

@@ -63,15 +63,16 @@ class ResetQuotas(Protocol):
     """The counters, in sliding windows. Each method is one atomic step and raises StoreUnavailable.
 
     ``begin``, ``mail`` and ``letter`` raise QuotaReached without counting where there is no room.
+    What is asked for again under the name of one ``request`` is counted once.
     """
 
     def begin(self, network: str, *, by_question: bool) -> None:
         """Count a reset request of a network."""
 
-    def mail(self, subject: str) -> None:
+    def mail(self, subject: str, *, request: str = "") -> None:
         """Count a mail to the account of a subject."""
 
-    def letter(self, subject: str, network: str) -> bool:
+    def letter(self, subject: str, network: str, *, request: str = "") -> bool:
         """Count a letter: of the subject, of the network, of all.
 
         Returns:

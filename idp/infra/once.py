@@ -29,6 +29,11 @@ class RedisOnce:
             )
         return None if there is None else str(there)
 
+    def keep(self, name: str, value: str, *, lifetime: timedelta) -> None:
+        """Put ``value`` in the place of what was taken."""
+        with redis_failures_told():
+            self._store.client.set(f"once:{{{name}}}", value, px=milliseconds(lifetime))
+
     def give_back(self, name: str) -> None:
         """Take away what was put."""
         with redis_failures_told():

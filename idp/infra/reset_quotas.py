@@ -17,8 +17,8 @@ from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
 from idp.limits import DAY
 
-# One request is one member of each sorted set that counts it. Every window is looked at before any
-# set is written: what one of them refuses counts for none.
+# One request is one member of each sorted set that counts it, however often it is asked again.
+# Every window is looked at before any set is written: what one of them refuses counts for none.
 #
 # KEYS  a sorted set for each window; the same one twice where it has two, its widest window last
 # ARGV  1 now (ms)   2 request   3 number of windows   then the window (ms) and limit of each
@@ -29,7 +29,8 @@ local margin = 60000  -- instants decide; the time to live only sweeps up after 
 local longest, place = 0, 0
 for nth = 1, windows do
   local key, window, limit = KEYS[nth], tonumber(ARGV[2 + 2 * nth]), tonumber(ARGV[3 + 2 * nth])
-  if redis.call('ZCOUNT', key, '(' .. (now - window), '+inf') >= limit then
+  local counted = redis.call('ZSCORE', key, request)
+  if not counted and redis.call('ZCOUNT', key, '(' .. (now - window), '+inf') >= limit then
     -- There is room again when the limit-th from the end is as old as the window.
     local left = redis.call('ZRANGE', key, -limit, -limit, 'WITHSCORES')[2] + window - now
     if left > longest then longest, place = left, nth end
@@ -59,7 +60,8 @@ local of_all, raised = KEYS[windows + 1], KEYS[windows + 2]
 local day, limit = tonumber(ARGV[4 + 2 * windows]), tonumber(ARGV[5 + 2 * windows])
 limit = tonumber(redis.call('GET', raised) or limit)
 redis.call('ZREMRANGEBYSCORE', of_all, 0, now - day)
-if redis.call('ZCARD', of_all) >= limit then return {0, 1} end
+local counted = redis.call('ZSCORE', of_all, request)
+if not counted and redis.call('ZCARD', of_all) >= limit then return {0, 1} end
 redis.call('ZADD', of_all, now, request)
 redis.call('PEXPIRE', of_all, day + margin)
 return {0, 0}
@@ -136,17 +138,17 @@ class RedisResetQuotas:
         keys, args = self._step(windows)
         self._refuse(windows, *self._count(keys, args))
 
-    def mail(self, subject: str) -> None:
+    def mail(self, subject: str, *, request: str = "") -> None:
         """Count a mail to the account of a subject."""
         mails = f"reset-mails:{{{subject}}}"
         windows = [
             _Window(Quota.MAIL, mails, HOUR, self._policy.mails_an_hour),
             _Window(Quota.MAIL, mails, DAY, self._policy.mails_a_day),
         ]
-        keys, args = self._step(windows)
+        keys, args = self._step(windows, request)
         self._refuse(windows, *self._count(keys, args))
 
-    def letter(self, subject: str, network: str) -> bool:
+    def letter(self, subject: str, network: str, *, request: str = "") -> bool:
         """Count a letter of a subject, a network and all; True when the breaker holds it."""
         policy = self._policy
         letters, of_network = f"reset-letters:{{{subject}}}", f"reset-letters-of:{{{network}}}"
@@ -155,7 +157,7 @@ class RedisResetQuotas:
             _Window(Quota.LETTER, letters, LETTERS_WINDOW, policy.letters_in_90_days),
             _Window(Quota.LETTERS_OF_NETWORK, of_network, DAY, policy.letters_of_network_a_day),
         ]
-        keys, args = self._step(windows)
+        keys, args = self._step(windows, request)
         place, answer = self._count_letter(
             [*keys, _LETTERS_OF_ALL, _RAISED], [*args, milliseconds(DAY), policy.letters_a_day]
         )
@@ -195,10 +197,12 @@ class RedisResetQuotas:
         with redis_failures_told():
             self._store.client.set(_RAISED, letters_a_day, px=left)
 
-    def _step(self, windows: Sequence[_Window]) -> tuple[list[str], list[str | int | float]]:
+    def _step(
+        self, windows: Sequence[_Window], request: str = ""
+    ) -> tuple[list[str], list[str | int | float]]:
         args: list[str | int | float] = [
             self._now_ms(),
-            secrets.token_hex(8),
+            request or secrets.token_hex(8),
             len(windows),
         ]
         for window in windows:

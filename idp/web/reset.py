@@ -20,6 +20,7 @@ from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.reset import FORM
 from idp.identity.reset import ChannelNotOffered
+from idp.identity.reset import ChoiceUnderWay
 from idp.identity.reset import Choosing
 from idp.identity.reset_journey import Journey
 from idp.identity.reset_journey import JourneyEnded
@@ -38,6 +39,7 @@ from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.browser import network_of_request
+from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
 from idp.web.login_form import NO_COOKIES
@@ -57,6 +59,11 @@ FIRST = "/mot-de-passe-oublie"
 SECOND = "/mot-de-passe-oublie/envoi"
 THIRD = "/mot-de-passe-oublie/confirmation"
 
+UNDER_WAY = Notice(
+    "wait",
+    "Votre choix est en cours d’enregistrement",
+    "Attendez quelques secondes, puis validez de nouveau : un seul message sera envoyé.",
+)
 CHOOSE = FormError("canal", "Choisissez comment recevoir votre mot de passe provisoire.")
 
 
@@ -129,6 +136,10 @@ def choose() -> Response:
             outcome = _chosen(given, journey, Channel(chosen))
     except ChannelNotOffered:
         return _second(given, browser, journey, 400, errors=(CHOOSE,))
+    except ChoiceUnderWay:
+        response = _second(given, browser, journey, 409, chosen=chosen, notice=UNDER_WAY)
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        return response
     except JourneyEnded:
         return _ended()
     except StoreUnavailable:
@@ -141,9 +152,8 @@ def choose() -> Response:
             given, browser, journey, 429, chosen=chosen,
             notice=_quota_notice(outcome), retry_after=outcome.retry_after,
         )  # fmt: skip
-    if outcome.promised is not None:
-        with suppress(StoreUnavailable):  # the row is the promise, and it is committed
-            given.reset.noted(outcome.promised)
+    with suppress(StoreUnavailable):  # the row is the promise, and it is committed
+        given.reset.noted(outcome)
     return see_other(_address(THIRD, given, outcome.journey, browser))
 
 

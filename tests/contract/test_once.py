@@ -43,6 +43,17 @@ def test_what_was_given_back_may_be_taken_again(world):
     assert world.once.take("journey", "letter", lifetime=LIFETIME) is None
 
 
+def test_what_is_kept_takes_the_place_of_what_was_taken_and_lives_its_own_time(world):
+    world.once.take("journey", "under way", lifetime=timedelta(seconds=10))
+
+    world.once.keep("journey", "mail", lifetime=LIFETIME)
+
+    world.pass_time(LIFETIME - timedelta(seconds=1))
+    assert world.once.take("journey", "under way", lifetime=LIFETIME) == "mail"
+    world.pass_time(timedelta(seconds=1))
+    assert world.once.take("journey", "under way", lifetime=LIFETIME) is None
+
+
 def test_giving_back_what_nobody_took_changes_nothing(world):
     world.once.give_back("journey")
 
@@ -74,3 +85,5 @@ def test_without_the_store_nobody_can_tell():
         once.take("solution", "", lifetime=LIFETIME)
     with pytest.raises(StoreUnavailable):
         once.give_back("solution")
+    with pytest.raises(StoreUnavailable):
+        once.keep("solution", "", lifetime=LIFETIME)

@@ -133,6 +133,32 @@ def test_nobody_gets_a_letter_within_ten_days_of_the_last(world, quotas):
     letter(quotas, "subject")
 
 
+def test_what_is_asked_again_under_one_name_counts_once(quotas):
+    # A process killed after it counted, and the same form sent again.
+    for _ in range(10):
+        quotas.mail("subject", request="journey")
+        assert quotas.letter("subject", HERE, request="journey") is False
+
+    quotas.mail("subject")
+    quotas.mail("subject")
+    assert reached(lambda: quotas.mail("subject")) == (Quota.MAIL, HOUR)
+    quotas.mail("subject", request="journey")
+    assert reached(lambda: quotas.letter("subject", HERE)) == (Quota.LETTER, 10 * DAY)
+    for n in range(4):
+        quotas.letter(f"subject-{n}", HERE)
+    assert reached(lambda: quotas.letter("next", HERE))[0] == Quota.LETTERS_OF_NETWORK
+
+
+def test_a_letter_that_left_for_the_breaker_is_not_held_when_it_is_asked_again(world):
+    quotas = world.reset_quotas(QuotaPolicy(letters_a_day=1))
+    letter_of_journey = {"network": HERE, "request": "journey"}
+
+    assert quotas.letter("subject", **letter_of_journey) is False
+    assert quotas.letter("subject", **letter_of_journey) is False
+
+    assert letter(quotas, "another") is True
+
+
 def test_the_fourth_letter_waits_until_the_first_is_ninety_days_old(world, quotas):
     for _ in range(3):
         letter(quotas, "subject")

@@ -1,8 +1,13 @@
 """Forgotten password and first connection, by mail: pages and promises."""
 
 import re
+import sqlite3
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -230,6 +235,31 @@ def test_the_same_choice_sent_twice_promises_one_mail(
     assert len(deliver(instance)) == 1
     shown = {text_of(visitor.get(answer.headers["Location"])) for answer in (first, second, other)}
     assert len({re.sub(r"Référence.*", "", one) for one in shown}) == 1
+
+
+def test_while_a_choice_is_under_way_the_same_form_confirms_nothing(
+    instance: Instance, person: Person
+) -> None:
+    # A double click: the first may yet be refused by a quota, or its process killed.
+    visitor = instance.visitor()
+    page = channels(visitor, person.numero)
+    database = Path(instance.parts.settings.sql_url.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(database)) as writer, ThreadPoolExecutor(1) as thread:
+        writer.execute("BEGIN IMMEDIATE")
+        first = thread.submit(choose, visitor, page, "mail")
+        while not [*instance.parts.redis.client.scan_iter("once:{reset-journey:*")]:
+            time.sleep(0.01)
+        second = choose(visitor, page, "mail")
+        writer.rollback()
+
+        assert first.result().status_code == 303
+    again = choose(visitor, page, "mail")
+
+    assert second.status_code == 409
+    assert second.headers["Retry-After"]
+    assert "validez de nouveau" in text_of(second)
+    assert urlsplit(again.headers["Location"]).path == "/mot-de-passe-oublie/confirmation"
+    assert len(deliver(instance)) == 1
 
 
 def test_the_confirmation_shown_again_sends_nothing_again(

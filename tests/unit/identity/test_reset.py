@@ -19,9 +19,11 @@ from idp.identity.login import subject_of
 from idp.identity.mask import Decoys
 from idp.identity.outbox import Kind
 from idp.identity.outbox import PromiseState
+from idp.identity.reset import CHOOSING
 from idp.identity.reset import FORM
 from idp.identity.reset import REFUSED_CHOICES
 from idp.identity.reset import ChannelNotOffered
+from idp.identity.reset import ChoiceUnderWay
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journey
 from idp.identity.reset_journey import JourneyEnded
@@ -158,6 +160,12 @@ class Scene:
             journey or self.journey(numero), channel, network=network, actor=ACTOR
         )
 
+    def promise(self, *args, **kwargs):
+        """Choose, and note it as after the commit."""
+        chosen = self.choose(*args, **kwargs)
+        self.reset.noted(chosen)
+        return chosen
+
     def held(self, *args, **kwargs):
         with pytest.raises(QuotaReached) as reached:
             self.choose(*args, **kwargs)
@@ -289,7 +297,7 @@ def test_an_offer_asks_the_same_of_the_stores_whoever_it_is_enumeration(scene, n
 @pytest.mark.parametrize("channel", Channel)
 def test_a_choice_takes_the_same_steps_through_the_same_stores_enumeration(scene, numero, channel):
     def choose():
-        scene.reset.noted(scene.choose(channel, numero=numero).promised)
+        scene.promise(channel, numero=numero)
 
     offered = ["contacts.find", "masks.contact_mask"] if channel is Channel.MAIL else []
     assert scene.told(choose) == [
@@ -299,6 +307,7 @@ def test_a_choice_takes_the_same_steps_through_the_same_stores_enumeration(scene
         "contacts.find",
         "outbox.add",
         "audit.record",
+        "once.keep",
         "temporaries.request",
     ]
 
@@ -351,33 +360,74 @@ def test_a_mail_is_not_promised_where_there_is_no_address_and_nothing_is_taken(s
 
 def test_a_form_sent_twice_promises_once_and_keeps_the_first_channel(scene):
     journey = scene.journey()
-    first = scene.choose(Channel.MAIL, journey=journey)
+    first = scene.promise(Channel.MAIL, journey=journey)
 
     again = scene.choose(Channel.LETTER, journey=journey)
 
     assert first.promised is not None
     assert (again.promised, again.journey.chosen) == (None, Channel.MAIL)
+    scene.reset.noted(again)
     assert len(scene.promises()) == 1
     assert [event.event for event in scene.audit.events] == [Event.RESET_REQUESTED]
 
 
 def test_one_message_for_one_anti_robot_as_long_as_the_journey_lasts(scene):
     journey = scene.journey()
-    scene.choose(journey=journey)
+    scene.promise(journey=journey)
 
     scene.clock.advance(HALF_AN_HOUR - timedelta(seconds=1))
 
     assert scene.choose(journey=journey).promised is None
 
 
+@pytest.mark.parametrize("channel", Channel)
+def test_a_choice_under_way_is_neither_promised_again_nor_confirmed(scene, channel):
+    # It may yet be refused by a quota or a store, or its process killed.
+    journey = scene.journey()
+    scene.choose(channel, journey=journey)
+
+    scene.clock.advance(CHOOSING - timedelta(seconds=1))
+
+    with pytest.raises(ChoiceUnderWay):
+        scene.choose(channel, journey=journey)
+    assert len(scene.promises()) == 1
+
+
+@EVERYBODY
+@pytest.mark.parametrize("channel", Channel)
+def test_a_process_killed_before_its_commit_leaves_the_choice_to_be_made_again(
+    scene, numero, channel
+):
+    journey = scene.journey(numero)
+    scene.choose(channel, journey=journey)  # killed here: nothing is committed, noted, given back
+
+    scene.clock.advance(CHOOSING)
+
+    # What the killed one counted is not counted again: a letter is one within ten days.
+    assert scene.promise(channel, journey=journey).promised is not None
+    assert scene.choose(channel, journey=journey).promised is None
+
+
+def test_a_choice_made_again_counts_once_for_the_quotas(scene):
+    journey = scene.journey()
+    for _ in range(5):
+        scene.choose(journey=journey)
+        scene.clock.advance(CHOOSING)
+
+    scene.choose()
+    scene.choose()
+
+    assert scene.held() is Quota.MAIL
+
+
 def test_a_request_is_noted_after_the_commit_and_kills_no_living_secret(scene):
-    promised = scene.choose().promised
+    chosen = scene.choose()
     assert scene.temporaries.look("account 67") == []
 
-    scene.reset.noted(promised)
+    scene.reset.noted(chosen)
 
     (waiting,) = scene.temporaries.look("account 67")
-    assert (waiting.state, waiting.promise) == (State.REQUESTED, promised.promise)
+    assert (waiting.state, waiting.promise) == (State.REQUESTED, chosen.promised.promise)
     assert waiting.credential_version == 3
 
 
@@ -566,10 +616,10 @@ def test_without_its_stores_a_reset_neither_begins_nor_offers(scene, store):
 
 
 def test_a_store_away_after_the_commit_is_told_and_the_row_is_the_promise(scene):
-    promised = scene.choose().promised
+    chosen = scene.choose()
     scene.temporaries.away = True
 
     with pytest.raises(StoreUnavailable):
-        scene.reset.noted(promised)
+        scene.reset.noted(chosen)
 
     assert [promise.state for promise in scene.promises()] == [PromiseState.WAITING]
