@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from idp.infra.refresh_families import SqlRefreshFamilies
     from idp.infra.reset_quotas import RedisResetQuotas
     from idp.infra.secret_files import Secrets
+    from idp.infra.service_grants import RedisServiceGrants
     from idp.infra.sessions import RedisSessions
     from idp.infra.sql import Database
     from idp.infra.temporary_passwords import RedisTemporaryPasswords
@@ -145,6 +146,13 @@ class Parts:
         from idp.infra.codes import RedisCodes
 
         return RedisCodes(self.redis)
+
+    @cached_property
+    def service_grants(self) -> RedisServiceGrants:
+        """What services were given for themselves."""
+        from idp.infra.service_grants import RedisServiceGrants
+
+        return RedisServiceGrants(self.redis)
 
     @cached_property
     def refresh_families(self) -> SqlRefreshFamilies:

@@ -82,7 +82,9 @@ def build_services(parts: Parts) -> Services:
         access_token_lifetime=settings.access_token_lifetime,
         now=parts.now,
     )
-    access_tokens = AccessTokens(tokens, parts.codes, parts.accounts, parts.clients)
+    access_tokens = AccessTokens(
+        tokens, parts.codes, parts.service_grants, parts.accounts, parts.clients
+    )
     pool = HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue)
     return Services(
         issuer=settings.issuer,
@@ -123,10 +125,11 @@ def build_services(parts: Parts) -> Services:
             token_endpoint=f"{settings.issuer}/token",
             authenticator=_authenticator(parts),
             codes=parts.codes,
+            service_grants=parts.service_grants,
             subjects=parts.accounts,
             tokens=tokens,
             refresh_tokens=refresh_tokens,
-            revocation=Revocation(tokens, parts.codes, refresh_tokens),
+            revocation=Revocation(tokens, parts.codes, parts.service_grants, refresh_tokens),
             introspection=Introspection(access_tokens, refresh_tokens, parts.accounts),
             audit=parts.audit,
         ),

@@ -962,6 +962,10 @@ class MemoryClients(_Store):
         """Register a client, in the place of the one of its name."""
         self._clients[client.client_id] = client
 
+    def remove(self, client_id: str) -> None:
+        """Take a client away."""
+        del self._clients[client_id]
+
     def find(self, client_id: str) -> Client | None:
         """Read one client."""
         self._look()

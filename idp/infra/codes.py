@@ -122,6 +122,7 @@ def _write(authorization: Authorization) -> str:
             list(authorization.amr),
             authorization.nonce,
             authorization.code_challenge,
+            list(authorization.resources),
         ],
         separators=(",", ":"),
     )
@@ -131,8 +132,11 @@ def _write(authorization: Authorization) -> str:
 
 def _read(kept: str) -> Authorization:
     session_key, client_id, body = kept.removeprefix("~").split(" ", 2)
+    written = json.loads(body)
     (redirect_uri, scope, account_id, version, ends_at, auth_time, acr, amr, nonce,
-     code_challenge) = json.loads(body)  # fmt: skip
+     code_challenge) = written[:10]  # fmt: skip
+    # What follows came with later versions: an earlier one may have written this.
+    resources = written[10] if len(written) > 10 else []
     return Authorization(
         client_id=client_id,
         redirect_uri=redirect_uri,
@@ -146,4 +150,5 @@ def _read(kept: str) -> Authorization:
         amr=tuple(amr),
         nonce=nonce,
         code_challenge=code_challenge,
+        resources=tuple(resources),
     )

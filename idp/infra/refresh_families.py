@@ -74,6 +74,7 @@ class SqlRefreshFamilies:
                 "credential_version": authorization.credential_version,
                 "grant_id": family.grant_id,
                 "scope": " ".join(authorization.scope),
+                "resources": " ".join(authorization.resources),
                 "session_key": authorization.session_key,
                 "auth_time": authorization.auth_time,
                 "acr": authorization.acr,
@@ -149,6 +150,7 @@ def _family(row: Row[Any]) -> Family:  # Any: the columns of one row
         auth_time=row.auth_time,
         acr=row.acr,
         amr=tuple(row.amr.split()),
+        resources=tuple(row.resources.split()),
     )
     return Family(
         id=row.id,

@@ -218,6 +218,8 @@ class RefreshFamilyRow(Base):
     credential_version: Mapped[int] = mapped_column(Integer)
     grant_id: Mapped[str] = mapped_column(String(24), unique=True)
     scope: Mapped[str] = mapped_column(Text)
+    resources: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """The APIs its access tokens are for, between spaces."""
     session_key: Mapped[str] = mapped_column(String(43))
     auth_time: Mapped[datetime] = mapped_column(Instant)
     acr: Mapped[str] = mapped_column(Text)

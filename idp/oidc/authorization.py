@@ -27,6 +27,7 @@ class Authorization:
         session_ends_at: no access token outlives it; offline, the end of its refresh family.
         code_challenge: S256, or "" where the client is registered without PKCE.
         nonce: as the client sent it, or "" when it sent none.
+        resources: the APIs that its access tokens are for; none: they are for userinfo.
     """
 
     client_id: str
@@ -41,6 +42,7 @@ class Authorization:
     amr: tuple[str, ...]
     nonce: str = ""
     code_challenge: str = ""
+    resources: tuple[str, ...] = ()
 
     @property
     def is_offline(self) -> bool:

@@ -27,13 +27,15 @@ from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
 from idp.oidc.params import PARAMETER_LIMIT
 from idp.oidc.params import Params
+from idp.oidc.resources import REPEATABLE
+from idp.oidc.resources import resources_within
 from idp.session import Session
 
 UNDERSTOOD = (
     "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
     "code_challenge", "code_challenge_method", "prompt", "max_age", "login_hint", "ui_locales",
     "display", "acr_values", "id_token_hint", "claims", "claims_locales",
-    "request", "request_uri", "registration",
+    "request", "request_uri", "registration", "resource",
 )  # fmt: skip
 """What a waiting request keeps; every other parameter is ignored (OIDC Core 1.0 §3.1.2.1)."""
 
@@ -104,11 +106,13 @@ class AuthorizationRequest:
     max_age: int | None
     login_hint: str
     id_token_hint: str = ""
+    resources: tuple[str, ...] = ()
 
 
 def check_parameters_come_once(params: Params, _client: Client) -> None:
-    """Refuse what came twice. Spec: RFC 6749 §3.1."""
-    if repeated := [name for name in params.repeated() if name in UNDERSTOOD]:
+    """Refuse what came twice, where one may. Spec: RFC 6749 §3.1, RFC 8707 §2 (``resource``)."""
+    known = set(UNDERSTOOD) - REPEATABLE
+    if repeated := [name for name in params.repeated() if name in known]:
         raise InvalidRequestError(f"Sent more than once: {', '.join(repeated)}.")
 
 
@@ -194,6 +198,11 @@ def check_max_age(params: Params, _client: Client) -> None:
         raise InvalidRequestError("max_age must be a number of seconds.")
 
 
+def check_resources(params: Params, client: Client) -> None:
+    """Know every API that access tokens are wanted for. Spec: RFC 8707 §2.1."""
+    resources_within(params, client.allowed_resources)
+
+
 CHECKS: tuple[Callable[[Params, Client], None], ...] = (
     check_parameters_come_once,
     check_values_are_writable,
@@ -204,6 +213,7 @@ CHECKS: tuple[Callable[[Params, Client], None], ...] = (
     check_pkce_is_s256,
     check_prompt,
     check_max_age,
+    check_resources,
 )
 """In this order, for every way a request can arrive. The first that refuses decides the answer."""
 
@@ -239,6 +249,7 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
         max_age=int(max_age) if max_age else client.default_max_age,
         login_hint=params.get("login_hint"),
         id_token_hint=params.get("id_token_hint"),
+        resources=params.values("resource"),
     )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
-GRANT_TYPES = ("authorization_code", "refresh_token")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 LONGEST_REFRESH_GRACE = 60
 SIGNING_ALGS = ("RS256", "ES256")
 SUBJECT_TYPES = ("pairwise", "public")
@@ -26,7 +26,8 @@ class Client:
 
     Attributes:
         redirect_uris: compared as whole strings, never normalised.
-        scope: the scopes it may ask for.
+        scope: the scopes it may ask for: ours, and with a colon in them those of APIs.
+        grant_types: none for an API that only looks at tokens.
         subject_type: ``pairwise`` (our default) or ``public``.
         require_pkce: ours; False only for a confidential client that cannot.
         form_action_origins: ours; origins it redirects on to, which Chromium checks against the
@@ -40,13 +41,15 @@ class Client:
         backchannel_logout_session_required: its logout tokens name a ``sid``; ours always do.
         frontchannel_logout_session_required: its frame is told ``iss`` and ``sid``.
         web_origins: ours; origins of its scripts, for CORS.
+        resource_identifiers: ours; the names under which it is an API that access tokens are for.
+        allowed_resources: ours; the APIs that it may ask access tokens for, by these names.
         secret_hashes: ``hash_client_secret`` of each live secret, two at most.
     """
 
     client_id: str
     client_name: str
-    redirect_uris: tuple[str, ...]
-    scope: frozenset[str]
+    redirect_uris: tuple[str, ...] = ()
+    scope: frozenset[str] = frozenset()
     token_endpoint_auth_method: str = "client_secret_basic"  # noqa: S105 - the name of a method
     grant_types: tuple[str, ...] = ("authorization_code",)
     response_types: tuple[str, ...] = ("code",)
@@ -75,6 +78,8 @@ class Client:
     frontchannel_logout_uri: str = ""
     frontchannel_logout_session_required: bool = False
     web_origins: tuple[str, ...] = ()
+    resource_identifiers: tuple[str, ...] = ()
+    allowed_resources: tuple[str, ...] = ()
     secret_hashes: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -88,12 +93,23 @@ class Client:
         return self.token_endpoint_auth_method in SECRET_METHODS
 
     @property
+    def signs_members_in(self) -> bool:
+        """Tell whether members come to it from here; what does not is a machine."""
+        return self.check_grant_type("authorization_code")
+
+    @property
+    def api_scopes(self) -> tuple[str, ...]:
+        """The scopes of APIs that it may ask for; their names hold a colon, none of ours does."""
+        return tuple(sorted(scope for scope in self.scope if ":" in scope))
+
+    @property
     def sector(self) -> str:
         """What a pairwise ``sub`` depends on: the host that all redirect URIs share.
 
         Spec: OIDC Core 1.0 §8.1.
         """
-        return urlsplit(self.redirect_uris[0]).hostname or self.client_id
+        hosts = [urlsplit(uri).hostname for uri in self.redirect_uris[:1]]
+        return next((host for host in hosts if host), self.client_id)
 
     def has_secret(self, clear: str) -> bool:
         """Tell whether ``clear`` is a live secret, in a time that does not depend on which."""

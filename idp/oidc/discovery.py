@@ -13,11 +13,11 @@ from datetime import timedelta
 from idp.oidc.authorize import PROMPTS
 from idp.oidc.claims import SCOPES
 from idp.oidc.clients import AUTH_METHODS
-from idp.oidc.clients import GRANT_TYPES
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import SUBJECT_TYPES
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import KeyRings
+from idp.oidc.provider import GRANTS
 from idp.oidc.service_keys import ASSERTION_ALGS
 
 CLAIMS = (
@@ -58,7 +58,7 @@ def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": list(GRANT_TYPES),
+        "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
         "subject_types_supported": list(SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),

@@ -25,9 +25,12 @@ from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
 from idp.oidc.claims import Subject
 from idp.oidc.clients import Client
+from idp.oidc.params import Params
 from idp.oidc.refresh import Family
 from idp.oidc.refresh import RefreshTokenRefused
 from idp.oidc.refresh import RefreshTokenReused
+from idp.oidc.resources import InvalidTarget
+from idp.oidc.resources import resources_within
 
 if TYPE_CHECKING:
     from idp.oidc.provider import Provider
@@ -41,7 +44,8 @@ _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 class Redeemed:
     """A code or a refresh token that passed every check, and the person it speaks of.
 
-    ``scope`` is that of the access token; a refresh may narrow the authorization's.
+    ``scope`` and ``resources`` are those of the access token; a request may narrow what the
+    authorization holds.
     """
 
     client: Client
@@ -49,6 +53,7 @@ class Redeemed:
     subject: Subject
     grant_id: str
     scope: tuple[str, ...]
+    resources: tuple[str, ...] = ()
 
 
 class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
@@ -75,8 +80,9 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
             raise InvalidGrantError("redirect_uri differs from that of the authorization request.")
         _check_verifier(params.get("code_verifier"), authorization.code_challenge)
         subject = self.server.subject_of(authorization)
+        resources = _resources(params, authorization, client)
         self.request.redeemed = Redeemed(
-            client, authorization, subject, grant_id_of(code), authorization.scope
+            client, authorization, subject, grant_id_of(code), authorization.scope, resources
         )
 
     def create_token_response(  # type: ignore[override] # the stubs say str where Authlib gives a dict
@@ -148,8 +154,9 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):
         scope = params.words("scope") or authorization.scope
         if not set(scope) <= set(authorization.scope):
             raise InvalidScopeError("The scope must be within that of the refresh token.")
+        resources = _resources(params, authorization, client)
         self.request.redeemed = Redeemed(
-            client, authorization, subject, self.family.grant_id, scope
+            client, authorization, subject, self.family.grant_id, scope, resources
         )
 
     def create_token_response(  # type: ignore[override] # as above
@@ -178,6 +185,19 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):
 
 
 _REFUSED_REFRESH = "The refresh token is unknown, expired, revoked, or was used before."
+
+
+def _resources(params: Params, authorization: Authorization, client: Client) -> tuple[str, ...]:
+    """Tell whom the access token is for: what was granted and is still allowed, or less.
+
+    What was granted for APIs never becomes good at userinfo because they were taken away.
+
+    Spec: RFC 8707 §2.2.
+    """
+    granted = tuple(name for name in authorization.resources if name in client.allowed_resources)
+    if authorization.resources and not granted:
+        raise InvalidTarget("This client may ask for none of the resources of this grant any more.")
+    return resources_within(params, granted) or granted
 
 
 def _check_verifier(verifier: str, challenge: str) -> None:

@@ -31,9 +31,11 @@ class Introspection:
     subjects: Subjects
 
     def look(self, token: str, client: Client) -> dict[str, object]:
-        """Answer for a token that was issued to ``client`` or is meant for it.
+        """Answer for a token that was issued to ``client``, or whose audience it is.
 
-        What a hint says is not read: the two kinds are told apart by their shape.
+        An API reads the ``sub`` that the token holds: that of the service which calls it. A refresh
+        token is nobody's but its service's. What a hint says is not read: the two kinds are told
+        apart by their shape.
 
         Spec: RFC 7662 §2.2, §4; RFC 9068 §2.2 (the claims).
         """
@@ -47,7 +49,7 @@ class Introspection:
             living = self.access_tokens.living(token)
         except InvalidAccessToken:
             return {"active": False}
-        if living.grant.client_id != client.client_id:
+        if living.client_id != client.client_id and not living.is_meant_for(client):
             return {"active": False}
         told = {name: living.claims[name] for name in _TOLD if name in living.claims}
         return {"active": True, "token_type": "Bearer", **told}

@@ -20,8 +20,10 @@ from idp.oidc.service_keys import faults_of_jwks
 MOST_ENTRIES = 50
 LONGEST_TEXT = 255
 LONGEST_NAME = 100
+LONGEST_SCOPE = 1000
 
 MEMBERS = frozenset(field.name for field in fields(Client)) - {"secret_hashes"}
+_API_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
 _NOT_HERE = {
     "client_secret": "secrets are drawn here and shown once; leave it out",
@@ -174,27 +176,29 @@ class MetadataReader:
             return ""
         return self.choice("token_endpoint_auth_signing_alg", ASSERTION_ALGS)
 
-    def only(self, name: str, expected: str) -> tuple[str, ...]:
-        """Read a list that holds ``expected`` and nothing else, which is also its default."""
-        values = self.texts(name) if name in self.metadata else (expected,)
-        if values != (expected,) and values is not None:
-            self.fault(name, f'expected ["{expected}"]')
-        return (expected,)
-
     def grant_types(self) -> tuple[str, ...]:
-        """Read the grants: that of codes always, refresh tokens where they are named."""
+        """Read the grants; that of codes where the document is silent."""
         if "grant_types" not in self.metadata:
             return GRANT_TYPES[:1]
-        values = self.texts("grant_types")
-        if values is not None and not {GRANT_TYPES[0]} <= set(values) <= set(GRANT_TYPES):
-            self.fault("grant_types", 'expected "authorization_code", and "refresh_token" or not')
-        return tuple(name for name in GRANT_TYPES if name in (values or GRANT_TYPES[:1]))
+        values = self.texts("grant_types", least=0)
+        if values is None:
+            return GRANT_TYPES[:1]
+        if not set(values) <= set(GRANT_TYPES):
+            self.fault("grant_types", f"expected some of {', '.join(GRANT_TYPES)}")
+        return tuple(name for name in GRANT_TYPES if name in values)
+
+    def response_types(self, *, code: bool) -> tuple[str, ...]:
+        """Read the answers of ``/authorize``: a code, or none for a service without members."""
+        expected = ("code",) if code else ()
+        if "response_types" in self.metadata:
+            values = self.texts("response_types", least=0)
+            if values is not None and values != expected:
+                self.fault("response_types", f"expected {json.dumps(expected)}")
+        return expected
 
     def addresses(self, name: str, faults_of: Callable[[str], list[str]]) -> tuple[str, ...]:
         """Read a list of texts, each judged by ``faults_of``, none of them twice."""
         if name not in self.metadata:
-            if name == "redirect_uris":
-                self.fault(name, "required: at least one address that codes may go to")
             return ()
         values = self.texts(name) or ()
         good = []
@@ -208,27 +212,36 @@ class MetadataReader:
                 good.append(value)
         return tuple(good)
 
-    def texts(self, name: str) -> tuple[str, ...] | None:
+    def texts(self, name: str, *, least: int = 1) -> tuple[str, ...] | None:
         """Read a list of texts; None, with a fault, when it is something else."""
         values = self.metadata[name]
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             self.fault(name, "expected a list of texts")
             return None
-        if not 1 <= len(values) <= MOST_ENTRIES:
-            self.fault(name, f"expected 1 to {MOST_ENTRIES} entries, or leave it out")
+        if not least <= len(values) <= MOST_ENTRIES:
+            self.fault(name, f"expected {least} to {MOST_ENTRIES} entries, or leave it out")
             return None
         return tuple(values)
 
-    def scope(self) -> frozenset[str]:
-        """Read the scopes; openid is one of them."""
-        if "scope" not in self.metadata:
+    def scope(self, *, of_members: bool) -> frozenset[str]:
+        """Read the scopes: ours, where openid is one of them, and those of APIs.
+
+        A colon tells the scope of an API from a typo in one of ours.
+        """
+        ours = SCOPES if of_members else ()
+        if of_members and "scope" not in self.metadata:
             self.fault("scope", f"required: openid, and what it needs of {' '.join(SCOPES[1:])}")
             return frozenset()
-        scopes = self.text("scope").split()
+        scopes = self.text("scope", longest=LONGEST_SCOPE).split()
         for scope in scopes:
-            if scope not in SCOPES:
-                self.fault("scope", f"{scope!a} is none of {' '.join(SCOPES)}")
-        if scopes and "openid" not in scopes:
+            if scope not in ours and not (":" in scope and _API_SCOPE.fullmatch(scope)):
+                expected = (
+                    f"none of {' '.join(ours)}" if ours else "about members, who are not here"
+                )
+                self.fault(
+                    "scope", f"{scope!a} is {expected}; those of APIs have a colon (api:read)"
+                )
+        if of_members and scopes and "openid" not in scopes:
             self.fault("scope", "openid is missing: this is an OpenID Connect provider")
         return frozenset(scopes)
 

@@ -36,6 +36,10 @@ class Params:
         names = [key for key, _ in self.pairs]
         return sorted({name for name in names if names.count(name) > 1})
 
+    def values(self, name: str) -> tuple[str, ...]:
+        """Give every value of ``name``, in order, doubles dropped."""
+        return tuple(dict.fromkeys(value for key, value in self.pairs if key == name and value))
+
     def words(self, name: str) -> tuple[str, ...]:
         """Split a space-delimited value, order kept, doubles dropped."""
         return tuple(dict.fromkeys(word for word in self.get(name).split(" ") if word))

@@ -1,7 +1,7 @@
 """The endpoints that a service calls with its credentials: token, revocation, introspection.
 
 Authlib's server core over our clients, codes, tokens and one authenticator. A further grant is a
-class registered in ``Provider.__init__``; a further way to authenticate a client is a case in
+class in ``GRANTS``; a further way to authenticate a client is a case in
 ``authenticate``. Nothing here knows Flask.
 """
 
@@ -30,6 +30,8 @@ from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import Codes
 from idp.oidc.claims import Subject
 from idp.oidc.claims import Subjects
+from idp.oidc.client_credentials import ClientCredentialsGrant
+from idp.oidc.client_credentials import ServiceGrants
 from idp.oidc.clients import Client
 from idp.oidc.grants import AuthorizationCodeGrant
 from idp.oidc.grants import Redeemed
@@ -38,8 +40,17 @@ from idp.oidc.introspection import Introspection
 from idp.oidc.params import PARAMETER_LIMIT
 from idp.oidc.params import Params
 from idp.oidc.refresh import RefreshTokens
+from idp.oidc.resources import REPEATABLE
 from idp.oidc.revocation import Revocation
 from idp.oidc.tokens import Tokens
+
+Grant = AuthorizationCodeGrant | RefreshTokenGrant | ClientCredentialsGrant
+GRANTS: tuple[type[Grant], ...] = (
+    AuthorizationCodeGrant,
+    RefreshTokenGrant,
+    ClientCredentialsGrant,
+)
+"""What the token endpoint serves, and the metadata announces."""
 
 NO_STORE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
@@ -106,6 +117,7 @@ class Provider(AuthorizationServer):
         token_endpoint: str,
         authenticator: ClientAuthenticator,
         codes: Codes,
+        service_grants: ServiceGrants,
         subjects: Subjects,
         tokens: Tokens,
         refresh_tokens: RefreshTokens,
@@ -118,13 +130,14 @@ class Provider(AuthorizationServer):
         self._authenticator = authenticator
         self._subjects = subjects
         self.codes = codes
+        self.service_grants = service_grants
         self._revocation = revocation
         self._introspection = introspection
         self.tokens = tokens
         self.refresh_tokens = refresh_tokens
         self.audit = audit
-        self.register_grant(AuthorizationCodeGrant)
-        self.register_grant(RefreshTokenGrant)
+        for grant in GRANTS:
+            self.register_grant(grant)
 
     def answer_token_request(
         self, pairs: Iterable[tuple[str, str]], *, authorization: str, network: str, actor: Actor
@@ -237,7 +250,9 @@ class Provider(AuthorizationServer):
 
         A scope narrowed to one without ``openid`` brings no ID token.
         """
-        authorization = replace(redeemed.authorization, scope=redeemed.scope)
+        authorization = replace(
+            redeemed.authorization, scope=redeemed.scope, resources=redeemed.resources
+        )
         access_token = self.tokens.access_token(
             authorization, redeemed.subject, redeemed.client, redeemed.grant_id
         )
@@ -276,17 +291,17 @@ class Provider(AuthorizationServer):
             raise InvalidRequestError("token is required.")
         return client
 
-    def _grant_of(self, request: TokenRequest) -> AuthorizationCodeGrant | RefreshTokenGrant:
+    def _grant_of(self, request: TokenRequest) -> Grant:
         try:
             # The type: every grant registered here is one of ours.
-            return cast("AuthorizationCodeGrant | RefreshTokenGrant", self.get_token_grant(request))
+            return cast("Grant", self.get_token_grant(request))
         except UnsupportedGrantTypeError:
             self.client_of(request)  # who is nobody here learns nothing of what is served
             raise UnsupportedGrantType from None
 
 
 def _check_parameters(params: Params, *required: str) -> None:
-    if len(params.pairs) > PARAMETER_LIMIT or params.repeated():
+    if len(params.pairs) > PARAMETER_LIMIT or set(params.repeated()) - REPEATABLE:
         raise InvalidRequestError("A parameter came more than once, or too many came.")
     for name in required:
         if name not in params:

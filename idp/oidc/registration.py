@@ -4,8 +4,8 @@ What is unknown is refused by name, so that a typo does not pass for a default. 
 only inform (contacts, logo_uri, …) are kept for people to read.
 
 Spec: RFC 7591 §2, OIDC Dynamic Client Registration 1.0 §2. Ours: ``require_pkce``,
-``form_action_origins``, ``require_issuer_aud``, ``refresh_grace``, ``first_party`` and
-``web_origins``.
+``form_action_origins``, ``require_issuer_aud``, ``refresh_grace``, ``first_party``,
+``web_origins``, ``resource_identifiers`` and ``allowed_resources``.
 """
 
 import json
@@ -28,8 +28,12 @@ from idp.oidc.metadata_reader import faults_of_text
 from idp.oidc.redirect_uris import faults_of_origin
 from idp.oidc.redirect_uris import faults_of_redirect_uri
 from idp.oidc.redirect_uris import host_of
+from idp.oidc.resources import faults_of_resource
 from idp.oidc.service_keys import ASSERTION_ALGS
 from idp.oidc.service_keys import registered_keys
+
+_WRITTEN_WHEN_EMPTY = frozenset({"grant_types", "response_types"})
+"""Their defaults are not empty."""
 
 
 def parse(metadata: Mapping[str, object]) -> Client:
@@ -41,16 +45,18 @@ def parse(metadata: Mapping[str, object]) -> Client:
     read = MetadataReader(metadata)
     auth_method = read.choice("token_endpoint_auth_method", AUTH_METHODS)
     public = auth_method == "none"
+    grant_types = read.grant_types()
+    of_members = "authorization_code" in grant_types
     client = Client(
         client_id=read.client_id(),
         client_name=read.name(),
         redirect_uris=read.addresses(
             "redirect_uris", lambda u: faults_of_redirect_uri(u, public=public)
         ),
-        scope=read.scope(),
+        scope=read.scope(of_members=of_members),
         token_endpoint_auth_method=auth_method,
-        grant_types=read.grant_types(),
-        response_types=read.only("response_types", "code"),
+        grant_types=grant_types,
+        response_types=read.response_types(code=of_members),
         post_logout_redirect_uris=read.addresses(
             "post_logout_redirect_uris", lambda u: faults_of_redirect_uri(u, public=public)
         ),
@@ -82,8 +88,14 @@ def parse(metadata: Mapping[str, object]) -> Client:
             "frontchannel_logout_session_required", default=False
         ),
         web_origins=read.addresses("web_origins", faults_of_origin),
+        resource_identifiers=read.addresses("resource_identifiers", faults_of_resource),
+        allowed_resources=read.addresses("allowed_resources", faults_of_resource),
     )
-    read.faults += _faults_between_members(client) + _faults_of_keys(client, metadata)
+    read.faults += (
+        _faults_between_members(client, metadata)
+        + _faults_of_machines(client, metadata)
+        + _faults_of_keys(client, metadata)
+    )
     if read.faults:
         raise InvalidClientMetadata(read.faults)
     return client
@@ -94,10 +106,11 @@ def to_metadata(client: Client) -> dict[str, object]:
     metadata: dict[str, object] = {}
     for name in (field.name for field in fields(Client) if field.name in MEMBERS):
         value = getattr(client, name)
-        if value in ("", (), None):
+        if value in ("", (), frozenset(), None) and name not in _WRITTEN_WHEN_EMPTY:
             continue
         if name == "scope":
-            metadata[name] = " ".join(scope for scope in SCOPES if scope in client.scope)
+            ours = [scope for scope in SCOPES if scope in client.scope]
+            metadata[name] = " ".join([*ours, *client.api_scopes])
         elif name == "jwks":
             metadata[name] = json.loads(client.jwks)
         else:
@@ -115,23 +128,34 @@ def from_stored(metadata: Mapping[str, object], secret_hashes: Iterable[str]) ->
     for name in MEMBERS & metadata.keys():
         value = metadata[name]
         known[name] = tuple(value) if isinstance(value, list) else value
-    known["scope"] = frozenset(str(known["scope"]).split())
+    known["scope"] = frozenset(str(known.get("scope", "")).split())
     if "jwks" in known:
         known["jwks"] = json.dumps(known["jwks"])
     return Client(**known, secret_hashes=tuple(secret_hashes))
 
 
-def _faults_between_members(client: Client) -> list[str]:
+def _faults_between_members(client: Client, given: Mapping[str, object]) -> list[str]:
     faults = []
+    if client.signs_members_in and "redirect_uris" not in given:
+        faults.append("redirect_uris: required: at least one address that codes may go to")
     if client.is_public and not client.require_pkce:
         faults.append(
             "require_pkce: false is for services with a secret; without one, PKCE is all that"
             " proves who redeems a code"
         )
-    if (OFFLINE in client.scope) != client.check_grant_type("refresh_token"):
+    if client.check_grant_type("refresh_token") and not client.signs_members_in:
+        faults.append(
+            "grant_types: refresh_token goes with authorization_code, whose sign-in it keeps"
+        )
+    elif (OFFLINE in client.scope) != client.check_grant_type("refresh_token"):
         faults.append(
             "grant_types: refresh_token and the scope offline_access go together: give both or"
             " neither"
+        )
+    if client.api_scopes and not client.allowed_resources:
+        faults.append(
+            f"allowed_resources: {' '.join(client.api_scopes)} say what may be done at an API;"
+            " name the API too"
         )
     hosts = sorted({host_of(uri) for uri in client.redirect_uris})
     if client.subject_type == "pairwise" and len(hosts) > 1:
@@ -141,6 +165,40 @@ def _faults_between_members(client: Client) -> list[str]:
             " may all know that a member is the same"
         )
     return faults
+
+
+def _faults_of_machines(client: Client, given: Mapping[str, object]) -> list[str]:
+    """Look at a service that asks for itself, or only looks at tokens. Spec: RFC 6749 §4.4."""
+    faults = []
+    if client.is_public and client.check_grant_type("client_credentials"):
+        faults.append(
+            "grant_types: client_credentials is for services that prove themselves; with"
+            " token_endpoint_auth_method none anybody could ask"
+        )
+    if client.is_public and client.resource_identifiers:
+        faults.append(
+            "resource_identifiers: an API proves itself before it is told of a token; with"
+            " token_endpoint_auth_method none anybody could ask"
+        )
+    if not client.grant_types and not client.resource_identifiers:
+        faults.append(
+            "grant_types: without any it could do nothing here; none is for an API that is"
+            " registered with resource_identifiers and only looks at tokens"
+        )
+    if not client.signs_members_in:
+        faults += [
+            f"{name}: it is for services that members sign in to, with the grant_types"
+            " authorization_code; leave it out"
+            for name in _OF_SIGN_IN
+            if name in given
+        ]
+    return faults
+
+
+_OF_SIGN_IN = (
+    "redirect_uris", "post_logout_redirect_uris", "initiate_login_uri", "default_max_age",
+    "backchannel_logout_uri", "frontchannel_logout_uri",
+)  # fmt: skip
 
 
 def _faults_of_keys(client: Client, given: Mapping[str, object]) -> list[str]:

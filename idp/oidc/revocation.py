@@ -9,6 +9,7 @@ from datetime import UTC
 from datetime import datetime
 
 from idp.oidc.authorization import Codes
+from idp.oidc.client_credentials import ServiceGrants
 from idp.oidc.clients import Client
 from idp.oidc.refresh import Family
 from idp.oidc.refresh import RefreshTokens
@@ -24,6 +25,7 @@ class Revocation:
 
     tokens: Tokens
     codes: Codes
+    service_grants: ServiceGrants
     refresh_tokens: RefreshTokens
 
     def revoke(self, token: str, client: Client) -> Family | None:
@@ -44,7 +46,9 @@ class Revocation:
         jti, expires_at = claims.get("jti"), claims.get("exp")
         if claims.get("client_id") != client.client_id:
             return None
-        if isinstance(jti, str) and isinstance(expires_at, int):
+        if isinstance(jti, str) and claims.get("sub") == client.client_id:
+            self.service_grants.revoke(jti)
+        elif isinstance(jti, str) and isinstance(expires_at, int):
             left = datetime.fromtimestamp(expires_at, UTC) - self.tokens.now()
             if left.total_seconds() > 0:
                 self.codes.revoke_token(jti, lifetime=left)

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from idp import IdpError
 from idp.oidc.access_tokens import AccessTokens
+from idp.oidc.access_tokens import InvalidAccessToken
+from idp.oidc.access_tokens import MemberAccessToken
 from idp.oidc.claims import ClaimValue
 from idp.oidc.claims import userinfo_claims
 
 
 class InsufficientScope(IdpError):
-    """A refresh narrowed the token's scope, and left ``openid`` out."""
+    """A refresh narrowed the token's scope and left ``openid`` out, or it is a service's own."""
 
     code = "insufficient_scope"
 
@@ -24,12 +26,14 @@ class Userinfo:
         """Give the claims that an access token opens.
 
         Raises:
-            InvalidAccessToken: it is good no more.
+            InvalidAccessToken: it is good no more, or for APIs alone.
             InsufficientScope: it is not for userinfo.
 
         Spec: OIDC Core 1.0 §5.3, RFC 6750 §3.1.
         """
         living = self.access_tokens.living(access_token)
-        if "openid" not in living.scope:
+        if self.access_tokens.tokens.issuer not in living.audiences:
+            raise InvalidAccessToken("for another audience")
+        if not isinstance(living, MemberAccessToken) or "openid" not in living.scope:
             raise InsufficientScope("without openid")
         return {**userinfo_claims(living.subject, living.scope), "sub": living.sub}

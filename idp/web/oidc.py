@@ -151,6 +151,7 @@ def issue_code(
             amr=session.amr,
             nonce=asked.nonce,
             code_challenge=asked.code_challenge,
+            resources=asked.resources,
         ),
         lifetime=given.code_lifetime,
     )

@@ -27,6 +27,7 @@ from idp.infra.once import RedisOnce
 from idp.infra.pending_addresses import RedisPendingAddresses
 from idp.infra.redis_store import RedisStore
 from idp.infra.reset_quotas import RedisResetQuotas
+from idp.infra.service_grants import RedisServiceGrants
 from idp.infra.sessions import RedisSessions
 from idp.infra.temporary_passwords import RedisTemporaryPasswords
 from idp.limits import AttemptPolicy
@@ -34,8 +35,10 @@ from idp.limits import Attempts
 from idp.limits import ClientFailures
 from idp.limits import Once
 from idp.oidc.authorization import Codes
+from idp.oidc.client_credentials import ServiceGrants
 from idp.session import Sessions
 from tests.fake_outbox import MemoryPendingAddresses
+from tests.fake_service_grants import MemoryServiceGrants
 from tests.fakes import MemoryAttempts
 from tests.fakes import MemoryClientFailures
 from tests.fakes import MemoryCodes
@@ -54,6 +57,7 @@ class World(Protocol):
     clock: Clock
     sessions: Sessions
     codes: Codes
+    service_grants: ServiceGrants
     once: Once
     pending_addresses: PendingAddresses
 
@@ -80,6 +84,7 @@ class MemoryWorld:
         self.clock = clock
         self.sessions = MemorySessions(idle=IDLE, now=clock)
         self.codes = MemoryCodes(self.sessions, tombstone=TOMBSTONE, now=clock)
+        self.service_grants = MemoryServiceGrants(now=clock)
         self.once = MemoryOnce(now=clock)
         self.pending_addresses = MemoryPendingAddresses(clock)
 
@@ -112,6 +117,7 @@ class RedisWorld:
         self.store = RedisStore(url)
         self.sessions = RedisSessions(self.store, idle=IDLE, now=clock)
         self.codes = RedisCodes(self.store)
+        self.service_grants = RedisServiceGrants(self.store)
         self.once = RedisOnce(self.store)
         self.pending_addresses = RedisPendingAddresses(self.store)
 

@@ -41,6 +41,7 @@ def authorize(world, **changes):
         "amr": session.amr,
         "nonce": "n-0 S6\u2028_WzA2Mj é",
         "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        "resources": ("https://api.example/paiements?v=1", "urn:example:api"),
         **changes,
     }
     return Authorization(**values)
@@ -270,6 +271,17 @@ def test_authlib_trap_16_the_store_never_holds_a_code_in_clear(real_world):
     held = " ".join(keys) + " ".join(str(client.get(k)) for k in keys if "sessions" not in k)
     assert code not in held
     assert waiting not in held
+
+
+def test_a_code_that_a_version_before_resources_wrote_is_for_userinfo(real_world):
+    authorization = authorize(real_world, resources=())
+    code = issue(real_world, authorization)
+    client = real_world.store.client
+    name = f"code:{{{grant_id_of(code)}}}"
+    before = client.get(name).removesuffix(",[]]") + "]"
+    client.set(name, before, ex=60)
+
+    assert take(real_world, code) == authorization
 
 
 def test_without_the_store_there_is_no_verdict():

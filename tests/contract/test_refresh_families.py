@@ -50,6 +50,7 @@ FAMILY = Family(
         auth_time=NOON - MINUTE,
         acr="urn:example:acr",
         amr=("pwd", "otp"),
+        resources=("https://api.example/paiements", "urn:example:api"),
     ),
     grant_id="g" * 24,
     token_hash="1" * 43,

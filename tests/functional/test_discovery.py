@@ -83,7 +83,9 @@ def test_g2_g3_g5_g6_g8_the_lists_say_what_is_served(instance: Instance) -> None
     metadata = metadata_of(instance)
 
     assert metadata["response_types_supported"] == ["code"]
-    assert metadata["grant_types_supported"] == ["authorization_code", "refresh_token"]
+    assert metadata["grant_types_supported"] == [
+        "authorization_code", "refresh_token", "client_credentials",
+    ]  # fmt: skip
     assert "none" in metadata["revocation_endpoint_auth_methods_supported"]
     assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]
     assert set(metadata["subject_types_supported"]) == {"pairwise", "public"}

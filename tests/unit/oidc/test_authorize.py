@@ -242,7 +242,7 @@ class TestChecks:
         assert refusal.redirect_uri == CALLBACK
 
     @pytest.mark.parametrize(
-        "name", [n for n in UNDERSTOOD if n not in ("client_id", "redirect_uri")]
+        "name", [n for n in UNDERSTOOD if n not in ("client_id", "redirect_uri", "resource")]
     )
     def test_authlib_trap_19_no_parameter_of_the_protocol_may_come_twice(self, name):
         refusal = refused(also=[(name, "x"), (name, "x")])
@@ -252,6 +252,36 @@ class TestChecks:
 
     def test_an_unknown_parameter_may_come_twice_for_it_is_ignored(self):
         assert run(also=[("utm", "1"), ("utm", "2")]).state == GOOD["state"]
+
+    def test_resource_alone_may_come_twice_and_is_compared_as_a_whole(self):
+        registered = {"allowed_resources": ("https://api.example/a", "urn:example:b")}
+
+        asked = run(registered, [("resource", name) for name in ("urn:example:b",) * 2])
+        both = run(registered, [("resource", name) for name in registered["allowed_resources"]])
+
+        assert asked.resources == ("urn:example:b",)
+        assert both.resources == registered["allowed_resources"]
+        assert run(registered).resources == ()
+
+    @pytest.mark.parametrize(
+        "resource",
+        ["https://api.example/", "https://API.example/a", "urn:example:b#x", "/a", '"é', "x y"],
+    )
+    def test_a_resource_that_is_not_registered_for_the_service_is_an_invalid_target(self, resource):
+        allowed = {"allowed_resources": ("https://api.example/a", "urn:example:b")}
+
+        refusal = refused(allowed, [("resource", "urn:example:b"), ("resource", resource)])
+
+        assert refusal.error == "invalid_target"
+        assert WRITABLE.fullmatch(refusal.description)
+
+    def test_more_resources_than_a_header_holds_are_refused(self):
+        many = tuple(f"urn:example:{number}" for number in range(9))
+        registered = {"allowed_resources": many}
+
+        assert len(run(registered, [("resource", name) for name in many[:8]]).resources) == 8
+        refusal = refused(registered, [("resource", name) for name in many])
+        assert refusal.error == "invalid_target"
 
     def test_a_client_not_registered_for_code_is_told_so(self):
         assert refused({"response_types": ()}).error == "unauthorized_client"

@@ -26,6 +26,13 @@ def test_an_empty_copy_beside_a_value_is_still_a_repeat():
     assert params.repeated() == ["a"]
 
 
+def test_values_are_given_each_once_in_the_order_they_came():
+    params = Params.of([("a", "2"), ("b", "x"), ("a", ""), ("a", "1"), ("a", "2")])
+
+    assert params.values("a") == ("2", "1")
+    assert params.values("c") == ()
+
+
 def test_words_keep_their_order_and_lose_their_doubles():
     assert Params.of([("scope", " b a  b c ")]).words("scope") == ("b", "a", "c")
     assert Params.of([]).words("scope") == ()

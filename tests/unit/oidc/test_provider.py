@@ -41,6 +41,7 @@ from idp.oidc.tokens import Tokens
 from idp.oidc.userinfo import Userinfo
 from idp.session import Session
 from tests.fake_refresh_families import MemoryRefreshFamilies
+from tests.fake_service_grants import MemoryServiceGrants
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAuditLog
@@ -74,6 +75,7 @@ class Scene:
         self.clock = Clock()
         self.sessions = MemorySessions(idle=timedelta(minutes=30), now=self.clock)
         self.codes = MemoryCodes(self.sessions, tombstone=timedelta(hours=1), now=self.clock)
+        self.service_grants = MemoryServiceGrants(now=self.clock)
         self.accounts = MemoryAccounts()
         self.audit = MemoryAuditLog()
         self.failures = MemoryClientFailures(limit=60, window=timedelta(minutes=10), now=self.clock)
@@ -86,9 +88,11 @@ class Scene:
             id_token_lifetime=timedelta(minutes=10),
             now=self.clock,
         )
-        without_code = client(client_id="autre", grant_types=("client_credentials",))
+        without_code = client(client_id="autre", grant_types=("refresh_token",))
         self.clients = MemoryClients(client(), OTHER, LEGACY, without_code, *registered)
-        self.access_tokens = AccessTokens(self.tokens, self.codes, self.accounts, self.clients)
+        self.access_tokens = AccessTokens(
+            self.tokens, self.codes, self.service_grants, self.accounts, self.clients
+        )
         self.families = MemoryRefreshFamilies()
         self.refresh_tokens = RefreshTokens(
             self.families,
@@ -104,10 +108,13 @@ class Scene:
                 self.clients, self.failures, assertions(ISSUER, now=self.clock)
             ),
             codes=self.codes,
+            service_grants=self.service_grants,
             subjects=self.accounts,
             tokens=self.tokens,
             refresh_tokens=self.refresh_tokens,
-            revocation=Revocation(self.tokens, self.codes, self.refresh_tokens),
+            revocation=Revocation(
+                self.tokens, self.codes, self.service_grants, self.refresh_tokens
+            ),
             introspection=Introspection(self.access_tokens, self.refresh_tokens, self.accounts),
             audit=self.audit,
         )
@@ -427,7 +434,11 @@ class TestUserinfo:
         ("claims", "why"),
         [
             ({"aud": "somebody else"}, "for another audience"),
-            ({"aud": [ISSUER]}, "for another audience"),
+            ({"aud": ["somebody else"]}, "for another audience"),
+            ({"aud": []}, "for nobody"),
+            ({"aud": [7]}, "for nobody"),
+            ({"aud": None}, "for nobody"),
+            ({"sub": "cotisations"}, "revoked"),
             ({"exp": "soon"}, "expired"),
             ({"exp": None}, "expired"),
             ({"jti": 7}, "claims"),

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idp.oidc.clients import GRANT_TYPES
 from idp.oidc.clients import Client
 from idp.oidc.metadata_reader import InvalidClientMetadata
 from idp.oidc.metadata_reader import decode
+from idp.oidc.provider import GRANTS
 from idp.oidc.redirect_uris import faults_of_origin
 from idp.oidc.redirect_uris import faults_of_redirect_uri
 from idp.oidc.registration import from_stored
@@ -45,6 +47,8 @@ FULL = LEAST | {
     "frontchannel_logout_uri": "https://retraite.example/frontchannel",
     "frontchannel_logout_session_required": True,
     "web_origins": ["https://retraite.example"],
+    "resource_identifiers": ["https://api.retraite.example/"],
+    "allowed_resources": ["https://api.example/paiements", "urn:example:droits"],
 }
 
 
@@ -159,9 +163,9 @@ def test_what_a_service_cannot_do_without_is_required(name):
         ("initiate_login_uri", "com.example:/login"),
         ("contacts", ["a\u200bb"]),
         ("grant_types", ["implicit"]),
-        ("grant_types", ["authorization_code", "client_credentials"]),
-        ("grant_types", []),
-        ("grant_types", ["refresh_token"]),
+        ("grant_types", ["authorization_code", "password"]),
+        ("grant_types", "authorization_code"),
+        ("grant_types", [7]),
         ("refresh_grace", "30"),
         ("response_types", ["token"]),
         ("response_types", ["code", "code id_token"]),
@@ -179,6 +183,101 @@ def test_offline_access_and_the_refresh_grant_are_registered_together():
     assert client.grant_types == ("authorization_code", "refresh_token")
     assert "go together" in only_fault(scope="openid offline_access")
     assert "go together" in only_fault(grant_types=grants)
+
+
+API = "https://api.example/paiements"
+MACHINE = {
+    "client_id": "batch",
+    "client_name": "Paiements de nuit",
+    "grant_types": ["client_credentials"],
+    "scope": "paiements:ecrire paiements:lire",
+    "allowed_resources": [API],
+}
+
+
+def test_a_service_without_a_browser_has_no_addresses_and_no_scopes_about_members():
+    client = parse(MACHINE)
+
+    assert (client.redirect_uris, client.response_types) == ((), ())
+    assert client.api_scopes == ("paiements:ecrire", "paiements:lire")
+    assert not client.signs_members_in
+    assert client.sector == "batch"
+    written = to_metadata(client)
+    assert written["response_types"] == []
+    assert from_stored(written, []) == client
+    assert parse(written) == client
+
+
+def test_an_api_that_only_looks_at_tokens_has_no_grants_at_all():
+    api = {
+        "client_id": "api",
+        "client_name": "Paiements",
+        "grant_types": [],
+        "resource_identifiers": [API, "urn:example:paiements"],
+    }
+
+    client = parse(api)
+
+    assert (client.grant_types, client.scope, client.response_types) == ((), frozenset(), ())
+    assert from_stored(to_metadata(client), []) == client
+    with pytest.raises(InvalidClientMetadata, match="without any it could do nothing here"):
+        parse({**api, "resource_identifiers": ["https://api.example/#x"]})
+
+
+def test_a_service_may_sign_members_in_and_ask_for_itself():
+    both = LEAST | {
+        "grant_types": ["client_credentials", "authorization_code"],
+        "scope": "paiements:lire openid",
+        "allowed_resources": [API],
+    }
+
+    client = parse(both)
+
+    assert client.grant_types == ("authorization_code", "client_credentials")
+    assert to_metadata(client)["scope"] == "openid paiements:lire"
+
+
+@pytest.mark.parametrize(
+    ("changes", "named", "said"),
+    [
+        ({"token_endpoint_auth_method": "none"}, "grant_types", "anybody could ask"),
+        ({"redirect_uris": ["https://a.example/cb"]}, "redirect_uris", "leave it out"),
+        ({"post_logout_redirect_uris": ["https://a.example/"]}, "post_logout", "leave it out"),
+        ({"backchannel_logout_uri": "https://a.example/"}, "backchannel", "leave it out"),
+        ({"default_max_age": 60}, "default_max_age", "leave it out"),
+        ({"response_types": ["code"]}, "response_types", "expected []"),
+        ({"scope": "openid"}, "scope", "'openid' is about members, who are not here"),
+        ({"scope": "paiements"}, "scope", "have a colon"),
+        ({"scope": 'pa"iements:lire'}, "scope", "have a colon"),
+        ({"allowed_resources": []}, "allowed_resources", "expected 1 to 50"),
+        ({"allowed_resources": ...}, "allowed_resources", "name the API too"),
+        ({"allowed_resources": ["/paiements"]}, "allowed_resources[0]", "https://"),
+        ({"allowed_resources": [API + "#a"]}, "allowed_resources[0]", "fragment"),
+        ({"allowed_resources": ["urn:"]}, "allowed_resources[0]", "not a URN"),
+        ({"allowed_resources": [API, API]}, "allowed_resources[1]", "twice"),
+        ({"allowed_resources": [API + "a" * 255]}, "allowed_resources[0]", "255 characters"),
+        ({"grant_types": ["client_credentials", "refresh_token"]}, "grant_types", "goes with"),
+    ],
+)
+def test_what_does_not_go_together_with_a_machine_is_refused_with_the_reason(changes, named, said):
+    metadata = {name: value for name, value in (MACHINE | changes).items() if value is not ...}
+
+    with pytest.raises(InvalidClientMetadata) as refusal:
+        parse(metadata)
+
+    assert any(f.startswith(named) and said in f for f in refusal.value.faults), (
+        refusal.value.faults
+    )
+
+
+def test_a_public_application_is_no_api_and_asks_for_nothing_by_its_name_alone():
+    fault = only_fault(token_endpoint_auth_method="none", resource_identifiers=[API])
+
+    assert "anybody could ask" in fault
+
+
+def test_every_grant_that_may_be_registered_is_served():
+    assert tuple(grant.GRANT_TYPE for grant in GRANTS) == GRANT_TYPES
 
 
 def test_a_refresh_grace_is_none_by_default_and_a_minute_at_most():
