@@ -227,15 +227,6 @@ def test_a_mail_without_headers_or_with_a_false_date_is_shown_all_the_same(opene
     assert "(sans objet)" in opened.page("/").text_content()
 
 
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def free_ports_below(limit: int) -> list[int]:
-    return [next(port for port in range(limit - 2, 1024, -1) if is_free(port))]
-
-
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Start]]:
     started: list[Start] = []
@@ -268,9 +259,9 @@ def test_a_start_shows_its_mailbox_and_tells_the_provider_where_it_is(start, tmp
 
 
 def test_a_busy_mailbox_port_is_one_sentence_and_nothing_is_made(start, tmp_path):
-    port = next(port for port in iter(lambda: free_ports(1)[0], 0) if is_free(port - 1))
+    *ports, port = free_ports(3)
     with socket.create_server(("127.0.0.1", port)):
-        said = start(ports=[*free_ports_below(port), port - 1]).refused()
+        said = start(ports=ports).refused()
 
     assert f"Port {port} is in use" in said
     assert "bin/start --mailbox-port" in said

@@ -6,6 +6,7 @@ What bin/start does before (the virtual environment) is what bin/test did for th
 import http.cookiejar
 import os
 import re
+import secrets
 import signal
 import socket
 import stat
@@ -15,6 +16,8 @@ import time
 import urllib.request
 from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -37,13 +40,16 @@ def wait_until(condition: Callable[[], object], seconds: float = PATIENCE_SECOND
 
 
 def free_ports(number: int) -> list[int]:
-    probes = [socket.socket() for _ in range(number)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports: list[int] = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    """Ports in a row, with a free one above them: there the mailbox stands.
+
+    Below those that the system gives to whoever connects, which come and go.
+    """
+    while True:
+        first = 20_000 + secrets.randbelow(12_000)
+        with ExitStack() as probes, suppress(OSError):
+            for port in range(first, first + number + 1):
+                probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return list(range(first, first + number))
 
 
 def children_of(pid: int) -> list[int]:
@@ -270,7 +276,7 @@ def test_a_second_start_on_the_same_folder_is_refused_and_the_first_goes_on(read
 
 @pytest.mark.parametrize("which", ["port", "demo_port"])
 def test_a_busy_port_is_one_sentence_and_nothing_is_made(ready, start, tmp_path, which):
-    ports = {"port": free_ports(1)[0], "demo_port": free_ports(1)[0]}
+    ports = dict(zip(("port", "demo_port"), free_ports(2), strict=True))
     ports[which] = getattr(ready, which)
 
     said = start(ports=list(ports.values())).refused()
