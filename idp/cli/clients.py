@@ -37,6 +37,7 @@ def add(operator: str, file: BinaryIO) -> None:
     built = migrated_parts()
     metadata = decode(file.read())
     client = parse(metadata)
+    _check_resources(built, client)
     secret = new_client_secret() if client.has_secrets else None
     with built.flask.app_context(), built.database.transaction():
         built.clients.add(client, secret)
@@ -48,7 +49,7 @@ def add(operator: str, file: BinaryIO) -> None:
         print("It is public: it has no secret, and PKCE proves who redeems a code.")
     else:
         print("It has no secret: it signs with its own key (private_key_jwt).")
-    if "id_token_signed_response_alg" not in metadata:
+    if client.grant_types and "id_token_signed_response_alg" not in metadata:
         click.echo(ES256_ADVICE, err=True)
 
 
@@ -60,8 +61,7 @@ def list_() -> None:
         live = f"{len(client.secret_hashes)} secret(s)"
         if not client.has_secrets:
             live = "public" if client.is_public else "its own key"
-        alg, subjects = client.id_token_signed_response_alg, client.subject_type
-        print(f"{client.client_id}  {client.client_name!r}  {live}, {alg}, {subjects} subjects")
+        print(f"{client.client_id}  {client.client_name!r}  {live}, {_what_for(client)}")
     if not registered:
         print("no service yet; `idp clients add FILE.json` registers one")
 
@@ -91,6 +91,7 @@ def update(operator: str, client_id: str, file: BinaryIO, change_subjects: bool)
     client = parse({"client_id": client_id} | decode(file.read()))
     if client.client_id != client_id:
         raise InvalidClientMetadata([f"client_id: the document is of {client.client_id}"])
+    _check_resources(built, client)
     if not change_subjects:
         _check_same_subjects(before, client)
     secret = None
@@ -102,6 +103,7 @@ def update(operator: str, client_id: str, file: BinaryIO, change_subjects: bool)
         detail = {"changed": ", ".join(changed)}
         _audit(built, Event.CLIENT_UPDATED, operator, client_id, detail)
     print(f"updated {client_id}: {', '.join(changed) or 'nothing changed'}")
+    _tell_who_asks(built, set(before.resource_identifiers) - set(client.resource_identifiers))
     if secret is not None:
         _show_secret(secret)
 
@@ -120,6 +122,7 @@ def remove(operator: str, client_id: str, yes: bool) -> None:
         built.clients.remove(client_id)
         _audit(built, Event.CLIENT_REMOVED, operator, client_id)
     print(f"removed {client_id}")
+    _tell_who_asks(built, set(client.resource_identifiers))
 
 
 @clients.command("new-secret")
@@ -146,11 +149,49 @@ def _registered(built: Parts, client_id: str) -> Client:
     raise UnknownClient(client_id)
 
 
+def _what_for(client: Client) -> str:
+    """Say in a few words what a service does here."""
+    if not client.grant_types:
+        return "looks at tokens only"
+    subjects = f"{client.subject_type} subjects"
+    by_itself = "asks for itself" if client.check_grant_type("client_credentials") else ""
+    kinds = [subjects if client.signs_members_in else "", by_itself]
+    return ", ".join([client.id_token_signed_response_alg, *(kind for kind in kinds if kind)])
+
+
+def _check_resources(built: Parts, client: Client) -> None:
+    """Make sure that each name is of one API, and that each API asked for is there."""
+    issuer = built.settings.issuer
+    others = [one for one in built.clients.list() if one.client_id != client.client_id]
+    named = {name: one.client_id for one in others for name in one.resource_identifiers}
+    faults = [
+        f"resource_identifiers: {name} is the name of {named.get(name, 'this provider')} already"
+        for name in client.resource_identifiers
+        if name in named or name == issuer
+    ]
+    known = {issuer, *named, *client.resource_identifiers}
+    faults += [
+        f"allowed_resources: {name} is no registered API: first register the service that has it"
+        ' among its resource_identifiers ("grant_types": [] where it only looks at tokens)'
+        for name in client.allowed_resources
+        if name not in known
+    ]
+    if faults:
+        raise InvalidClientMetadata(faults)
+
+
+def _tell_who_asks(built: Parts, gone: set[str]) -> None:
+    """Name the services that may still ask for tokens of an API that is there no more."""
+    for one in built.clients.list():
+        if left := sorted(gone.intersection(one.allowed_resources)):
+            click.echo(f"{one.client_id} may still ask for {', '.join(left)}", err=True)
+
+
 def _check_same_subjects(before: Client, after: Client) -> None:
     def depends_on(client: Client) -> str:
         return client.sector if client.subject_type == "pairwise" else "public"
 
-    if depends_on(before) != depends_on(after):
+    if before.signs_members_in and depends_on(before) != depends_on(after):
         message = (
             "subject_type, redirect_uris: with this change every `sub` of the service becomes"
             f" another ({depends_on(before)} to {depends_on(after)}), and it would know none of its"

@@ -20,6 +20,23 @@ PORTAL = {
 }
 
 
+API = "https://api.example/paiements"
+THE_API = {
+    "client_id": "paiements",
+    "client_name": "Paiements",
+    "grant_types": [],
+    "resource_identifiers": [API],
+}
+MACHINE = {
+    "client_id": "batch",
+    "client_name": "Paiements de nuit",
+    "grant_types": ["client_credentials"],
+    "scope": "paiements:lire",
+    "allowed_resources": [API],
+    "id_token_signed_response_alg": "ES256",
+}
+
+
 @pytest.fixture
 def url(tmp_path):
     return f"sqlite:///{tmp_path / 'idp.sqlite'}"
@@ -197,6 +214,66 @@ def test_the_list_has_a_line_for_each_service(idp):
         "app  'Espace retraite'  public, ES256, pairwise subjects",
         "portal  'Espace retraite'  1 secret(s), ES256, pairwise subjects",
     ]
+
+
+def test_an_api_is_registered_and_then_who_asks_for_it(idp):
+    early = idp("add", "-", document=MACHINE)
+    assert early.exit_code == 1
+    assert f"allowed_resources: {API} is no registered API" in early.stderr
+
+    api = idp("add", "-", document=THE_API)
+    machine = idp("add", "-", document=MACHINE)
+
+    assert (api.exit_code, machine.exit_code) == (0, 0), machine.stderr
+    assert api.stderr == ""
+    assert secret_in(api) != secret_in(machine)
+    assert shown(idp, "paiements").items() >= THE_API.items()
+    assert shown(idp, "batch").items() >= MACHINE.items()
+    assert idp("list").stdout.splitlines() == [
+        "batch  'Paiements de nuit'  1 secret(s), ES256, asks for itself",
+        "paiements  'Paiements'  1 secret(s), looks at tokens only",
+    ]
+    assert idp("update", "batch", "-", document=shown(idp, "batch")).exit_code == 0
+
+
+def test_no_two_services_and_not_the_provider_have_the_same_name_as_an_api(idp):
+    idp("add", "-", document=THE_API)
+    other = THE_API | {"client_id": "other"}
+
+    taken = idp("add", "-", document=other)
+    provider = idp("add", "-", document=other | {"resource_identifiers": ["http://localhost:8000"]})
+
+    assert "is the name of paiements already" in taken.stderr
+    assert "is the name of this provider already" in provider.stderr
+    assert (taken.exit_code, provider.exit_code) == (1, 1)
+    userinfo_too = PORTAL | {"allowed_resources": ["http://localhost:8000"]}
+    assert idp("add", "-", document=userinfo_too).exit_code == 0
+
+
+def test_who_may_still_ask_for_an_api_that_goes_is_named(idp):
+    idp("add", "-", document=THE_API)
+    idp("add", "-", document=MACHINE)
+    renamed = THE_API | {"resource_identifiers": ["urn:example:paiements"]}
+
+    updated = idp("update", "paiements", "-", document=renamed)
+    idp("update", "paiements", "-", document=THE_API)
+    removed = idp("remove", "paiements", "--yes")
+
+    for result in (updated, removed):
+        assert (result.exit_code, result.stderr) == (0, f"batch may still ask for {API}\n")
+
+
+def test_a_machine_that_begins_to_sign_members_in_changes_no_sub(idp):
+    idp("add", "-", document=THE_API)
+    idp("add", "-", document=MACHINE)
+    grown = MACHINE | {
+        "grant_types": ["authorization_code", "client_credentials"],
+        "redirect_uris": ["https://retraite.example/callback"],
+        "scope": "openid paiements:lire",
+    }
+
+    assert idp("update", "batch", "-", document=grown).exit_code == 0
+    assert "pairwise subjects, asks for itself" in idp("list").stdout
 
 
 def test_what_show_prints_is_what_update_takes(idp):
