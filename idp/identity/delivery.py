@@ -38,8 +38,9 @@ class MailUnreachable(IdpError):
 
     code = "mail_unreachable"
 
-    def __init__(self, fault: str) -> None:
-        super().__init__(f"mail: {fault}")
+    def __init__(self, fault: str, detail: str = "") -> None:
+        """``detail`` is for operators: a stage, the numbers of an answer, never an address."""
+        super().__init__(f"mail: {fault} ({detail})" if detail else f"mail: {fault}")
         self.fault = fault
         """Stable, without an address: ``smtp_unreachable``, ``smtp_timeout``, ``smtp_busy``,
         ``smtp_certificate``, ``smtp_authentication``."""
@@ -50,8 +51,9 @@ class MailRefused(IdpError):
 
     code = "mail_refused"
 
-    def __init__(self, fault: str) -> None:
-        super().__init__(f"mail: {fault}")
+    def __init__(self, fault: str, detail: str = "") -> None:
+        """``detail`` is for operators: a stage, the numbers of an answer, never an address."""
+        super().__init__(f"mail: {fault} ({detail})" if detail else f"mail: {fault}")
         self.fault = fault
         """Stable, without an address: ``recipient_refused``, ``content_refused``,
         ``address_invalid``."""

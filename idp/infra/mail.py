@@ -97,28 +97,6 @@ class SmtpServer:
             raise UnsafeMailServer(message)
 
 
-class _Unreachable(MailUnreachable):
-    """With the stage and the numbers of the answer, for operators."""
-
-    def __init__(self, fault: str, detail: str) -> None:
-        super().__init__(fault)
-        self._detail = detail
-
-    def __str__(self) -> str:
-        return f"{super().__str__()} ({self._detail})"
-
-
-class _Refused(MailRefused):
-    """As above, for good."""
-
-    def __init__(self, fault: str, detail: str) -> None:
-        super().__init__(fault)
-        self._detail = detail
-
-    def __str__(self) -> str:
-        return f"{super().__str__()} ({self._detail})"
-
-
 class SmtpMailer:
     """Sends mails over one connection, reused while it is fresh. For one thread."""
 
@@ -206,12 +184,12 @@ class SmtpMailer:
         _expect(connection.ehlo(), "EHLO", "smtp_unreachable")
         if server.security is SmtpSecurity.STARTTLS:
             if not connection.has_extn("starttls"):
-                raise _Unreachable("smtp_certificate", "STARTTLS is not offered")
+                raise MailUnreachable("smtp_certificate", "STARTTLS is not offered")
             connection.starttls(context=context)
             _expect(connection.ehlo(), "EHLO", "smtp_unreachable")
         if server.user:
             if not _AUTH_METHODS.intersection(connection.esmtp_features.get("auth", "").split()):
-                raise _Unreachable("smtp_authentication", "no AUTH that we know is offered")
+                raise MailUnreachable("smtp_authentication", "no AUTH that we know is offered")
             connection.login(server.user, password)
         self._sent = 0
         return connection
@@ -220,7 +198,7 @@ class SmtpMailer:
         try:
             context = ssl.create_default_context(cafile=self._server.ca_file)
         except OSError as error:
-            raise _Unreachable("smtp_certificate", f"the CA file: {error.strerror}") from None
+            raise MailUnreachable("smtp_certificate", f"the CA file: {error.strerror}") from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
@@ -231,16 +209,16 @@ class SmtpMailer:
             password = self._server.password_file.read_bytes().rstrip(b"\r\n").decode("ascii")
         except OSError as error:
             detail = f"the password file: {error.strerror}"
-            raise _Unreachable("smtp_authentication", detail) from None
+            raise MailUnreachable("smtp_authentication", detail) from None
         except UnicodeDecodeError:  # it would hold the password
-            raise _Unreachable("smtp_authentication", "the password is not ASCII") from None
+            raise MailUnreachable("smtp_authentication", "the password is not ASCII") from None
         return password
 
     def _hand_over(self, connection: smtplib.SMTP, mail: EmailMessage, to: str) -> None:
         options = []
         if not to.isascii():
             if not connection.has_extn("smtputf8"):
-                raise _Refused("recipient_refused", "SMTPUTF8 is not offered")
+                raise MailRefused("recipient_refused", "SMTPUTF8 is not offered")
             options = ["SMTPUTF8", "BODY=8BITMIME"]
         sender = mail["From"].addresses[0].addr_spec
         _expect(connection.mail(sender, options), "MAIL FROM", "smtp_authentication")
@@ -275,11 +253,11 @@ class SmtpMailer:
                 stage, refused = "DATA", "content_refused"
             return _fault_of(error.smtp_code, error.smtp_error, stage, refused)
         if isinstance(error, ssl.SSLCertVerificationError):
-            return _Unreachable("smtp_certificate", error.verify_message)
+            return MailUnreachable("smtp_certificate", error.verify_message)
         # smtplib says "unexpectedly closed" of a time-out too, and keeps the cause behind it.
         if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
-            return _Unreachable("smtp_timeout", f"time-out {self._server.timeout:g} s")
-        return _Unreachable("smtp_unreachable", type(error).__name__)
+            return MailUnreachable("smtp_timeout", f"time-out {self._server.timeout:g} s")
+        return MailUnreachable("smtp_unreachable", type(error).__name__)
 
 
 def _expect(answer: tuple[int, bytes], stage: str, refused: str) -> None:
@@ -295,7 +273,7 @@ def _fault_of(
     enhanced = _ENHANCED.match(written)
     detail = f"{stage} answered {code}" + (f" {enhanced[0].decode()}" if enhanced else "")
     if code < REFUSED_FROM:
-        return _Unreachable("smtp_busy" if code >= BUSY_FROM else "smtp_unreachable", detail)
+        return MailUnreachable("smtp_busy" if code >= BUSY_FROM else "smtp_unreachable", detail)
     if code == WANTS_SIGN_IN or (stage == "RCPT TO" and written.startswith(_ABOUT_US)):
-        return _Unreachable("smtp_authentication", detail)
-    return (_Refused if refused in ABOUT_THIS_MAIL else _Unreachable)(refused, detail)
+        return MailUnreachable("smtp_authentication", detail)
+    return (MailRefused if refused in ABOUT_THIS_MAIL else MailUnreachable)(refused, detail)
