@@ -26,6 +26,7 @@ from idp.infra.mail_mix import standing
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
+from idp.infra.tables import address_of
 from idp.oidc.claims import Subject
 
 # The type: a mapped class without inheritance has a Table.
@@ -211,14 +212,7 @@ class SqlAccounts:
             email=row.confirmed_email or row.email,
             email_verified=row.confirmed_email is not None,
             phone=row.phone,
-            address=(
-                row.address_1,
-                row.address_2,
-                row.address_3,
-                row.address_4,
-                row.address_5,
-                row.address_6,
-            ),
+            address=address_of(row),
             updated_at=row.updated_at,
         )
 

@@ -31,6 +31,7 @@ from idp.infra.mail_mix import stored_mail_mixes
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
+from idp.infra.tables import address_of
 from idp.infra.usual_mail_mix import USUAL
 
 log = logging.getLogger("idp.contacts")
@@ -128,14 +129,7 @@ class SqlContacts:
             usage_name=row.usage_name,
             family_name=row.family_name,
             birthdate=row.birthdate,
-            address=(
-                row.address_1,
-                row.address_2,
-                row.address_3,
-                row.address_4,
-                row.address_5,
-                row.address_6,
-            ),
+            address=address_of(row),
         )
 
     def _stood_since(self) -> datetime:

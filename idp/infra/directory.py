@@ -47,6 +47,7 @@ from idp.infra.directory_read import Line
 from idp.infra.mail_mix import store_mail_mixes
 from idp.infra.registry import raise_version
 from idp.infra.sql import Database
+from idp.infra.tables import address_of
 from idp.session import Sessions
 
 SIGN_IN_MEMORY = timedelta(hours=24)
@@ -289,14 +290,7 @@ def find_dossier(
         birthcountry=row.birthcountry,
         email=row.email,
         phone=row.phone,
-        address=(
-            row.address_1,
-            row.address_2,
-            row.address_3,
-            row.address_4,
-            row.address_5,
-            row.address_6,
-        ),
+        address=address_of(row),
         situations=tuple(Situation(word) for word in row.situations.split("|")),
         profession=row.profession,
         status=DossierStatus(row.status),

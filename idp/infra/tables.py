@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy import Index
 from sqlalchemy import Integer
 from sqlalchemy import MetaData
+from sqlalchemy import Row
 from sqlalchemy import SmallInteger
 from sqlalchemy import String
 from sqlalchemy import Text
@@ -90,6 +91,18 @@ class DossierRow(Base):
     fingerprint: Mapped[str] = mapped_column(String(43), default="")
     """SHA-256, base64url, of the row as imported: tells a changed row from an unchanged one."""
     updated_at: Mapped[datetime] = mapped_column(Instant)
+
+
+def address_of(row: Row[Any]) -> tuple[str, str, str, str, str, str]:  # Any: one row's columns
+    """Read the six postal lines of a dossier."""
+    return (
+        row.address_1,
+        row.address_2,
+        row.address_3,
+        row.address_4,
+        row.address_5,
+        row.address_6,
+    )
 
 
 class AccountRow(Base):
