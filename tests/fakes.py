@@ -4,7 +4,6 @@ The suites of ``tests/contract`` run on these and on the real stores alike, so t
 which passes on a fake says something of production.
 """
 
-import secrets
 import threading
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -34,27 +33,8 @@ from idp.identity.dossier import Qualite
 from idp.identity.mask import LOCAL_STARS
 from idp.identity.mask import mask_email
 from idp.identity.password import PasswordHash
-from idp.identity.reset_quotas import HOUR
-from idp.identity.reset_quotas import LETTERS_WINDOW
-from idp.identity.reset_quotas import Quota
-from idp.identity.reset_quotas import QuotaPolicy
-from idp.identity.reset_quotas import QuotaReached
-from idp.identity.temporary_password import REMEMBERED
-from idp.identity.temporary_password import REQUEST_LIFETIME
-from idp.identity.temporary_password import Channel
-from idp.identity.temporary_password import State
-from idp.identity.temporary_password import TemporaryPassword
-from idp.identity.temporary_password import TryPolicy
-from idp.limits import DAY
-from idp.limits import AttemptPolicy
-from idp.limits import HeldBy
-from idp.limits import Origin
-from idp.limits import Reservation
-from idp.limits import SignInDelayed
 from idp.limits import TooManyClientFailures
-from idp.limits import Waiting
 from idp.limits import audited_network
-from idp.limits import longest
 from idp.oidc.assertions import Assertions
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
@@ -71,7 +51,7 @@ Now = Callable[[], datetime]
 NOBODY = Actor()
 
 
-class _Store:
+class Store:
     """One lock a store, and ``away`` for the tests of what happens without it."""
 
     def __init__(self) -> None:
@@ -185,7 +165,7 @@ class DirectoryEntry:
         return self.email_confirmed_at is not None and self.email_confirmed_at <= since
 
 
-class MemoryAccounts(_Store):
+class MemoryAccounts(Store):
     """The ports ``Accounts``, ``Subjects`` and ``SchemeMix``."""
 
     def __init__(self) -> None:
@@ -282,7 +262,7 @@ class MemoryAccounts(_Store):
         return counts
 
 
-class MemoryContacts(_Store):
+class MemoryContacts(Store):
     """The ports ``Contacts`` and ``MailMixes``, over the entries of ``MemoryAccounts``."""
 
     def __init__(self, accounts: MemoryAccounts, *, now: Now) -> None:
@@ -350,7 +330,7 @@ class MemoryContacts(_Store):
         )
 
 
-class MemorySessions(_Store):
+class MemorySessions(Store):
     """The port ``Sessions``."""
 
     def __init__(self, *, idle: timedelta, now: Now) -> None:
@@ -394,7 +374,7 @@ class MemorySessions(_Store):
         return session if self._now() < min(idle_until, session.ends_at) else None
 
 
-class MemoryCodes(_Store):
+class MemoryCodes(Store):
     """The port ``Codes``."""
 
     def __init__(self, sessions: MemorySessions, *, tombstone: timedelta, now: Now) -> None:
@@ -460,427 +440,7 @@ class MemoryCodes(_Store):
         self._grants.pop(grant_id, None)
 
 
-@dataclass
-class _Counters:
-    """Failures of one account, or of one of its known devices: try identifier to instant."""
-
-    in_a_row: dict[str, datetime] = field(default_factory=dict)
-    of_the_day: dict[str, datetime] = field(default_factory=dict)
-
-
-class MemoryAttempts(_Store):
-    """The port ``Attempts``."""
-
-    def __init__(self, policy: AttemptPolicy, *, now: Now) -> None:
-        super().__init__()
-        self._policy = policy
-        self._now = now
-        self._networks: dict[str, dict[str, datetime]] = {}
-        self._devices: dict[str, dict[str, datetime]] = {}
-        self._counters: dict[tuple[str, str], _Counters] = {}
-        self._told: dict[str, datetime] = {}
-
-    def reserve(self, subject: str, origin: Origin, *, temporary: bool = False) -> Reservation:
-        """Count one try as failed, ahead of its verification; a temporary one for the network."""
-        self._look()
-        with self._lock:
-            now, policy = self._now(), self._policy
-            known_at = self._devices.get(subject, {}).get(origin.device)
-            known = known_at is not None and known_at + policy.device_lifetime > now
-            network = self._networks.setdefault(origin.network, {})
-            _forget(network, before=now - policy.network_window)
-            counted = not known or temporary
-            if counted and len(network) >= policy.network_limit:
-                left = min(network.values()) + policy.network_window - now
-                raise self._delay(HeldBy.NETWORK, origin.network, left)
-            try_id = secrets.token_hex(8)
-            if temporary:
-                network[try_id] = now
-                return Reservation(subject, origin, try_id, 0, timedelta(0), known, temporary)
-            counters = self._counters_of(subject, origin.device if known else "")
-            row, day = counters.in_a_row, counters.of_the_day
-            if row and max(row.values()) + DAY <= now:
-                row.clear()
-            _forget(day, before=now - DAY)
-            if (left := self._held(row, day)) > timedelta(0):
-                raise self._delay(HeldBy.ACCOUNT, subject, left)
-            row[try_id] = day[try_id] = now
-            if counted:
-                network[try_id] = now
-            return Reservation(subject, origin, try_id, len(row), self._held(row, day), known)
-
-    def _delay(self, held_by: HeldBy, whose: str, left: timedelta) -> SignInDelayed:
-        first = self._told.get(whose, self._now()) <= self._now()
-        if first:
-            self._told[whose] = self._now() + left
-        return SignInDelayed(held_by, left, first=first)
-
-    def succeeded(self, reservation: Reservation, *, device: str) -> None:
-        """Take the failure back, end the row of failures, and know ``device`` from now on."""
-        self._look()
-        with self._lock:
-            self.release(reservation)
-            if not reservation.temporary:
-                self._of(reservation).in_a_row.clear()
-                self._know(reservation.subject, device)
-
-    def release(self, reservation: Reservation) -> None:
-        """Take the failure back without a verdict."""
-        self._look()
-        with self._lock:
-            counters = self._of(reservation)
-            network = self._networks[reservation.origin.network]
-            for failures in (counters.in_a_row, counters.of_the_day, network):
-                failures.pop(reservation.try_id, None)
-
-    def is_suspected(self, network: str) -> bool:
-        """Tell whether a network failed so often that strangers on it solve an anti-robot."""
-        self._look()
-        with self._lock:
-            failures = self._networks.get(network, {})
-            _forget(failures, before=self._now() - self._policy.network_window)
-            return len(failures) >= self._policy.anti_robot_from
-
-    def look(self, subject: str) -> Waiting:
-        """Read how an account stands."""
-        self._look()
-        with self._lock:
-            since = self._now() - self._policy.device_lifetime
-            devices = self._devices.get(subject, {})
-            known = [self._standing(subject, name) for name in devices if devices[name] > since]
-            return replace(self._standing(subject, ""), known=longest(known))
-
-    def _standing(self, subject: str, device: str) -> Waiting:
-        counters = self._counters.get((subject, device), _Counters())
-        row, day = sorted(counters.in_a_row.values()), sorted(counters.of_the_day.values())
-        return self._policy.standing(row, day, at=self._now())
-
-    def lift(self, subject: str, *, device: str = "") -> None:
-        """End the account's waiting time, every known device's too."""
-        self._look()
-        with self._lock:
-            for name in ["", *self._devices.get(subject, {})]:
-                self._counters.pop((subject, name), None)
-            self._told.pop(subject, None)
-            if device:
-                self._know(subject, device)
-
-    def _know(self, subject: str, device: str) -> None:
-        devices = self._devices.setdefault(subject, {})
-        devices.pop(device, None)
-        devices[device] = self._now()
-        while len(devices) > self._policy.devices:
-            devices.pop(min(devices, key=lambda known: devices[known]))
-
-    def _held(self, row: dict[str, datetime], day: dict[str, datetime]) -> timedelta:
-        now = self._now()
-        held = timedelta(0)
-        if row:
-            held = max(row.values()) + self._policy.wait_after(len(row)) - now
-        if len(day) >= self._policy.day_limit:
-            held = max(held, min(day.values()) + DAY - now)
-        return max(held, timedelta(0))
-
-    def _of(self, reservation: Reservation) -> _Counters:
-        device = reservation.origin.device if reservation.known_device else ""
-        return self._counters_of(reservation.subject, device)
-
-    def _counters_of(self, subject: str, device: str) -> _Counters:
-        return self._counters.setdefault((subject, device), _Counters())
-
-
-def _forget(failures: dict[str, datetime], *, before: datetime) -> None:
-    for try_id in [name for name, at in failures.items() if at <= before]:
-        del failures[try_id]
-
-
-@dataclass
-class _Slot:
-    """One account's temporary password of one channel."""
-
-    kept: TemporaryPassword
-    asked_at: datetime
-    forget_at: datetime
-    holder: str = ""
-    tries: dict[tuple[str, str], int] = field(default_factory=dict)
-
-
-class MemoryTemporaryPasswords(_Store):
-    """The port ``TemporaryPasswords``."""
-
-    def __init__(self, policy: TryPolicy, *, now: Now) -> None:
-        super().__init__()
-        self._policy = policy
-        self._now = now
-        self._slots: dict[tuple[str, Channel], _Slot] = {}
-
-    def request(self, account_id: str, channel: Channel, promise: int, *, version: int) -> None:
-        """Note a request. A secret that is alive stays so until the newer one is drawn."""
-        self._look()
-        with self._lock:
-            now, slot = self._now(), self._slot(account_id, channel)
-            forget_at = now + REQUEST_LIFETIME + REMEMBERED
-            if slot is not None:
-                if slot.kept.newest >= promise or slot.kept.credential_version > version:
-                    return
-                forget_at = max(forget_at, slot.forget_at)
-            if slot is None or not self._alive(slot.kept, version, now):
-                kept = TemporaryPassword(
-                    account_id, channel, State.REQUESTED, promise, promise, version, None, now, None
-                )
-                self._slots[account_id, channel] = _Slot(kept, now, forget_at)
-                return
-            slot.kept = replace(slot.kept, newest=promise)
-            slot.asked_at, slot.forget_at = now, forget_at
-
-    def issue(
-        self,
-        account_id: str,
-        channel: Channel,
-        promise: int,
-        *,
-        version: int,
-        hashed: PasswordHash,
-        expires_at: datetime,
-    ) -> bool:
-        """Put a freshly drawn secret in the place of the former one; False: it must not leave."""
-        self._look()
-        with self._lock:
-            asked_at, tries, slot = self._now(), {}, self._slot(account_id, channel)
-            if slot is not None:
-                if slot.kept.newest > promise or slot.kept.credential_version > version:
-                    return False
-                if slot.kept.promise == promise:
-                    if slot.kept.opened_until is not None:
-                        return False
-                    tries = slot.tries
-                if slot.kept.newest == promise:
-                    asked_at = slot.asked_at
-            kept = TemporaryPassword(
-                account_id, channel, State.ISSUED, promise, promise, version, hashed, asked_at,
-                expires_at,
-            )  # fmt: skip
-            forget_at = expires_at + REMEMBERED
-            self._slots[account_id, channel] = _Slot(kept, asked_at, forget_at, tries=tries)
-            return True
-
-    def sent(self, account_id: str, channel: Channel, promise: int) -> None:
-        """Note that the message was handed over."""
-        self._look()
-        with self._lock:
-            slot = self._slot(account_id, channel)
-            if slot is not None and slot.kept.promise == promise and slot.kept.hash is not None:
-                slot.kept = replace(slot.kept, state=State.SENT)
-
-    def reserve_try(
-        self, account_id: str, channel: Channel, *, version: int, network: str, browser: str
-    ) -> TemporaryPassword | None:
-        """Count one try as wrong, and give what it is verified against."""
-        self._look()
-        with self._lock:
-            now, slot = self._now(), self._slot(account_id, channel)
-            if slot is None or slot.kept.expires_at is None or slot.kept.expires_at <= now:
-                return None
-            if slot.kept.credential_version != version:
-                return None
-            origins = ("network", network), ("browser", browser)
-            most = max(slot.tries.get(origin, 0) for origin in origins)
-            if slot.kept.wrong_tries >= self._policy.in_all or most >= self._policy.by_origin:
-                return None
-            self._count(slot, origins, 1)
-            return slot.kept.standing(self._policy, at=now)
-
-    def release(self, found: TemporaryPassword, *, network: str, browser: str) -> None:
-        """Take the reserved try back without a verdict."""
-        self._look()
-        with self._lock:
-            self._take_back(found, network, browser)
-
-    def open(
-        self, found: TemporaryPassword, *, network: str, browser: str, holder: str, until: datetime
-    ) -> bool:
-        """Take the reserved try back and lease the secret to ``holder``."""
-        self._look()
-        with self._lock:
-            slot = self._take_back(found, network, browser)
-            if slot is None:
-                return False
-            slot.kept = replace(slot.kept, state=State.SENT, opened_until=until)
-            slot.holder = holder
-            slot.forget_at = max(slot.forget_at, until + REMEMBERED)
-            return True
-
-    def is_open(self, account_id: str, channel: Channel, holder: str) -> bool:
-        """Tell whether ``holder`` still has the lease."""
-        self._look()
-        slot = self._slot(account_id, channel)
-        if slot is None or slot.kept.opened_until is None:
-            return False
-        return slot.kept.opened_until > self._now() and slot.holder == holder
-
-    def use_up(self, account_id: str) -> None:
-        """Forget the secrets of both channels."""
-        self._look()
-        with self._lock:
-            for channel in Channel:
-                self._slots.pop((account_id, channel), None)
-
-    def look(self, account_id: str) -> list[TemporaryPassword]:
-        """Read what is there, for the help desk."""
-        self._look()
-        slots = [self._slot(account_id, channel) for channel in Channel]
-        now = self._now()
-        return [slot.kept.standing(self._policy, at=now) for slot in slots if slot is not None]
-
-    def forget_everything(self) -> None:
-        """Be a store that was emptied."""
-        self._slots.clear()
-
-    def _slot(self, account_id: str, channel: Channel) -> _Slot | None:
-        slot = self._slots.get((account_id, channel))
-        return slot if slot is not None and self._now() < slot.forget_at else None
-
-    def _alive(self, kept: TemporaryPassword, version: int, now: datetime) -> bool:
-        if kept.expires_at is None or kept.credential_version != version:
-            return False
-        return now < max(kept.expires_at, kept.opened_until or now)
-
-    def _take_back(self, found: TemporaryPassword, network: str, browser: str) -> _Slot | None:
-        slot = self._slot(found.account_id, found.channel)
-        if slot is None or slot.kept.hash is None or slot.kept.hash != found.hash:
-            return None
-        if slot.kept.expires_at is None or slot.kept.expires_at <= self._now():
-            return None
-        self._count(slot, (("network", network), ("browser", browser)), -1)
-        return slot
-
-    def _count(self, slot: _Slot, origins: tuple[tuple[str, str], ...], by: int) -> None:
-        slot.kept = replace(slot.kept, wrong_tries=max(0, slot.kept.wrong_tries + by))
-        for origin in origins:
-            slot.tries[origin] = max(0, slot.tries.get(origin, 0) + by)
-
-
-class MemoryResetQuotas(_Store):
-    """The port ``ResetQuotas``."""
-
-    def __init__(self, policy: QuotaPolicy, *, now: Now) -> None:
-        super().__init__()
-        self._policy = policy
-        self._now = now
-        self._counted: dict[tuple[str, str], dict[str, datetime]] = {}
-        self._raised: tuple[int, datetime] | None = None
-        self._tries: dict[str, tuple[datetime, list[tuple[str, str]]]] = {}
-        self._refused: dict[str, tuple[int, datetime]] = {}
-
-    def begin(self, network: str, *, by_question: bool) -> None:
-        """Count a reset request of a network."""
-        policy = self._policy
-        windows = [(Quota.NETWORK, ("requests", network), HOUR, policy.requests_an_hour)]
-        if by_question:
-            answers = ("requests by question", network)
-            windows.append((Quota.NETWORK, answers, HOUR, policy.requests_by_question))
-        self._count(windows, secrets.token_hex(8))
-
-    def mail(self, subject: str, *, request: str = "") -> None:
-        """Count a mail to the account of a subject."""
-        policy, mails = self._policy, ("mails", subject)
-        self._count(
-            [
-                (Quota.MAIL, mails, HOUR, policy.mails_an_hour),
-                (Quota.MAIL, mails, DAY, policy.mails_a_day),
-            ],
-            request or secrets.token_hex(8),
-        )
-
-    def letter(self, subject: str, network: str, *, request: str = "") -> bool:
-        """Count a letter of a subject, a network and all; True when the breaker holds it."""
-        policy, request = self._policy, request or secrets.token_hex(8)
-        of_network = ("letters of network", network)
-        with self._lock:
-            self._count(
-                [
-                    (Quota.LETTER, ("last letter", subject), policy.letter_every, 1),
-                    (
-                        Quota.LETTER,
-                        ("letters", subject),
-                        LETTERS_WINDOW,
-                        policy.letters_in_90_days,
-                    ),
-                    (
-                        Quota.LETTERS_OF_NETWORK,
-                        of_network,
-                        DAY,
-                        policy.letters_of_network_a_day,
-                    ),
-                ],
-                request,
-            )
-            limit, until = self._raised or (policy.letters_a_day, self._now())
-            limit = limit if self._now() < until else policy.letters_a_day
-            of_all = self._counted.setdefault(("letters", "of all"), {})
-            within = [at for at in of_all.values() if at + DAY > self._now()]
-            if request not in of_all and len(within) >= limit:
-                return True
-            of_all[request] = self._now()
-            return False
-
-    def letter_refused(self, subject: str, *, network: str, browser: str) -> None:
-        """Count a letter's secret that was typed wrong; the last of all forgets its days."""
-        self._look()
-        with self._lock:
-            asked = [*self._counted.get(("last letter", subject), {}).values()]
-            if not asked or asked[-1] + self._policy.letter_every <= self._now():
-                return
-            letter, tries = self._tries.get(subject, (asked[-1], []))
-            tries = tries if letter == asked[-1] else []
-            self._tries[subject] = (asked[-1], tries)
-            limit = self._policy.letter_tries.by_origin
-            if any([one[n] for one in tries].count((network, browser)[n]) >= limit for n in (0, 1)):
-                return
-            tries.append((network, browser))
-            if len(tries) >= self._policy.letter_tries.in_all:
-                del self._tries[subject], self._counted["last letter", subject]
-
-    def forget_letter(self, subject: str) -> None:
-        """Let the last letter not count for the days until the next one."""
-        self._look()
-        self._counted.pop(("last letter", subject), None)
-        self._tries.pop(subject, None)
-
-    def choice_refused(self, journey_id: str, *, lifetime: timedelta) -> int:
-        """Count a choice that a quota refused, and tell how many the journey has had."""
-        self._look()
-        with self._lock:
-            refused, until = self._refused.get(journey_id, (0, self._now()))
-            refused = refused + 1 if self._now() < until else 1
-            self._refused[journey_id] = (refused, self._now() + lifetime)
-            return refused
-
-    def raise_breaker(self, letters_a_day: int, *, until: datetime) -> None:
-        """Let that many letters of all leave in a day, until then."""
-        self._look()
-        self._raised = (letters_a_day, until)
-
-    def _count(
-        self, windows: list[tuple[Quota, tuple[str, str], timedelta, int]], request: str
-    ) -> None:
-        self._look()
-        with self._lock:
-            now = self._now()
-            held: list[tuple[timedelta, Quota]] = []
-            for quota, name, span, limit in windows:
-                counted = self._counted.get(name, {})
-                within = [at for at in counted.values() if at + span > now]
-                if request not in counted and len(within) >= limit:
-                    held.append((within[-limit] + span - now, quota))
-            if held:
-                left, quota = max(held, key=lambda one: one[0])
-                raise QuotaReached(quota, left)
-            for name in {name for _, name, _, _ in windows}:
-                self._counted.setdefault(name, {})[request] = now
-
-
-class MemoryOnce(_Store):
+class MemoryOnce(Store):
     """The port ``Once``."""
 
     def __init__(self, *, now: Now) -> None:
@@ -922,7 +482,7 @@ class NoFetchedKeys:
         return ()
 
 
-class MemoryClientFailures(_Store):
+class MemoryClientFailures(Store):
     """The port ``ClientFailures``."""
 
     def __init__(self, *, limit: int, window: timedelta, now: Now) -> None:
@@ -951,7 +511,7 @@ class MemoryClientFailures(_Store):
         return (failures, until) if self._now() < until else (0, self._now() + self._window)
 
 
-class MemoryClients(_Store):
+class MemoryClients(Store):
     """The port ``Clients``."""
 
     def __init__(self, *clients: Client) -> None:
@@ -984,7 +544,7 @@ class RecordedEvent:
     at: datetime | None = field(default=None, compare=False)
 
 
-class MemoryAuditLog(_Store):
+class MemoryAuditLog(Store):
     """The ports ``AuditLog`` and, given a clock, ``AuditTrail``."""
 
     def __init__(self, now: Now | None = None) -> None:

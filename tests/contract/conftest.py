@@ -37,15 +37,15 @@ from idp.limits import Once
 from idp.oidc.authorization import Codes
 from idp.oidc.client_credentials import ServiceGrants
 from idp.session import Sessions
+from tests.fake_counters import MemoryAttempts
+from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryPendingAddresses
 from tests.fake_service_grants import MemoryServiceGrants
-from tests.fakes import MemoryAttempts
+from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import MemoryClientFailures
 from tests.fakes import MemoryCodes
 from tests.fakes import MemoryOnce
-from tests.fakes import MemoryResetQuotas
 from tests.fakes import MemorySessions
-from tests.fakes import MemoryTemporaryPasswords
 from tests.instance import Clock
 
 IDLE = timedelta(minutes=30)

@@ -39,9 +39,9 @@ from idp.identity.temporary_password import fold
 from tests.fake_outbox import FakeMailer
 from tests.fake_outbox import MemoryOutbox
 from tests.fake_outbox import contact
+from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAuditLog
-from tests.fakes import MemoryTemporaryPasswords
 from tests.instance import Clock
 
 DAY = timedelta(days=1)

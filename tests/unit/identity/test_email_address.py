@@ -33,13 +33,13 @@ from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.reset_quotas import QuotaReached
 from idp.identity.temporary_password import Channel
 from idp.identity.working_days import expected_by
+from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryOutbox
 from tests.fake_outbox import MemoryPendingAddresses
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAuditLog
 from tests.fakes import MemoryContacts
-from tests.fakes import MemoryResetQuotas
 from tests.fakes import subject
 from tests.instance import Clock
 

@@ -34,14 +34,14 @@ from idp.identity.timeline import OnItsWay
 from idp.limits import AttemptPolicy
 from idp.limits import Origin
 from idp.limits import Waiting
+from tests.fake_counters import MemoryAttempts
+from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryOutbox
+from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
-from tests.fakes import MemoryAttempts
 from tests.fakes import MemoryAuditLog
 from tests.fakes import MemoryContacts
-from tests.fakes import MemoryResetQuotas
-from tests.fakes import MemoryTemporaryPasswords
 from tests.fakes import subject
 from tests.instance import Clock
 

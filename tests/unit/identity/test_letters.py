@@ -27,8 +27,8 @@ from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TryPolicy
 from tests.fake_outbox import MemoryOutbox
+from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import MemoryAuditLog
-from tests.fakes import MemoryTemporaryPasswords
 
 JEANNE = Actor(operator="jeanne")
 NOON = datetime(2026, 11, 24, 11, tzinfo=UTC)

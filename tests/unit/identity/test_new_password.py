@@ -35,15 +35,15 @@ from idp.limits import Origin
 from idp.limits import SignInDelayed
 from idp.session import Session
 from idp.session import SignedIn
+from tests.fake_counters import MemoryAttempts
 from tests.fake_outbox import MemoryOutbox
+from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
-from tests.fakes import MemoryAttempts
 from tests.fakes import MemoryAuditLog
 from tests.fakes import MemoryContacts
 from tests.fakes import MemoryOnce
 from tests.fakes import MemorySessions
-from tests.fakes import MemoryTemporaryPasswords
 from tests.fakes import subject
 from tests.instance import Clock
 

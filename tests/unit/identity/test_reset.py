@@ -33,14 +33,14 @@ from idp.identity.reset_quotas import QuotaReached
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TryPolicy
+from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryOutbox
+from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAuditLog
 from tests.fakes import MemoryContacts
 from tests.fakes import MemoryOnce
-from tests.fakes import MemoryResetQuotas
-from tests.fakes import MemoryTemporaryPasswords
 from tests.fakes import subject
 from tests.instance import Clock
 
