@@ -307,6 +307,15 @@ STATES = [
         },
     ),
     State(
+        "form-post",
+        "pages/form_post.html",
+        {
+            "action": "https://service.example/callback",
+            "fields": (("code", "c"), ("state", "s")),
+            "service_name": "Mes cotisations",
+        },
+    ),
+    State(
         "logout-confirm",
         "pages/logout_confirm.html",
         {

@@ -44,6 +44,10 @@ IGNORED_PROMPTS = ("consent",)
 """Accepted without effect, and so not advertised: first-party services ask no consent, but a client
 that wants ``offline_access`` sends it (OIDC Core 1.0 §11) and must not fail for it."""
 
+QUERY = "query"
+FORM_POST = "form_post"
+RESPONSE_MODES = (QUERY, FORM_POST)
+
 ECHO_LIMIT = 1024
 """Characters of ``state`` and ``nonce``: they go into an address, a store and a token."""
 
@@ -67,17 +71,33 @@ class RefusedOnPage(IdpError):
         self.description = description
 
 
+@dataclass(frozen=True, slots=True)
+class ReturnAddress:
+    """Where the answer to a request goes, and how: by ``query`` or by ``form_post``."""
+
+    client: Client
+    redirect_uri: str
+    state: str
+    response_mode: str
+
+
 class RefusedByRedirect(IdpError):
     """A refusal that the client is told at its redirect URI."""
 
     code = "refused_by_redirect"
 
-    def __init__(self, redirect_uri: str, state: str, cause: OAuth2Error) -> None:
+    def __init__(self, back: ReturnAddress, cause: OAuth2Error) -> None:
         super().__init__(f"{cause.error}: {cause.description}")
-        self.redirect_uri = redirect_uri
-        self.state = state
+        self.back = back
         self.error = str(cause.error)
         self.description = str(cause.description or "")
+
+
+class AccessDenied(OAuth2Error):
+    """The member said no. Spec: RFC 6749 §4.1.2.1."""
+
+    error = "access_denied"
+    description = "The member did not go on."
 
 
 class UnsupportedResponseType(OAuth2Error):
@@ -91,15 +111,14 @@ class AuthorizationRequest:
     """A request that passed every check.
 
     Attributes:
+        back: where its answer goes.
         scope: what the client asked, is registered for and this server knows.
         code_challenge: S256, or "" for a confidential client registered without PKCE.
         max_age: seconds, or None where neither request nor registration bounds it.
     """
 
-    client: Client
-    redirect_uri: str
+    back: ReturnAddress
     scope: tuple[str, ...]
-    state: str
     nonce: str
     code_challenge: str
     prompt: frozenset[str]
@@ -107,6 +126,15 @@ class AuthorizationRequest:
     login_hint: str
     id_token_hint: str = ""
     resources: tuple[str, ...] = ()
+
+    @property
+    def client(self) -> Client:
+        """The service that asks."""
+        return self.back.client
+
+    def refused(self, cause: OAuth2Error) -> RefusedByRedirect:
+        """Say no to the service."""
+        return RefusedByRedirect(self.back, cause)
 
 
 def check_parameters_come_once(params: Params, _client: Client) -> None:
@@ -147,9 +175,15 @@ def check_response_type(params: Params, client: Client) -> None:
 
 
 def check_response_mode(params: Params, _client: Client) -> None:
-    """Answer in the query. Spec: OAuth 2.0 Multiple Response Types §2.1."""
-    if params.get("response_mode") not in ("", "query"):
-        raise InvalidRequestError("The response_mode must be query.")
+    """Answer in the query, or by a form.
+
+    Spec: OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response Mode §2.
+    """
+    mode = params.get("response_mode")
+    if mode not in ("", *RESPONSE_MODES):
+        raise InvalidRequestError(f"The response_mode must be {' or '.join(RESPONSE_MODES)}.")
+    if mode == FORM_POST and not _is_web(params.get("redirect_uri")):
+        raise InvalidRequestError("The response_mode form_post needs an http redirect_uri.")
 
 
 def check_scope(params: Params, _client: Client) -> None:
@@ -228,21 +262,16 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
     Spec: OIDC Core 1.0 §3.1.2.2, RFC 6749 §4.1.2.1.
     """
     client = _proved_client(params, clients)
-    redirect_uri = _proved_redirect_uri(params, client)
-    state = params.get("state") if params.count("state") == 1 else ""
+    back = _return_address(params, client, _proved_redirect_uri(params, client))
     try:
         for run in CHECKS:
             run(params, client)
     except OAuth2Error as refusal:
-        if _UNWRITABLE.search(state) or len(state) > ECHO_LIMIT:
-            state = ""
-        raise RefusedByRedirect(redirect_uri, state, refusal) from None
+        raise RefusedByRedirect(back, refusal) from None
     max_age = params.get("max_age")
     return AuthorizationRequest(
-        client=client,
-        redirect_uri=redirect_uri,
+        back=back,
         scope=tuple(word for word in params.words("scope") if word in client.scope),
-        state=state,
         nonce=params.get("nonce"),
         code_challenge=params.get("code_challenge"),
         prompt=frozenset(params.words("prompt")),
@@ -278,6 +307,20 @@ def _proved_redirect_uri(params: Params, client: Client) -> str:
             "redirect_uri is not registered for this client; it is compared character by character",
         )
     return redirect_uri
+
+
+def _return_address(params: Params, client: Client, redirect_uri: str) -> ReturnAddress:
+    """Read how a request wants its answer, as far as it can be done: refusals go there too."""
+    state = params.get("state") if params.count("state") == 1 else ""
+    if _UNWRITABLE.search(state) or len(state) > ECHO_LIMIT:
+        state = ""
+    by_form = params.count("response_mode") == 1 and params.get("response_mode") == FORM_POST
+    mode = FORM_POST if by_form and _is_web(redirect_uri) else QUERY
+    return ReturnAddress(client, redirect_uri, state, mode)
+
+
+def _is_web(redirect_uri: str) -> bool:
+    return redirect_uri.startswith(("https://", "http://"))
 
 
 class NextStep(StrEnum):
@@ -316,15 +359,13 @@ def next_step(
     if session is not None and another_is_hinted and session.auth_time > requested_at:
         raise another_person(request)
     if "none" in request.prompt:
-        refusal = LoginRequiredError("No session that this request accepts.")
-        raise RefusedByRedirect(request.redirect_uri, request.state, refusal)
+        raise request.refused(LoginRequiredError("No session that this request accepts."))
     return NextStep.SIGN_IN
 
 
 def another_person(request: AuthorizationRequest) -> RefusedByRedirect:
     """Refuse the sign-in of somebody else than ``id_token_hint`` names."""
-    refusal = LoginRequiredError("Another person signed in than id_token_hint names.")
-    return RefusedByRedirect(request.redirect_uri, request.state, refusal)
+    return request.refused(LoginRequiredError("Another person signed in than id_token_hint names."))
 
 
 def _recent_enough(

@@ -11,6 +11,7 @@ from datetime import datetime
 from datetime import timedelta
 
 from idp.oidc.authorize import PROMPTS
+from idp.oidc.authorize import RESPONSE_MODES
 from idp.oidc.claims import SCOPES
 from idp.oidc.clients import AUTH_METHODS
 from idp.oidc.clients import SIGNING_ALGS
@@ -57,7 +58,7 @@ def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
         "end_session_endpoint": f"{issuer}/logout",
         "scopes_supported": list(SCOPES),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(RESPONSE_MODES),
         "grant_types_supported": [grant.GRANT_TYPE for grant in GRANTS],
         "subject_types_supported": list(SUBJECT_TYPES),
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),

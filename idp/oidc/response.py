@@ -3,26 +3,43 @@
 Authlib leaves ``iss`` out of most errors (authlib.md, trap 8); here nothing is answered without it.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from dataclasses import field
 from urllib.parse import urlencode
 
 from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.authorize import ReturnAddress
 from idp.oidc.clients import Client
 
 
-def success_location(redirect_uri: str, *, code: str, state: str, issuer: str) -> str:
-    """Write where the browser brings a code. Spec: RFC 6749 §4.1.2, RFC 9207 §2."""
-    return with_parameters(redirect_uri, [("code", code), ("state", state), ("iss", issuer)])
+@dataclass(frozen=True, slots=True)
+class AuthorizationResponse:
+    """An answer, and where it goes; ``parameters`` in order, none of them empty."""
+
+    back: ReturnAddress
+    parameters: tuple[tuple[str, str], ...] = field(repr=False)
+
+    @property
+    def location(self) -> str:
+        """Where the browser brings it by GET: the redirect URI with the parameters."""
+        return with_parameters(self.back.redirect_uri, self.parameters)
 
 
-def refusal_location(refusal: RefusedByRedirect, *, issuer: str) -> str:
-    """Write where the browser brings an error. Spec: RFC 6749 §4.1.2.1, RFC 9207 §2."""
+def success(back: ReturnAddress, *, code: str, issuer: str) -> AuthorizationResponse:
+    """Answer with a code. Spec: RFC 6749 §4.1.2, RFC 9207 §2."""
+    return _response(back, [("code", code), ("state", back.state), ("iss", issuer)])
+
+
+def refusal(refused: RefusedByRedirect, *, issuer: str) -> AuthorizationResponse:
+    """Answer with an error. Spec: RFC 6749 §4.1.2.1, RFC 9207 §2."""
     parameters = [
-        ("error", refusal.error),
-        ("error_description", refusal.description),
-        ("state", refusal.state),
+        ("error", refused.error),
+        ("error_description", refused.description),
+        ("state", refused.back.state),
         ("iss", issuer),
     ]
-    return with_parameters(refusal.redirect_uri, parameters)
+    return _response(refused.back, parameters)
 
 
 def home_location(client: Client, *, issuer: str) -> str:
@@ -35,7 +52,7 @@ def home_location(client: Client, *, issuer: str) -> str:
     return client.client_uri
 
 
-def with_parameters(registered: str, parameters: list[tuple[str, str]]) -> str:
+def with_parameters(registered: str, parameters: Iterable[tuple[str, str]]) -> str:
     """Add parameters to a registered address, which is kept byte for byte; empty ones are left out.
 
     Taken apart and put together again, ``com.example.app:///x`` would come out with one slash.
@@ -47,3 +64,7 @@ def with_parameters(registered: str, parameters: list[tuple[str, str]]) -> str:
         return f"{registered}?{added}"
     joint = "" if registered.endswith(("?", "&")) else "&"
     return f"{registered}{joint}{added}"
+
+
+def _response(back: ReturnAddress, parameters: list[tuple[str, str]]) -> AuthorizationResponse:
+    return AuthorizationResponse(back, tuple((name, value) for name, value in parameters if value))

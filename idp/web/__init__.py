@@ -1,8 +1,8 @@
 """Pages and endpoints. Flask, thin: rules live in ``identity`` and ``oidc``, stores in ``infra``.
 
 =====================  ==================================================================
-``oidc``               ``/authorize`` (the only dispatcher), ``/token``, ``/revoke``,
-                       ``/introspect``, ``/userinfo``
+``authorize``          ``/authorize``, the only dispatcher; how its answers leave
+``oidc``               ``/token``, ``/revoke``, ``/introspect``, ``/userinfo``
 ``login``              ``/connexion``; ``login_form`` reads and words it
 ``reset``              ``/mot-de-passe-oublie`` and its two further steps
 ``new_password``       ``/nouveau-mot-de-passe``; ``password_faults`` words its refusals
@@ -113,6 +113,7 @@ def services() -> Services:
 def register(app: Flask, given: Services) -> None:
     """Join every page and endpoint to ``app``."""
     from idp.web import account
+    from idp.web import authorize
     from idp.web import email_address
     from idp.web import errors
     from idp.web import headers
@@ -127,7 +128,17 @@ def register(app: Flask, given: Services) -> None:
     app.extensions[EXTENSION] = given
     headers.register(app, given)
     errors.register(app)
-    for module in (oidc, login, reset, new_password, email_address, logout, account, health):
+    for module in (
+        authorize,
+        oidc,
+        login,
+        reset,
+        new_password,
+        email_address,
+        logout,
+        account,
+        health,
+    ):
         app.register_blueprint(module.bp)
     # The type: Flask documents wsgi_app as the place for a middleware.
     app.wsgi_app = Published(app.wsgi_app, given)  # type: ignore[method-assign]

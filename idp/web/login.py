@@ -24,6 +24,8 @@ from idp.web import Services
 from idp.web import services
 from idp.web.anti_robot import ROBOT
 from idp.web.anti_robot import solution_of
+from idp.web.authorize import resume
+from idp.web.authorize import sent
 from idp.web.browser import actor_of
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
@@ -49,7 +51,6 @@ from idp.web.login_form import hinted
 from idp.web.login_form import read
 from idp.web.login_form import seconds_of
 from idp.web.login_form import wait_notice
-from idp.web.oidc import resume
 from idp.web.waiting import Waiting
 from idp.web.waiting import allow_form_to_waiting
 from idp.web.waiting import arrive
@@ -85,9 +86,9 @@ def show() -> Response:
     if not browser:
         # No loop through /authorize: where cookies are refused this page is where one learns it.
         return _page(given, found, browser, notice=NO_COOKIES)
-    location, answered = resume(given, found.request, found.opened.requested_at)
-    if answered:
-        response = see_other(location)
+    answer = resume(given, found.request, found.opened.requested_at)
+    if answer is not None:
+        response = sent(answer)
         note_answered(request, response, found.sealed)
         return response
     qualite, numero = hinted(given, found.request)

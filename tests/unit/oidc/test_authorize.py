@@ -15,10 +15,11 @@ from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import NextStep
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import RefusedOnPage
+from idp.oidc.authorize import ReturnAddress
 from idp.oidc.authorize import check
 from idp.oidc.authorize import next_step
 from idp.oidc.params import Params
-from idp.oidc.response import refusal_location
+from idp.oidc.response import refusal
 from idp.session import Session
 from tests.fakes import MemoryClients
 from tests.fakes import client
@@ -64,10 +65,8 @@ def test_a_good_request_is_read_whole():
     request = run(prompt="login consent", max_age="60", login_hint="affilie:1234567")
 
     assert request == AuthorizationRequest(
-        client=client(),
-        redirect_uri=CALLBACK,
+        back=ReturnAddress(client(), CALLBACK, GOOD["state"], "query"),
         scope=("openid", "dossier"),
-        state="af0ifjsldkj",
         nonce="n-0S6_WzA2Mj",
         code_challenge=CHALLENGE,
         prompt=frozenset({"login", "consent"}),
@@ -79,7 +78,7 @@ def test_a_good_request_is_read_whole():
 def test_a_request_may_be_silent_on_what_is_optional():
     request = run(state=None, nonce=None)
 
-    assert (request.state, request.nonce, request.prompt) == ("", "", frozenset())
+    assert (request.back.state, request.nonce, request.prompt) == ("", "", frozenset())
     assert (request.max_age, request.login_hint) == (None, "")
 
 
@@ -136,7 +135,7 @@ class TestWhatMayNotBeRedirected:
     def test_a_hundred_parameters_are_read_and_one_more_is_refused_unread(self):
         padding = [(f"x{n}", "1") for n in range(100 - len(GOOD))]
 
-        assert run(also=padding).state == GOOD["state"]
+        assert run(also=padding).back.state == GOOD["state"]
         assert refused_on_page([*padding, ("y", "1")]).error == "invalid_request"
 
     def test_a_registry_that_is_away_is_not_an_unknown_client(self):
@@ -179,8 +178,11 @@ class TestChecks:
                 "unsupported_response_type",
                 "The response_type must be code.",
             ),
-            ({"response_mode": "form_post"}, "invalid_request", "The response_mode must be query."),
-            ({"response_mode": "fragment"}, "invalid_request", "The response_mode must be query."),
+            (
+                {"response_mode": "fragment"},
+                "invalid_request",
+                "The response_mode must be query or form_post.",
+            ),
             ({"scope": None}, "invalid_scope", "The scope must hold openid."),
             ({"scope": "dossier"}, "invalid_scope", "The scope must hold openid."),
             ({"scope": "OpenID"}, "invalid_scope", "The scope must hold openid."),
@@ -239,7 +241,7 @@ class TestChecks:
         refusal = refused(**changes)
 
         assert (refusal.error, refusal.description) == (error, described)
-        assert refusal.redirect_uri == CALLBACK
+        assert refusal.back.redirect_uri == CALLBACK
 
     @pytest.mark.parametrize(
         "name", [n for n in UNDERSTOOD if n not in ("client_id", "redirect_uri", "resource")]
@@ -251,7 +253,7 @@ class TestChecks:
         assert refusal.description == f"Sent more than once: {name}."
 
     def test_an_unknown_parameter_may_come_twice_for_it_is_ignored(self):
-        assert run(also=[("utm", "1"), ("utm", "2")]).state == GOOD["state"]
+        assert run(also=[("utm", "1"), ("utm", "2")]).back.state == GOOD["state"]
 
     def test_resource_alone_may_come_twice_and_is_compared_as_a_whole(self):
         registered = {"allowed_resources": ("https://api.example/a", "urn:example:b")}
@@ -297,13 +299,13 @@ class TestChecks:
         ]
 
     def test_a_refusal_brings_back_the_state(self):
-        assert refused(scope=None).state == GOOD["state"]
+        assert refused(scope=None).back.state == GOOD["state"]
 
     @pytest.mark.parametrize(
         ("changes", "also"), [({"state": "a\rb"}, ()), ({}, [("state", "other")])]
     )
     def test_a_state_that_cannot_be_told_is_left_out_of_the_refusal(self, changes, also):
-        assert refused(None, also, **changes).state == ""
+        assert refused(None, also, **changes).back.state == ""
 
     def test_a_scope_may_hold_several_spaces_and_unknown_words_are_left_out(self):
         assert run(scope="openid   offline_access dossier openid").scope == ("openid", "dossier")
@@ -313,8 +315,27 @@ class TestChecks:
 
         assert run(registered, scope="openid dossier email").scope == ("openid",)
 
+    def test_p1_an_answer_by_form_is_asked_for_and_so_is_a_refusal(self):
+        assert run(response_mode="form_post").back.response_mode == "form_post"
+        assert refused(response_mode="form_post", scope=None).back.response_mode == "form_post"
+
+    def test_an_application_of_its_own_scheme_is_answered_by_query(self):
+        uri = "com.example.app:/callback"
+        native = {"redirect_uris": (uri,), "token_endpoint_auth_method": "none"}
+
+        refusal = refused(native, response_mode="form_post", redirect_uri=uri)
+
+        assert refusal.description == "The response_mode form_post needs an http redirect_uri."
+        assert refusal.back.response_mode == "query"
+
+    def test_a_response_mode_that_came_twice_is_refused_by_query(self):
+        refusal = refused(also=[("response_mode", "query")], response_mode="form_post")
+
+        assert refusal.description == "Sent more than once: response_mode."
+        assert refusal.back.response_mode == "query"
+
     def test_response_mode_query_may_be_said(self):
-        assert run(response_mode="query").redirect_uri == CALLBACK
+        assert run(response_mode="query").back == run().back
 
 
 class TestProofKeys:
@@ -340,13 +361,13 @@ class TestProofKeys:
 
 class TestLengths:
     def test_a_flooding_state_is_not_echoed_where_it_came_from(self):
-        assert refused(state="s" * 1025).state == ""
-        assert refused(nonce="n" * 1025).state == "af0ifjsldkj"
+        assert refused(state="s" * 1025).back.state == ""
+        assert refused(nonce="n" * 1025).back.state == "af0ifjsldkj"
 
     def test_a_thousand_and_twenty_four_characters_are_taken_whole(self):
         request = run(state="s" * 1024, nonce="n" * 1024)
 
-        assert (len(request.state), len(request.nonce)) == (1024, 1024)
+        assert (len(request.back.state), len(request.nonce)) == (1024, 1024)
 
 
 class TestMaxAge:
@@ -398,7 +419,7 @@ class TestNextStep:
         with pytest.raises(RefusedByRedirect) as refusal:
             step(run(prompt="none"), None)
 
-        assert (refusal.value.error, refusal.value.state) == ("login_required", GOOD["state"])
+        assert (refusal.value.error, refusal.value.back.state) == ("login_required", GOOD["state"])
 
     def test_prompt_none_with_a_session_too_old_asks_nobody(self):
         with pytest.raises(RefusedByRedirect) as refusal:
@@ -459,11 +480,11 @@ class TestWhateverIsSent:
         assert WRITABLE.fullmatch(outcome.error)
         assert WRITABLE.fullmatch(outcome.description)
         if isinstance(outcome, RefusedByRedirect):
-            location = urlsplit(refusal_location(outcome, issuer="https://idp.example"))
-            assert location._replace(query="").geturl() == outcome.redirect_uri == CALLBACK
+            location = urlsplit(refusal(outcome, issuer="https://idp.example").location)
+            assert location._replace(query="").geturl() == outcome.back.redirect_uri == CALLBACK
             answer = parse_qs(location.query, strict_parsing=True)
             assert answer["iss"] == ["https://idp.example"]
-            assert answer.get("state", [""]) == [outcome.state]
+            assert answer.get("state", [""]) == [outcome.back.state]
 
     @given(st.lists(st.tuples(NAMES, VALUES), max_size=130))
     def test_without_a_proved_client_and_redirect_uri_nobody_is_ever_redirected(self, sent):

@@ -7,27 +7,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.authorize import ReturnAddress
 from idp.oidc.response import home_location
-from idp.oidc.response import refusal_location
-from idp.oidc.response import success_location
+from idp.oidc.response import refusal
+from idp.oidc.response import success
 from tests.fakes import client
 
 ISSUER = "https://idp.example"
 CALLBACK = "https://cotisations.example/callback"
 
 
-def success(redirect_uri=CALLBACK, state="s"):
-    return success_location(redirect_uri, code="c", state=state, issuer=ISSUER)
+def back(redirect_uri=CALLBACK, state="s", mode="query"):
+    return ReturnAddress(client(), redirect_uri, state, mode)
+
+
+def success_location(redirect_uri=CALLBACK, state="s"):
+    return success(back(redirect_uri, state), code="c", issuer=ISSUER).location
+
+
+def refused(description, **changes):
+    cause = InvalidScopeError(description)
+    return refusal(RefusedByRedirect(back(**changes), cause), issuer=ISSUER)
 
 
 def test_a_success_brings_code_state_and_issuer():
-    assert success() == f"{CALLBACK}?code=c&state=s&iss=https%3A%2F%2Fidp.example"
+    assert success_location() == f"{CALLBACK}?code=c&state=s&iss=https%3A%2F%2Fidp.example"
 
 
 def test_authlib_trap_08_a_refusal_brings_the_issuer_too():
-    refusal = RefusedByRedirect(CALLBACK, "s", InvalidScopeError("The scope must hold openid."))
+    location = refused("The scope must hold openid.").location
 
-    assert parse_qs(urlsplit(refusal_location(refusal, issuer=ISSUER)).query) == {
+    assert parse_qs(urlsplit(location).query) == {
         "error": ["invalid_scope"],
         "error_description": ["The scope must hold openid."],
         "state": ["s"],
@@ -36,10 +46,16 @@ def test_authlib_trap_08_a_refusal_brings_the_issuer_too():
 
 
 def test_what_is_empty_is_left_out():
-    refusal = RefusedByRedirect(CALLBACK, "", InvalidScopeError(""))
+    assert "state" not in success_location(state="")
+    assert dict(refused("", state="").parameters) == {"error": "invalid_scope", "iss": ISSUER}
 
-    assert "state" not in success(state="")
-    assert "state" not in refusal_location(refusal, issuer=ISSUER)
+
+def test_an_answer_by_form_holds_what_one_by_query_does():
+    by_form = success(back(mode="form_post"), code="c", issuer=ISSUER)
+
+    assert by_form.parameters == (("code", "c"), ("state", "s"), ("iss", ISSUER))
+    assert by_form.back.response_mode == "form_post"
+    assert "'c'" not in repr(by_form)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +73,12 @@ def test_what_is_empty_is_left_out():
     ],
 )
 def test_the_registered_address_is_kept_byte_for_byte(redirect_uri, begins):
-    assert success(redirect_uri).startswith(begins + "&state=s&iss=")
+    assert success_location(redirect_uri).startswith(begins + "&state=s&iss=")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_any_state_comes_back_as_it_was_sent_and_breaks_nothing(state):
-    location = success(state=state)
+    location = success_location(state=state)
 
     assert location.isascii()
     assert location.isprintable()

@@ -1,0 +1,177 @@
+"""``/authorize``, the only dispatcher, and how its answers leave: by redirect or by a form."""
+
+from datetime import datetime
+from urllib.parse import urlencode
+
+from flask import Blueprint
+from flask import Response
+from flask import make_response
+from flask import render_template
+from flask import request
+
+from idp.oidc.authorization import Authorization
+from idp.oidc.authorize import FORM_POST
+from idp.oidc.authorize import UNDERSTOOD
+from idp.oidc.authorize import AuthorizationRequest
+from idp.oidc.authorize import NextStep
+from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.authorize import another_person
+from idp.oidc.authorize import check
+from idp.oidc.authorize import next_step
+from idp.oidc.params import Params
+from idp.oidc.response import AuthorizationResponse
+from idp.oidc.response import refusal
+from idp.oidc.response import success
+from idp.oidc.waiting import WaitingRequestTooLarge
+from idp.session import Session
+from idp.session import new_session_token
+from idp.web import Services
+from idp.web import services
+from idp.web.browser import browser_of
+from idp.web.browser import name_browser
+from idp.web.browser import session_of
+from idp.web.headers import allow_form_to
+from idp.web.headers import see_other
+
+bp = Blueprint("authorize", __name__)
+
+ADDRESS_LIMIT = 8000
+"""Of a path with its query: gunicorn reads a request line of 8190 characters."""
+
+
+@bp.get("/authorize")
+def authorize() -> Response:
+    """Answer an authorization request: a code at once, a sign-in page, or a refusal.
+
+    Spec: OIDC Core 1.0 §3.1.2.
+    """
+    given = services()
+    params = Params.of(request.args.items(multi=True))
+    now = given.now()
+    try:
+        asked = check(params, given.clients)
+        key, session = session_of(request, given)
+        step = _next_step(given, asked, session, requested_at=now)
+    except RefusedByRedirect as refused:
+        return sent(refusal(refused, issuer=given.issuer))
+    if step is NextStep.ISSUE_CODE and session is not None:
+        return sent(issue_code(given, asked, key, session))
+    return _to_sign_in(given, params)
+
+
+@bp.post("/authorize")
+def authorize_by_form() -> Response:
+    """Bring a form's request to GET: a cross-site POST arrives without its Lax cookies.
+
+    Spec: OIDC Core 1.0 §3.1.2.1 (both methods are served).
+    """
+    given = services()
+    params = Params.of(request.form.items(multi=True))
+    try:
+        check(params, given.clients)
+    except RefusedByRedirect as refused:
+        return sent(refusal(refused, issuer=given.issuer))
+    return ask_again(given, params)
+
+
+def sent(answer: AuthorizationResponse) -> Response:
+    """Send the browser to the service with an answer.
+
+    Spec: OAuth 2.0 Form Post Response Mode §2.
+    """
+    if answer.back.response_mode != FORM_POST:
+        return see_other(answer.location)
+    allow_form_to(answer.back.redirect_uri, client=answer.back.client)
+    page = render_template(
+        "pages/form_post.html",
+        action=answer.back.redirect_uri,
+        fields=answer.parameters,
+        service_name=answer.back.client.client_name,
+    )
+    return make_response(page)
+
+
+def issue_code(
+    given: Services, asked: AuthorizationRequest, session_key: str, session: Session
+) -> AuthorizationResponse:
+    """Issue a code for a session.
+
+    Not for the session of another person than the request hints at: the client is told so.
+    """
+    if _another_is_hinted(given, asked, session):
+        return refusal(another_person(asked), issuer=given.issuer)
+    code = new_session_token()  # 32 random bytes, like every bearer secret here
+    given.codes.put(
+        code,
+        Authorization(
+            client_id=asked.client.client_id,
+            redirect_uri=asked.back.redirect_uri,
+            scope=asked.scope,
+            account_id=session.account_id,
+            credential_version=session.credential_version,
+            session_key=session_key,
+            session_ends_at=session.ends_at,
+            auth_time=session.auth_time,
+            acr=session.acr,
+            amr=session.amr,
+            nonce=asked.nonce,
+            code_challenge=asked.code_challenge,
+            resources=asked.resources,
+        ),
+        lifetime=given.code_lifetime,
+    )
+    return success(asked.back, code=code, issuer=given.issuer)
+
+
+def resume(
+    given: Services, asked: AuthorizationRequest, requested_at: datetime
+) -> AuthorizationResponse | None:
+    """Look again at a request that waited: its answer, or None when it still needs a sign-in."""
+    try:
+        key, session = session_of(request, given)
+        step = _next_step(given, asked, session, requested_at=requested_at)
+    except RefusedByRedirect as refused:
+        return refusal(refused, issuer=given.issuer)
+    if step is NextStep.ISSUE_CODE and session is not None:
+        return issue_code(given, asked, key, session)
+    return None
+
+
+def ask_again(given: Services, params: Params) -> Response:
+    """Bring a request that came another way to GET: what we understand of it, nothing else.
+
+    Raises:
+        WaitingRequestTooLarge: a form may hold more than the server reads of an address.
+    """
+    kept = [(name, value) for name, value in params.pairs if value and name in UNDERSTOOD]
+    target = f"/authorize?{urlencode(kept)}"
+    if len(target) > ADDRESS_LIMIT:
+        raise WaitingRequestTooLarge(f"{len(target)} characters of an address")
+    return see_other(given.issuer + target)
+
+
+def _next_step(
+    given: Services,
+    asked: AuthorizationRequest,
+    session: Session | None,
+    *,
+    requested_at: datetime,
+) -> NextStep:
+    another = session is not None and _another_is_hinted(given, asked, session)
+    return next_step(
+        asked, session, requested_at=requested_at, now=given.now(), another_is_hinted=another
+    )
+
+
+def _another_is_hinted(given: Services, asked: AuthorizationRequest, session: Session) -> bool:
+    return given.provider.tokens.hint_names_another(
+        asked.id_token_hint, asked.client, session.account_id
+    )
+
+
+def _to_sign_in(given: Services, params: Params) -> Response:
+    response = see_other("/")
+    browser = name_browser(response, browser_of(request))
+    sealed = given.waiting.seal(params, browser)
+    response.headers["Location"] = f"{given.issuer}/connexion?demande={sealed}"
+    return response
