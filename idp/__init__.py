@@ -16,6 +16,7 @@ letters       ``identity/letters``             ``cli/letters``        ``infra/le
 help desk     ``identity/help_desk``           ``cli/accounts``       ``infra/audit``
 OpenID        ``oidc/*``                       ``web/oidc``           ``infra/codes``
 refresh       ``oidc/refresh``                 ``web/oidc``           ``infra/refresh_families``
+machines      ``oidc/client_credentials``      ``web/oidc``           ``infra/service_grants``
 services      ``oidc/clients``                 ``cli/clients``        ``infra/clients``
 keys          ``oidc/keys``                    ``cli/keys``           ``infra/key_files``
 directory     ``identity/directory``           ``cli/dossiers``       ``infra/directory``

@@ -120,6 +120,7 @@ class Settings(BaseSettings):
     redesign_at: datetime = datetime(2021, 3, 1, tzinfo=UTC)
     privacy_url: str = ""
     terms_url: str = ""
+    service_documentation_url: str = ""
     decoy_post_only_share: float | None = Field(default=None, ge=0, le=1)
     anti_robot_answer: str = ""
     anti_robot_from: int = Field(default=3, ge=1)

@@ -137,7 +137,12 @@ def build_services(parts: Parts) -> Services:
         logout=Logout(tokens, parts.clients),
         audit=parts.audit,
         metadata=document(
-            metadata(settings.issuer, acr_values=(ACR_PASSWORD,)), settings.jwks_max_age
+            metadata(
+                settings.issuer,
+                acr_values=(ACR_PASSWORD,),
+                service_documentation=settings.service_documentation_url,
+            ),
+            settings.jwks_max_age,
         ),
         keys=PublishedKeys(parts.key_files, max_age=settings.jwks_max_age, now=parts.now),
         transaction=parts.database.transaction,

@@ -4,17 +4,19 @@
 endpoint             file                        specification
 ===================  ==========================  ====================================
 ``/authorize``       ``authorize``, ``waiting``  OIDC Core 1.0 §3.1.2, RFC 9207
-``/token``           ``provider``, ``grants``    RFC 6749 §4.1.3, §6, RFC 7636, RFC 9068
+``/token``           ``provider``, ``grants``,   RFC 6749 §4.1.3, §6, RFC 7636, RFC 9068
+                     ``client_credentials``      RFC 6749 §4.4
 ``/revoke``          ``revocation``              RFC 7009
 ``/introspect``      ``introspection``           RFC 7662
 ``/userinfo``        ``userinfo``, ``claims``    OIDC Core 1.0 §5.3
 ``/logout``          ``logout``                  OIDC RP-Initiated Logout 1.0
 ``/jwks``            ``keys``, ``discovery``     RFC 7517, OIDC Core 1.0 §10.1.1
-``/.well-known/…``   ``discovery``               OIDC Discovery 1.0
+``/.well-known/…``   ``discovery``               OIDC Discovery 1.0, RFC 8414
 ===================  ==========================  ====================================
 
 ``authenticate`` is the one client authenticator, ``assertions`` and ``service_keys`` what a service
 signs and with which keys, ``clients`` the record and ``registration`` its rules; ``tokens`` mints,
-``access_tokens`` tells whether one still opens anything, ``refresh`` what goes on without a
-session. Which traps of Authlib are closed where: docs/adr/0007-what-authlib-does-here.md.
+``access_tokens`` tells whether one still opens anything, ``resources`` which APIs it may be for,
+``refresh`` what goes on without a session. Which traps of Authlib are closed where:
+docs/adr/0007-what-authlib-does-here.md.
 """

@@ -45,8 +45,17 @@ def document(content: object, max_age: timedelta) -> Document:
     return Document(body, etag, f"public, max-age={int(max_age.total_seconds())}")
 
 
-def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
-    """Describe this provider. Spec: OIDC Discovery 1.0 §3, RFC 8414 §2, RFC 9207 §3."""
+def metadata(
+    issuer: str, *, acr_values: tuple[str, ...], service_documentation: str = ""
+) -> dict[str, object]:
+    """Describe this provider: one document for both of its addresses.
+
+    A list here is that of the code which serves it, and each member has its use in
+    ``tests/functional/test_metadata_is_true.py``.
+
+    Spec: OIDC Discovery 1.0 §3, RFC 8414 §2, RFC 9207 §3.
+    """
+    proved_methods = [method for method in AUTH_METHODS if method != "none"]
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -64,9 +73,7 @@ def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
         "id_token_signing_alg_values_supported": list(SIGNING_ALGS),
         "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
         "revocation_endpoint_auth_methods_supported": list(AUTH_METHODS),
-        "revocation_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
-        "introspection_endpoint_auth_methods_supported": [m for m in AUTH_METHODS if m != "none"],
-        "introspection_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS),
+        "introspection_endpoint_auth_methods_supported": proved_methods,
         **{
             f"{endpoint}_endpoint_auth_signing_alg_values_supported": list(ASSERTION_ALGS)
             for endpoint in ("token", "revocation", "introspection")
@@ -82,6 +89,7 @@ def metadata(issuer: str, *, acr_values: tuple[str, ...]) -> dict[str, object]:
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,
+        **({"service_documentation": service_documentation} if service_documentation else {}),
     }
 
 

@@ -3,7 +3,7 @@
 An API is named by an absolute URI, which its own registration holds (``resource_identifiers``). A
 service may ask for those that its registration names (``allowed_resources``), the issuer among them
 where it wants userinfo beside them. Names are compared as whole strings, so that what is malformed
-is simply not registered. Why so: docs/adr/0018-whom-an-access-token-is-for.md.
+is simply not registered. Why so: docs/adr/0017-whom-an-access-token-is-for.md.
 """
 
 import re

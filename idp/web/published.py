@@ -11,7 +11,9 @@ from wsgiref.types import WSGIEnvironment
 from idp.web import Services
 from idp.web.headers import plain_headers
 
-METADATA_PATH = "/.well-known/openid-configuration"
+METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
+"""RFC 8414 §3.1 puts the second in front of an issuer's path; the issuer has none here."""
+
 JWKS_PATH = "/jwks"
 
 _REFUSAL = b'{"error":"invalid_request","error_description":"Method Not Allowed"}'
@@ -35,15 +37,15 @@ class Published:
         ]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer GET and HEAD of the two documents; 304 to whoever holds the current one."""
+        """Answer GET and HEAD of the documents; 304 to whoever holds the current one."""
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
-        if path not in (METADATA_PATH, JWKS_PATH):
+        if path != JWKS_PATH and path not in METADATA_PATHS:
             return self._behind(environ, start_response)
         if method not in ("GET", "HEAD"):
             start_response("405 Method Not Allowed", [*self._always, *_REFUSAL_HEADERS])
             return (_REFUSAL,)
         services = self._services
-        document = services.metadata if path == METADATA_PATH else services.keys.document()
+        document = services.keys.document() if path == JWKS_PATH else services.metadata
         headers = [
             *self._always,
             ("Cache-Control", document.cache_control),

@@ -1,19 +1,47 @@
 """Discovery and JWKS: what is announced is what is served, from memory, with its ETag."""
 
-import json
+import re
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from idp.infra.private_files import write_private_file
 from idp.oidc.keys import generate
+from tests.instance import ISSUER
 from tests.instance import Clock
 from tests.instance import Instance
 
 METADATA = "/.well-known/openid-configuration"
+OAUTH_METADATA = "/.well-known/oauth-authorization-server"
+PUBLISHED = [METADATA, OAUTH_METADATA, "/jwks"]
+REGISTERED = frozenset(
+    {
+        "issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri",
+        "end_session_endpoint", "revocation_endpoint", "introspection_endpoint",
+        "scopes_supported", "response_types_supported", "response_modes_supported",
+        "grant_types_supported", "acr_values_supported", "subject_types_supported",
+        "id_token_signing_alg_values_supported", "display_values_supported",
+        "claim_types_supported", "claims_supported", "claims_locales_supported",
+        "ui_locales_supported", "claims_parameter_supported", "request_parameter_supported",
+        "request_uri_parameter_supported", "require_request_uri_registration",
+        "request_object_signing_alg_values_supported", "service_documentation",
+        "op_policy_uri", "op_tos_uri", "code_challenge_methods_supported",
+        "prompt_values_supported", "authorization_response_iss_parameter_supported",
+        "backchannel_logout_supported", "backchannel_logout_session_supported",
+        "frontchannel_logout_supported", "frontchannel_logout_session_supported",
+        "token_endpoint_auth_methods_supported", "revocation_endpoint_auth_methods_supported",
+        "introspection_endpoint_auth_methods_supported",
+        "token_endpoint_auth_signing_alg_values_supported",
+        "revocation_endpoint_auth_signing_alg_values_supported",
+        "introspection_endpoint_auth_signing_alg_values_supported",
+    }
+)  # fmt: skip
+"""OAuth Authorization Server Metadata at IANA, as far as this provider may come to use it."""
+
 PRIVATE_PARTS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 
@@ -25,7 +53,7 @@ def metadata_of(instance: Instance) -> dict[str, Any]:
     return content
 
 
-def test_c1_c4_c5_g1_g7_issuer_and_endpoints_are_those_of_the_settings(
+def test_c1_c4_c5_g1_issuer_and_endpoints_are_those_of_the_settings(
     make_instance: Callable[..., Instance],
 ) -> None:
     instance = make_instance(issuer="https://connexion.example.org", anti_robot_answer="")
@@ -79,40 +107,107 @@ def test_no_header_of_a_request_changes_an_address_of_ours(instance: Instance, h
         assert "evil.example" not in answer.headers.get("Location", "")
 
 
-def test_g2_g3_g5_g6_g8_the_lists_say_what_is_served(instance: Instance) -> None:
+def test_g2_a_response_type_is_known(instance: Instance) -> None:
+    assert metadata_of(instance)["response_types_supported"] == ["code"]
+
+
+def test_g3_subject_types_and_rs256_are_there_and_none_is_not(instance: Instance) -> None:
     metadata = metadata_of(instance)
 
-    assert metadata["response_types_supported"] == ["code"]
-    assert metadata["grant_types_supported"] == [
+    assert set(metadata["subject_types_supported"]) == {"pairwise", "public"}
+    assert metadata["id_token_signing_alg_values_supported"] == ["RS256", "ES256"]
+
+
+def test_g4_g7_userinfo_and_every_other_endpoint_are_reached_by_https(
+    make_instance: Callable[..., Instance],
+) -> None:
+    metadata = metadata_of(make_instance(issuer="https://connexion.example.org"))
+
+    assert metadata["userinfo_endpoint"].startswith("https://")
+    assert "registration_endpoint" not in metadata  # operators register services
+    for name, address in metadata.items():
+        if name.endswith("_endpoint"):
+            assert address.startswith("https://connexion.example.org/")
+
+
+def test_g5_the_grant_types_are_those_of_the_token_endpoint(instance: Instance) -> None:
+    assert metadata_of(instance)["grant_types_supported"] == [
         "authorization_code", "refresh_token", "client_credentials",
     ]  # fmt: skip
-    assert "none" in metadata["revocation_endpoint_auth_methods_supported"]
-    assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]
-    assert set(metadata["subject_types_supported"]) == {"pairwise", "public"}
-    assert "RS256" in metadata["id_token_signing_alg_values_supported"]
-    assert "none" not in json.dumps(metadata["id_token_signing_alg_values_supported"])
-    assert metadata["code_challenge_methods_supported"] == ["S256"]
-    assert metadata["token_endpoint_auth_methods_supported"] == [
-        "client_secret_basic", "client_secret_post", "private_key_jwt", "none",
-    ]  # fmt: skip
-    for endpoint in ("token", "revocation", "introspection"):
-        # RFC 8414 §2: required beside private_key_jwt.
-        algs = metadata[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
-        assert set(algs) == {"ES256", "PS256", "RS256"}
+
+
+def test_g6_scopes_claims_and_locales_are_told_in_their_characters(instance: Instance) -> None:
+    metadata = metadata_of(instance)
+
     assert {"openid", "profile", "email", "address", "phone", "dossier", "offline_access"} == set(
         metadata["scopes_supported"]
     )
+    for scope in metadata["scopes_supported"]:
+        assert re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", scope)
     assert "qualite" in metadata["claims_supported"]
-    assert metadata["authorization_response_iss_parameter_supported"] is True
-    assert metadata["request_uri_parameter_supported"] is False
-    assert metadata["request_parameter_supported"] is False
+    assert metadata["ui_locales_supported"] == ["fr"]  # canonical casing: RFC 5646 §2.1.1
+
+
+def test_g7_pkce_is_announced_as_a_list_without_plain(instance: Instance) -> None:
+    assert metadata_of(instance)["code_challenge_methods_supported"] == ["S256"]
+
+
+def test_g8_every_member_is_registered_and_of_its_type(
+    make_instance: Callable[..., Instance],
+) -> None:
+    documentation = "https://www.example.org/services"
+    metadata = metadata_of(make_instance(service_documentation_url=documentation))
+
     for name, value in metadata.items():
-        if name.endswith("_supported") and not isinstance(value, bool):
-            assert isinstance(value, list)
-            assert all(isinstance(one, str) for one in value)
+        assert name in REGISTERED, f"{name} is in no registry of RFC 8414 §7.1: a warning"
+        if name.endswith(("_endpoint", "_uri")) or name in ("issuer", "service_documentation"):
+            assert urlsplit(value).netloc
+        elif isinstance(value, list):
+            assert all(isinstance(one, str) and one for one in value)
+            assert len(set(value)) == len(value) > 0
+        else:
+            assert isinstance(value, bool)
+    # RFC 8414 §2: required beside private_key_jwt, and without none.
+    for endpoint in ("token", "revocation", "introspection"):
+        assert "private_key_jwt" in metadata[f"{endpoint}_endpoint_auth_methods_supported"]
+        algs = metadata[f"{endpoint}_endpoint_auth_signing_alg_values_supported"]
+        assert set(algs) == {"ES256", "PS256", "RS256"}
 
 
-def test_c6_c7_c8_every_key_is_public_named_once_and_good_for_one_algorithm(
+def test_g9_b36_which_parameters_are_taken_is_told_and_not_left_to_a_default(
+    instance: Instance,
+) -> None:
+    metadata = metadata_of(instance)
+
+    for name in ("claims", "request", "request_uri"):
+        assert isinstance(metadata[f"{name}_parameter_supported"], bool)
+    assert metadata["request_uri_parameter_supported"] is False  # missing would mean true
+
+
+def test_c6_every_way_of_authentication_is_announced_where_it_is_taken(instance: Instance) -> None:
+    metadata = metadata_of(instance)
+
+    assert metadata["token_endpoint_auth_methods_supported"] == [
+        "client_secret_basic", "client_secret_post", "private_key_jwt", "none",
+    ]  # fmt: skip
+    assert "none" in metadata["revocation_endpoint_auth_methods_supported"]
+    assert "none" not in metadata["introspection_endpoint_auth_methods_supported"]
+
+
+@pytest.mark.parametrize("path", [METADATA, OAUTH_METADATA])
+def test_rfc_8414_and_discovery_give_the_same_document(instance: Instance, path: str) -> None:
+    visitor = instance.visitor()
+
+    answer = visitor.get(path)
+
+    assert answer.data == visitor.get(METADATA).data
+    assert answer.headers["ETag"] == visitor.get(METADATA).headers["ETag"]
+    assert answer.get_json()["issuer"] == ISSUER
+    assert visitor.post(path).status_code == 405
+    assert visitor.get(path + "/tenant").status_code == 404  # the issuer has no path
+
+
+def test_c7_c8_every_key_is_public_named_once_and_good_for_one_algorithm(
     make_instance: Callable[..., Instance],
 ) -> None:
     answer = make_instance().visitor().get("/jwks")
@@ -129,7 +224,7 @@ def test_c6_c7_c8_every_key_is_public_named_once_and_good_for_one_algorithm(
     assert len(rsa["n"]) >= 512  # 3072 bits in base64url
 
 
-@pytest.mark.parametrize("path", [METADATA, "/jwks"])
+@pytest.mark.parametrize("path", PUBLISHED)
 def test_whoever_holds_the_current_document_gets_304(instance: Instance, path: str) -> None:
     visitor = instance.visitor()
     first = visitor.get(path)
@@ -145,7 +240,7 @@ def test_whoever_holds_the_current_document_gets_304(instance: Instance, path: s
     assert first.headers["Cache-Control"] == "public, max-age=600"
 
 
-@pytest.mark.parametrize("path", [METADATA, "/jwks"])
+@pytest.mark.parametrize("path", PUBLISHED)
 def test_head_tells_the_length_and_sends_nothing(instance: Instance, path: str) -> None:
     visitor = instance.visitor()
 
@@ -157,7 +252,7 @@ def test_head_tells_the_length_and_sends_nothing(instance: Instance, path: str) 
 
 
 def test_a_single_page_application_of_another_origin_may_read_both(instance: Instance) -> None:
-    for path in (METADATA, "/jwks"):
+    for path in PUBLISHED:
         answer = instance.visitor().get(path, headers={"Origin": "https://app.example"})
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert "Set-Cookie" not in answer.headers
