@@ -295,9 +295,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _fixed_answer(self) -> "Settings":
+    def _anti_robot(self) -> "Settings":
         if self.anti_robot_answer and not self.is_loopback:
             message = "IDP_ANTI_ROBOT_ANSWER: it is for tests, on a loopback issuer only"
+            raise ValueError(message)
+        if self.anti_robot_from > self.network_limit and not self.is_loopback:
+            message = "IDP_ANTI_ROBOT_FROM: expected IDP_NETWORK_LIMIT at most, or nobody is asked"
             raise ValueError(message)
         return self
 

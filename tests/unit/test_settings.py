@@ -57,6 +57,15 @@ def test_an_answer_that_always_passes_is_for_loopback_only():
     assert read_settings(issuer="http://localhost:8000", anti_robot_answer="oui")
 
 
+def test_an_anti_robot_that_never_asks_is_for_loopback_only_robots():
+    # At ``network_limit`` failures the network is held: asked from later on, nobody ever is.
+    told = refusal(anti_robot_from=31)
+
+    assert told.startswith("IDP_ANTI_ROBOT_FROM: expected IDP_NETWORK_LIMIT at most")
+    assert read_settings(issuer=ISSUER, anti_robot_from=30)
+    assert read_settings(issuer="http://localhost:8000", anti_robot_from=31)
+
+
 @pytest.mark.parametrize(
     "networks", ["", "10.20.0.0/16", "127.0.0.0/8, ::1/128", "fd00:20::/48,192.0.2.7"]
 )
