@@ -30,7 +30,6 @@ class LoginForm:
     csrf: str = "c5f"
     qualite: str = ""
     numero: str = ""
-    cancel_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,6 @@ WAIT = Message("wait", "Patientez un peu", "Vous pourrez réessayer dans 4 minut
 ALL_WAYS = {
     "franceconnect_url": "/franceconnect",
     "reset_url": "/mot-de-passe-oublie",
-    "form": LoginForm(cancel_url="/connexion/annuler"),
 }
 RESET = {"reset_url": "/mot-de-passe-oublie"}
 

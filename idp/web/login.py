@@ -54,6 +54,7 @@ from idp.web.login_form import wait_notice
 from idp.web.waiting import Waiting
 from idp.web.waiting import allow_form_to_waiting
 from idp.web.waiting import arrive
+from idp.web.waiting import cancel
 from idp.web.waiting import home_of
 from idp.web.waiting import waiting_of
 from idp.web.waiting import with_waiting
@@ -114,6 +115,8 @@ def submit() -> Response:
             given, found, browser, 403, qualite=qualite, numero=numero,
             notice=STALE_PASSWORD if browser else NO_COOKIES,
         )  # fmt: skip
+    if request.form.get("cancel") and found.request is not None:
+        return cancel(given, found.request, found)
     if request.form.get("switch") and qualite in set(Qualite):
         other = Qualite(qualite).other
         return _page(given, found, browser, qualite=other, numero=numero)

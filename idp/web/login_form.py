@@ -49,7 +49,6 @@ class Form:
     csrf: str
     qualite: str = ""
     numero: str = ""
-    cancel_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

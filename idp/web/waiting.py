@@ -10,6 +10,7 @@ from flask import request
 
 from idp import StoreUnavailable
 from idp.oidc.authorize import FORM_POST
+from idp.oidc.authorize import AccessDenied
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
@@ -64,6 +65,15 @@ def arrive(
         response = see_other(default_target(given))
     keep_session(response, token)
     keep_device(response, given, device)
+    return response
+
+
+def cancel(given: Services, asked: AuthorizationRequest, found: Waiting) -> Response:
+    """Take the person back to the service with a no; to its home, when it has had its answer."""
+    if found.answered:
+        return see_other(home_of(given, asked.client))
+    response = sent(refusal(asked.refused(AccessDenied()), issuer=given.issuer))
+    note_answered(request, response, found.sealed)
     return response
 
 

@@ -48,7 +48,6 @@ def refused_on_page(answer: TestResponse) -> str:
         ({"response_type": "id_token"}, "unsupported_response_type", "code"),
         ({"response_type": "code id_token"}, "unsupported_response_type", "code"),
         ({"response_mode": "fragment"}, "invalid_request", "response_mode"),
-        ({"response_mode": "fragment"}, "invalid_request", "response_mode"),
         ({"scope": None}, "invalid_scope", "openid"),
         ({"scope": "profile"}, "invalid_scope", "openid"),
         ({"scope": 'openid "'}, "invalid_scope", "scope"),
