@@ -78,12 +78,16 @@ class World:
         self.visitor.tokens(self.person, self.service)
 
 
-def authenticated(world: World, method: str, alg: str = "ES256") -> tuple[Service, Proof]:
+def authenticated(
+    world: World, method: str, alg: str = "ES256", **metadata: Any
+) -> tuple[Service, Proof]:
     """A service of this authentication method, and what it sends to prove itself each time."""
     client_id = f"{method}-{alg}"
     signer = ServiceSigner(client_id, alg=alg)
     keys = {"jwks": signer.jwks()} if method == "private_key_jwt" else {}
-    service = world.instance.add_service(client_id, token_endpoint_auth_method=method, **keys)
+    service = world.instance.add_service(
+        client_id, token_endpoint_auth_method=method, **keys, **metadata
+    )
     now: Callable[[], datetime] = world.instance.clock
     proofs: dict[str, Proof] = {
         "client_secret_basic": lambda: ({}, service.basic),
