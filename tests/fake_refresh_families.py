@@ -59,6 +59,24 @@ class MemoryRefreshFamilies:
                 del self.kept[name]
             return bool(found)
 
+    def of_account(self, account_id: str) -> list[Family]:
+        """Read the families of an account, the oldest first."""
+        found = [kept for kept in self.kept.values() if kept.authorization.account_id == account_id]
+        return sorted(found, key=lambda family: (family.started_at, family.id))
+
+    def end_of_client(self, account_id: str, client_id: str) -> list[str]:
+        """Remove what an account's families give to a client; names the grants they had."""
+        with self._lock:
+            found = [
+                kept
+                for kept in self.kept.values()
+                if kept.authorization.account_id == account_id
+                and kept.authorization.client_id == client_id
+            ]
+            for family in found:
+                del self.kept[family.id]
+            return [family.grant_id for family in found]
+
     def forget(self, before: datetime) -> int:
         """Remove families that expired before that."""
         with self._lock:

@@ -123,6 +123,24 @@ class SqlRefreshFamilies:
         """Remove the family of a grant; False when there is none."""
         return self._remove(_FAMILIES.c.grant_id == grant_id) == 1
 
+    def of_account(self, account_id: str) -> list[Family]:
+        """Read the families of an account, the oldest first."""
+        found = (
+            select(_FAMILIES)
+            .where(_FAMILIES.c.account_id == account_id)
+            .order_by(_FAMILIES.c.started_at, _FAMILIES.c.id)
+        )
+        return [_family(row) for row in self._database.execute(found)]
+
+    def end_of_client(self, account_id: str, client_id: str) -> list[str]:
+        """Remove what an account's families give to a client; names the grants they had."""
+        of_client = (
+            delete(_FAMILIES)
+            .where(_FAMILIES.c.account_id == account_id, _FAMILIES.c.client_id == client_id)
+            .returning(_FAMILIES.c.grant_id)
+        )
+        return list(self._database.execute(of_client).scalars())
+
     def forget(self, before: datetime) -> int:
         """Remove families that expired before that, one batch; gives how many."""
         expired = (

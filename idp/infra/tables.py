@@ -245,3 +245,18 @@ class RefreshFamilyRow(Base):
     rotated_at: Mapped[datetime] = mapped_column(Instant)
     expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
     ends_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class ConsentRow(Base):
+    """One scope that a member granted to a service; no row is ever changed, so none is lost."""
+
+    __tablename__ = "consents"
+
+    account_id: Mapped[str] = mapped_column(
+        ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True
+    )
+    client_id: Mapped[str] = mapped_column(
+        ForeignKey("clients.client_id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    scope: Mapped[str] = mapped_column(String(128), primary_key=True)
+    given_at: Mapped[datetime] = mapped_column(Instant)

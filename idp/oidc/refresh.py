@@ -98,6 +98,12 @@ class RefreshFamilies(Protocol):
     def end_of_grant(self, grant_id: str) -> bool:
         """Remove the family of a grant; False when there is none."""
 
+    def of_account(self, account_id: str) -> list[Family]:
+        """Read the families of an account, the oldest first."""
+
+    def end_of_client(self, account_id: str, client_id: str) -> list[str]:
+        """Remove what an account's families give to a client; names the grants they had."""
+
 
 @dataclass(frozen=True, slots=True)
 class RefreshTokens:
@@ -213,6 +219,13 @@ class RefreshTokens:
         """End the family of a grant, if it has one, and the access tokens it may have renewed."""
         if self.families.end_of_grant(grant_id):
             self.codes.revoke(grant_id)
+
+    def end_of_client(self, account_id: str, client_id: str) -> int:
+        """End all that a client keeps of an account, and say how many families there were."""
+        grants = self.families.end_of_client(account_id, client_id)
+        for grant_id in grants:
+            self.codes.revoke(grant_id)
+        return len(grants)
 
     def revoke(self, token: str, client: Client) -> Family | None:
         """End the family of a token of this client, used or not; None when there is none."""

@@ -188,6 +188,25 @@ def test_a_family_ends_by_the_name_of_its_grant(started):
     assert started.find() is None
 
 
+def test_the_families_of_an_account_are_read_oldest_first(started):
+    later = replace(FAMILY, id="e" * 43, grant_id="e" * 24, started_at=NOON + DAY)
+    started.act("start", later)
+
+    assert started.act("of_account", "a" * 22) == [FAMILY, later]
+    assert started.act("of_account", "x" * 22) == []
+
+
+def test_what_a_service_keeps_of_an_account_ends_at_once_and_names_its_grants(started):
+    started.act("start", replace(FAMILY, id="e" * 43, grant_id="e" * 24))
+
+    assert started.act("end_of_client", "a" * 22, "autre") == []
+    assert started.act("end_of_client", "x" * 22, "cotisations") == []
+    ended = started.act("end_of_client", "a" * 22, "cotisations")
+
+    assert sorted(ended) == ["e" * 24, "g" * 24]
+    assert started.act("of_account", "a" * 22) == []
+
+
 def test_expired_families_are_forgotten_and_the_others_kept(started):
     started.act("start", replace(FAMILY, id="l" * 43, grant_id="l" * 24, expires_at=NOON + DAY))
 
