@@ -61,8 +61,8 @@ class SqlConsents:
             .order_by(_CONSENTS.c.client_id, _CONSENTS.c.scope)
         )
         granted: dict[str, list[tuple[str, datetime]]] = {}
-        for client_id, scope, given_at in rows:
-            granted.setdefault(client_id, []).append((scope, given_at))
+        for row in rows:
+            granted.setdefault(row.client_id, []).append((row.scope, row.given_at))
         return [
             Consent(
                 account_id=account_id,
