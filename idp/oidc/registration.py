@@ -152,6 +152,11 @@ def _faults_between_members(client: Client, given: Mapping[str, object]) -> list
             "grant_types: refresh_token and the scope offline_access go together: give both or"
             " neither"
         )
+    if client.allowed_resources and client.signs_members_in and not client.first_party:
+        faults.append(
+            "allowed_resources: a member cannot consent to what the consent page has no words for;"
+            " APIs are for services with first_party true, and for machines"
+        )
     if client.api_scopes and not client.allowed_resources:
         faults.append(
             f"allowed_resources: {' '.join(client.api_scopes)} say what may be done at an API;"

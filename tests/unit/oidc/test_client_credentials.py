@@ -1,8 +1,11 @@
 """Access tokens for services themselves and for APIs, without HTTP."""
 
+import re
 from base64 import b64encode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from idp import StoreUnavailable
 from idp.audit import Actor
@@ -121,6 +124,30 @@ def test_a_service_of_no_api_and_no_scope_gets_a_token_for_nothing_but_itself(sc
     assert "scope" not in claims
     with pytest.raises(InsufficientScope):
         scene.userinfo.claims(answer.body["access_token"])
+
+
+_WORDS = st.one_of(
+    st.text(max_size=30), st.sampled_from(["paiements:lire", "openid", API, OTHER_API, " ", ""])
+)
+
+
+@given(scope=_WORDS, resources=st.lists(_WORDS, max_size=10))
+def test_whatever_a_machine_asks_it_is_refused_or_gets_what_is_registered(scope, resources):
+    scene = Machines()
+
+    answer = scene.ask_for_itself(
+        "plusieurs", *(("resource", name) for name in resources), scope=scope
+    )
+
+    if answer.status == 200:
+        claims = scene.claims(answer.body["access_token"])
+        audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+        assert set(audiences) <= {API, OTHER_API}
+        assert claims["scope"] == "paiements:lire"
+    else:
+        assert answer.status == 400
+        assert answer.body["error"] in ("invalid_scope", "invalid_target")
+        assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]*", answer.body["error_description"])
 
 
 @pytest.mark.parametrize("name", ["cotisations", "retraite", "api"])

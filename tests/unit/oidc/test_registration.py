@@ -41,7 +41,7 @@ FULL = LEAST | {
     "software_id": "portal",
     "software_version": "4.2",
     "require_issuer_aud": False,
-    "first_party": False,
+    "first_party": True,
     "backchannel_logout_uri": "https://retraite.example/backchannel",
     "backchannel_logout_session_required": True,
     "frontchannel_logout_uri": "https://retraite.example/frontchannel",
@@ -274,6 +274,14 @@ def test_a_public_application_is_no_api_and_asks_for_nothing_by_its_name_alone()
     fault = only_fault(token_endpoint_auth_method="none", resource_identifiers=[API])
 
     assert "anybody could ask" in fault
+
+
+def test_no_member_is_asked_to_consent_to_an_api_that_the_page_cannot_explain():
+    fault = only_fault(first_party=False, allowed_resources=[API])
+
+    assert "no words for" in fault
+    assert parse(LEAST | {"first_party": False}).first_party is False
+    assert parse(MACHINE | {"first_party": False}).allowed_resources == (API,)
 
 
 def test_every_grant_that_may_be_registered_is_served():
