@@ -183,7 +183,7 @@ def test_the_scheme_is_read_whatever_its_case(ready: Ready, scheme: str) -> None
     [
         ({"grant_type": None}, "invalid_request", "grant_type"),
         ({"grant_type": "password"}, "unsupported_grant_type", "grant_type"),
-        ({"grant_type": "client_credentials"}, "unsupported_grant_type", "grant_type"),
+        ({"grant_type": "client_credentials"}, "unauthorized_client", "client_credentials"),
         ({"grant_type": "refresh_token"}, "unauthorized_client", "refresh_token"),
         ({"grant_type": 'é"'}, "unsupported_grant_type", "grant_type"),
         ({"code": None}, "invalid_request", "code"),
