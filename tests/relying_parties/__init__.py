@@ -11,4 +11,6 @@ shows the same pages for each NAME, so that one set of tests drives both:
 ``/NAME/sign-in``    sends the browser to the provider
 ``/NAME/refresh``    the same with ``prompt=none``: SSO, or an error and no question
 ``/NAME/sign-out``   forgets the person, then RP-initiated logout
+
+``node/machine.mjs`` is a machine and an API in one, without a browser.
 """
