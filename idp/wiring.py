@@ -16,7 +16,7 @@ from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import AddressCodeMail
 from idp.identity.email_address import EmailAddresses
 from idp.identity.hash_pool import HashPool
-from idp.identity.login import ACR_PASSWORD
+from idp.identity.login import ACR_VALUES
 from idp.identity.login import SignIn
 from idp.identity.mask import Decoys
 from idp.identity.mask import mask_email
@@ -135,11 +135,12 @@ def build_services(parts: Parts) -> Services:
         ),
         userinfo=Userinfo(access_tokens),
         logout=Logout(tokens, parts.clients),
+        acr_values=ACR_VALUES,
         audit=parts.audit,
         metadata=document(
             metadata(
                 settings.issuer,
-                acr_values=(ACR_PASSWORD,),
+                acr_values=ACR_VALUES,
                 service_documentation=settings.service_documentation_url,
             ),
             settings.jwks_max_age,

@@ -53,6 +53,9 @@ from idp.session import new_session_token
 from idp.session import session_key
 
 ACR_PASSWORD = "urn:carpimko:acr:mot-de-passe"  # noqa: S105 - the name of a level
+ACR_VALUES = (ACR_PASSWORD,)
+"""Every level that a sign-in can reach: what is announced, and all that a service may insist on."""
+
 AMR_PASSWORD = ("pwd",)
 FAILURES_TOLD = 10
 """From so many failures in a row on, the member is written to, once a day."""

@@ -123,6 +123,8 @@ def _write(authorization: Authorization) -> str:
             authorization.nonce,
             authorization.code_challenge,
             list(authorization.resources),
+            list(authorization.userinfo_claims),
+            list(authorization.id_token_claims),
         ],
         separators=(",", ":"),
     )
@@ -136,7 +138,7 @@ def _read(kept: str) -> Authorization:
     (redirect_uri, scope, account_id, version, ends_at, auth_time, acr, amr, nonce,
      code_challenge) = written[:10]  # fmt: skip
     # What follows came with later versions: an earlier one may have written this.
-    resources = written[10] if len(written) > 10 else []
+    resources, userinfo_claims, id_token_claims = [*written[10:13], [], [], []][:3]
     return Authorization(
         client_id=client_id,
         redirect_uri=redirect_uri,
@@ -151,4 +153,6 @@ def _read(kept: str) -> Authorization:
         nonce=nonce,
         code_challenge=code_challenge,
         resources=tuple(resources),
+        userinfo_claims=tuple(userinfo_claims),
+        id_token_claims=tuple(id_token_claims),
     )

@@ -75,6 +75,8 @@ class SqlRefreshFamilies:
                 "grant_id": family.grant_id,
                 "scope": " ".join(authorization.scope),
                 "resources": " ".join(authorization.resources),
+                "userinfo_claims": " ".join(authorization.userinfo_claims),
+                "id_token_claims": " ".join(authorization.id_token_claims),
                 "session_key": authorization.session_key,
                 "auth_time": authorization.auth_time,
                 "acr": authorization.acr,
@@ -169,6 +171,8 @@ def _family(row: Row[Any]) -> Family:  # Any: the columns of one row
         acr=row.acr,
         amr=tuple(row.amr.split()),
         resources=tuple(row.resources.split()),
+        userinfo_claims=tuple(row.userinfo_claims.split()),
+        id_token_claims=tuple(row.id_token_claims.split()),
     )
     return Family(
         id=row.id,

@@ -233,6 +233,9 @@ class RefreshFamilyRow(Base):
     scope: Mapped[str] = mapped_column(Text)
     resources: Mapped[str] = mapped_column(Text, default="", server_default="")
     """The APIs its access tokens are for, between spaces."""
+    userinfo_claims: Mapped[str] = mapped_column(Text, default="", server_default="")
+    """Claims that were asked for by name, between spaces; so in the next one."""
+    id_token_claims: Mapped[str] = mapped_column(Text, default="", server_default="")
     session_key: Mapped[str] = mapped_column(String(43))
     auth_time: Mapped[datetime] = mapped_column(Instant)
     acr: Mapped[str] = mapped_column(Text)

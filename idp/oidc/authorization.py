@@ -28,6 +28,8 @@ class Authorization:
         code_challenge: S256, or "" where the client is registered without PKCE.
         nonce: as the client sent it, or "" when it sent none.
         resources: the APIs that its access tokens are for; none: they are for userinfo.
+        userinfo_claims: asked for by name at userinfo, and allowed (``claims_request``).
+        id_token_claims: the same, in ID tokens.
     """
 
     client_id: str
@@ -43,6 +45,8 @@ class Authorization:
     nonce: str = ""
     code_challenge: str = ""
     resources: tuple[str, ...] = ()
+    userinfo_claims: tuple[str, ...] = ()
+    id_token_claims: tuple[str, ...] = ()
 
     @property
     def is_offline(self) -> bool:

@@ -9,6 +9,7 @@ docs/adr/0007-what-authlib-does-here.md.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
 from enum import StrEnum
@@ -23,6 +24,8 @@ from authlib.oidc.core.errors import RequestNotSupportedError
 from authlib.oidc.core.errors import RequestURINotSupportedError
 
 from idp import IdpError
+from idp.oidc.claims_request import ClaimsRequest
+from idp.oidc.claims_request import claims_request
 from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
 from idp.oidc.params import PARAMETER_LIMIT
@@ -115,6 +118,7 @@ class AuthorizationRequest:
         scope: what the client asked, is registered for and this server knows.
         code_challenge: S256, or "" for a confidential client registered without PKCE.
         max_age: seconds, or None where neither request nor registration bounds it.
+        claims: what it asks for beyond its scope, as far as it may have it.
     """
 
     back: ReturnAddress
@@ -126,6 +130,7 @@ class AuthorizationRequest:
     login_hint: str
     id_token_hint: str = ""
     resources: tuple[str, ...] = ()
+    claims: ClaimsRequest = field(default_factory=ClaimsRequest)
 
     @property
     def client(self) -> Client:
@@ -237,6 +242,11 @@ def check_resources(params: Params, client: Client) -> None:
     resources_within(params, client.allowed_resources)
 
 
+def check_claims(params: Params, client: Client) -> None:
+    """Read what is asked for claim by claim. Spec: OIDC Core 1.0 §5.5."""
+    claims_request(params, client)
+
+
 CHECKS: tuple[Callable[[Params, Client], None], ...] = (
     check_parameters_come_once,
     check_values_are_writable,
@@ -248,6 +258,7 @@ CHECKS: tuple[Callable[[Params, Client], None], ...] = (
     check_prompt,
     check_max_age,
     check_resources,
+    check_claims,
 )
 """In this order, for every way a request can arrive. The first that refuses decides the answer."""
 
@@ -279,6 +290,7 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
         login_hint=params.get("login_hint"),
         id_token_hint=params.get("id_token_hint"),
         resources=params.values("resource"),
+        claims=claims_request(params, client),
     )
 
 
@@ -345,7 +357,8 @@ def next_step(
         session: the browser's, if it has one.
         requested_at: when the request came in: a sign-in after it satisfies ``prompt=login``.
         now: the instant.
-        another_is_hinted: ``id_token_hint`` names somebody else than the session does.
+        another_is_hinted: ``id_token_hint``, or the ``sub`` of ``claims``, names somebody else
+            than the session does.
 
     Raises:
         RefusedByRedirect: ``login_required``, where the client allowed no page, or where not the
@@ -353,7 +366,7 @@ def next_step(
 
     Spec: OIDC Core 1.0 §3.1.2.3, §3.1.2.6.
     """
-    accepted = session is not None and _recent_enough(request, session, requested_at, now)
+    accepted = session is not None and _accepts(request, session, requested_at, now)
     if accepted and not another_is_hinted:
         return NextStep.ISSUE_CODE
     if session is not None and another_is_hinted and session.auth_time > requested_at:
@@ -364,13 +377,15 @@ def next_step(
 
 
 def another_person(request: AuthorizationRequest) -> RefusedByRedirect:
-    """Refuse the sign-in of somebody else than ``id_token_hint`` names."""
-    return request.refused(LoginRequiredError("Another person signed in than id_token_hint names."))
+    """Refuse the sign-in of somebody else than the request names."""
+    return request.refused(LoginRequiredError("Another person signed in than the request names."))
 
 
-def _recent_enough(
+def _accepts(
     request: AuthorizationRequest, session: Session, requested_at: datetime, now: datetime
 ) -> bool:
+    if not request.claims.takes_level(session.acr):
+        return False
     if session.auth_time > requested_at:
         return True
     if request.prompt & {"login", "select_account"}:

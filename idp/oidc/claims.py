@@ -7,6 +7,7 @@ can take the name of a registered claim (authlib.md, trap 4).
 import hmac
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,19 @@ from typing import Protocol
 from idp.oidc.clients import Client
 
 SCOPES = ("openid", "profile", "email", "address", "phone", "dossier", "offline_access")
+
+CLAIMS_OF = {
+    "profile": (
+        "name", "family_name", "given_name", "middle_name", "gender", "birthdate", "updated_at",
+    ),
+    "email": ("email", "email_verified"),
+    "address": ("address",),
+    "phone": ("phone_number", "phone_number_verified"),
+    "dossier": ("qualite", "numero_dossier", "situations"),
+}  # fmt: skip
+"""What each scope opens, whole or claim by claim (``claims_request``). Of the fourteen claims of
+``profile``, those that the directory knows: docs/adr/0019-claims-one-by-one.md says why no other.
+"""
 
 ClaimValue = str | bool | int | list[str] | dict[str, str]
 
@@ -96,27 +110,30 @@ def token_claims(subject: Subject, scope: Iterable[str]) -> dict[str, ClaimValue
     return {"qualite": subject.qualite} if "dossier" in scope else {}
 
 
-def userinfo_claims(subject: Subject, scope: Iterable[str]) -> dict[str, ClaimValue]:
-    """Give the claims of ``scope``; one without a value is absent, never null.
+def id_token_claims(
+    subject: Subject, scope: Iterable[str], asked: Iterable[str]
+) -> dict[str, ClaimValue]:
+    """Give what an ID token says of the person: as every token, and what was asked for by name.
 
-    Spec: OIDC Core 1.0 §5.1, §5.3.2, §5.4.
+    Spec: OIDC Core 1.0 §5.5.
     """
-    scopes = frozenset(scope)
+    return {**token_claims(subject, scope), **userinfo_claims(subject, (), asked)}
+
+
+def userinfo_claims(
+    subject: Subject, scope: Iterable[str], asked: Iterable[str] = ()
+) -> dict[str, ClaimValue]:
+    """Give the claims of ``scope`` and those asked for by name; without a value, one is absent.
+
+    Spec: OIDC Core 1.0 §5.1, §5.3.2, §5.4, §5.5.
+    """
+    scopes, names = frozenset(scope), frozenset(asked)
     claims: dict[str, ClaimValue] = {}
-    if "profile" in scopes:
-        claims |= _profile(subject)
-    if "email" in scopes and subject.email:
-        claims |= {"email": subject.email, "email_verified": subject.email_verified}
-    if "address" in scopes and (address := _address(subject.address)):
-        claims["address"] = address
-    if "phone" in scopes and (phone := _phone(subject.phone)):
-        claims["phone_number"] = phone
-    if "dossier" in scopes:
-        claims |= {
-            "qualite": subject.qualite,
-            "numero_dossier": subject.numero_dossier,
-            "situations": list(subject.situations),
-        }
+    for name, told in _TOLD.items():
+        if name in scopes:
+            claims |= told(subject)
+        elif names.intersection(CLAIMS_OF[name]):
+            claims |= {claim: value for claim, value in told(subject).items() if claim in names}
     return claims
 
 
@@ -135,12 +152,46 @@ def _profile(subject: Subject) -> dict[str, ClaimValue]:
     return {name: value for name, value in values.items() if value}
 
 
+def _email(subject: Subject) -> dict[str, ClaimValue]:
+    if not subject.email:
+        return {}
+    return {"email": subject.email, "email_verified": subject.email_verified}
+
+
+def _phone(subject: Subject) -> dict[str, ClaimValue]:
+    number = _e164(subject.phone)
+    # False is true: the number is the import's, and nobody has called it.
+    return {"phone_number": number, "phone_number_verified": False} if number else {}
+
+
+def _postal(subject: Subject) -> dict[str, ClaimValue]:
+    address = _address(subject.address)
+    return {"address": address} if address else {}
+
+
+def _dossier(subject: Subject) -> dict[str, ClaimValue]:
+    return {
+        "qualite": subject.qualite,
+        "numero_dossier": subject.numero_dossier,
+        "situations": list(subject.situations),
+    }
+
+
+_TOLD: dict[str, Callable[[Subject], dict[str, ClaimValue]]] = {
+    "profile": _profile,
+    "email": _email,
+    "address": _postal,
+    "phone": _phone,
+    "dossier": _dossier,
+}
+
+
 def _birthdate(birthdate: str) -> str:
     # A date whose month or day is unknown is told as its year: OIDC knows no other partial date.
     return birthdate[:4] if "-00" in birthdate else birthdate
 
 
-def _phone(phone: str) -> str:
+def _e164(phone: str) -> str:
     compact = re.sub(r"[\s.()-]", "", phone)
     if match := _FRENCH_PHONE.fullmatch(compact):
         national = match.group(1)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from idp.oidc.authorize import PROMPTS
 from idp.oidc.authorize import RESPONSE_MODES
+from idp.oidc.claims import CLAIMS_OF
 from idp.oidc.claims import SCOPES
 from idp.oidc.clients import AUTH_METHODS
 from idp.oidc.clients import SIGNING_ALGS
@@ -23,9 +24,7 @@ from idp.oidc.service_keys import ASSERTION_ALGS
 
 CLAIMS = (
     "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid",
-    "name", "family_name", "given_name", "middle_name", "gender", "birthdate", "updated_at",
-    "email", "email_verified", "address", "phone_number",
-    "qualite", "numero_dossier", "situations",
+    *(claim for claims in CLAIMS_OF.values() for claim in claims),
 )  # fmt: skip
 
 
@@ -85,7 +84,7 @@ def metadata(
         "claim_types_supported": ["normal"],
         "ui_locales_supported": ["fr"],
         "display_values_supported": ["page"],
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,

@@ -27,6 +27,8 @@ _API_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,63}")
 _NOT_HERE = {
     "client_secret": "secrets are drawn here and shown once; leave it out",
+    "require_auth_time": "auth_time is in every ID token; leave it out",
+    "default_acr_values": "acr is in every ID token, and acr_values is a wish; leave it out",
     "sector_identifier_uri": "not fetched here; a sector is the one host of redirect_uris",
 }
 

@@ -22,6 +22,7 @@ from idp import IdpError
 from idp.oidc.authorization import Authorization
 from idp.oidc.claims import ClaimValue
 from idp.oidc.claims import Subject
+from idp.oidc.claims import id_token_claims
 from idp.oidc.claims import sid_of
 from idp.oidc.claims import sub_of
 from idp.oidc.claims import token_claims
@@ -63,10 +64,10 @@ class Tokens:
     def id_token(self, authorization: Authorization, subject: Subject, client: Client) -> str:
         """Mint the ID token of an authorization.
 
-        Spec: OIDC Core 1.0 §2, §3.1.3.6. ``aud`` is one string (authlib.md, trap 7).
+        Spec: OIDC Core 1.0 §2, §3.1.3.6, §5.5. ``aud`` is one string (authlib.md, trap 7).
         """
         claims: dict[str, ClaimValue] = {
-            **token_claims(subject, authorization.scope),
+            **id_token_claims(subject, authorization.scope, authorization.id_token_claims),
             **self._common(authorization, client, self.id_token_lifetime),
             "aud": client.client_id,
         }

@@ -36,4 +36,5 @@ class Userinfo:
             raise InvalidAccessToken("for another audience")
         if not isinstance(living, MemberAccessToken) or "openid" not in living.scope:
             raise InsufficientScope("without openid")
-        return {**userinfo_claims(living.subject, living.scope), "sub": living.sub}
+        asked = living.grant.userinfo_claims
+        return {**userinfo_claims(living.subject, living.scope, asked), "sub": living.sub}

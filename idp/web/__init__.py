@@ -63,6 +63,7 @@ class Services:
         choices: seals the lease under which a password is being chosen.
         cookie_keys: the first signs and seals, all of them verify.
         trusted_proxies: how many proxies of ours stand in front, exactly.
+        acr_values: every level that a sign-in can reach.
         transaction: one SQL transaction, committed at its end.
         together: the Redis writes of a block as one step, sent at its end.
         probes: by name, what tells "" when well, or what is wrong (see ``health.WARNING``).
@@ -95,6 +96,7 @@ class Services:
     provider: Provider
     userinfo: Userinfo
     logout: Logout
+    acr_values: tuple[str, ...]
     audit: AuditLog
     metadata: Document
     keys: PublishedKeys

@@ -18,6 +18,8 @@ from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import another_person
 from idp.oidc.authorize import check
 from idp.oidc.authorize import next_step
+from idp.oidc.claims import sub_of
+from idp.oidc.levels import check_level
 from idp.oidc.params import Params
 from idp.oidc.response import AuthorizationResponse
 from idp.oidc.response import refusal
@@ -96,10 +98,15 @@ def issue_code(
 ) -> AuthorizationResponse:
     """Issue a code for a session.
 
-    Not for the session of another person than the request hints at: the client is told so.
+    Not for the session of another person than the request hints at, nor at another level than it
+    insists on: the client is told so.
     """
     if _another_is_hinted(given, asked, session):
         return refusal(another_person(asked), issuer=given.issuer)
+    try:
+        check_level(asked, [session.acr])
+    except RefusedByRedirect as refused:
+        return refusal(refused, issuer=given.issuer)
     code = new_session_token()  # 32 random bytes, like every bearer secret here
     given.codes.put(
         code,
@@ -117,6 +124,8 @@ def issue_code(
             nonce=asked.nonce,
             code_challenge=asked.code_challenge,
             resources=asked.resources,
+            userinfo_claims=asked.claims.userinfo,
+            id_token_claims=asked.claims.id_token,
         ),
         lifetime=given.code_lifetime,
     )
@@ -157,6 +166,7 @@ def _next_step(
     *,
     requested_at: datetime,
 ) -> NextStep:
+    check_level(asked, given.acr_values)
     another = session is not None and _another_is_hinted(given, asked, session)
     return next_step(
         asked, session, requested_at=requested_at, now=given.now(), another_is_hinted=another
@@ -164,9 +174,10 @@ def _next_step(
 
 
 def _another_is_hinted(given: Services, asked: AuthorizationRequest, session: Session) -> bool:
-    return given.provider.tokens.hint_names_another(
-        asked.id_token_hint, asked.client, session.account_id
-    )
+    tokens, account_id = given.provider.tokens, session.account_id
+    if not asked.claims.takes_person(sub_of(account_id, asked.client, tokens.pairwise_salt)):
+        return True
+    return tokens.hint_names_another(asked.id_token_hint, asked.client, account_id)
 
 
 def _to_sign_in(given: Services, params: Params) -> Response:

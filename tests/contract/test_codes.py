@@ -42,6 +42,8 @@ def authorize(world, **changes):
         "nonce": "n-0 S6\u2028_WzA2Mj é",
         "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
         "resources": ("https://api.example/paiements?v=1", "urn:example:api"),
+        "userinfo_claims": ("email", "name"),
+        "id_token_claims": ("given_name",),
         **changes,
     }
     return Authorization(**values)
@@ -273,13 +275,15 @@ def test_authlib_trap_16_the_store_never_holds_a_code_in_clear(real_world):
     assert waiting not in held
 
 
-def test_a_code_that_a_version_before_resources_wrote_is_for_userinfo(real_world):
-    authorization = authorize(real_world, resources=())
+@pytest.mark.parametrize("later", [",[],[],[]]", ",[],[]]"])
+def test_a_code_that_an_earlier_version_wrote_asks_for_nothing_that_came_later(real_world, later):
+    authorization = authorize(real_world, resources=(), userinfo_claims=(), id_token_claims=())
     code = issue(real_world, authorization)
     client = real_world.store.client
     name = f"code:{{{grant_id_of(code)}}}"
-    before = client.get(name).removesuffix(",[]]") + "]"
-    client.set(name, before, ex=60)
+    written = client.get(name)
+    assert written.endswith(later)
+    client.set(name, written.removesuffix(later) + "]", ex=60)
 
     assert take(real_world, code) == authorization
 

@@ -51,6 +51,8 @@ FAMILY = Family(
         acr="urn:example:acr",
         amr=("pwd", "otp"),
         resources=("https://api.example/paiements", "urn:example:api"),
+        userinfo_claims=("email", "name"),
+        id_token_claims=("given_name",),
     ),
     grant_id="g" * 24,
     token_hash="1" * 43,

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from idp.infra.sql import Database
+from tests.entropy import passes_the_suite
 from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import Service
@@ -69,7 +70,10 @@ def test_b38_c17_c18_c20_a_refresh_keeps_the_sign_in_and_gives_new_tokens(
     assert answer.headers["Cache-Control"] == "no-store"
     body = answer.get_json()
     assert (body["token_type"], body["expires_in"], body["scope"]) == ("Bearer", 300, SCOPE)
-    assert len(set(body["refresh_token"])) > 20
+    assert passes_the_suite(offline.tokens["refresh_token"])
+    assert passes_the_suite(body["refresh_token"])
+    assert passes_the_suite(body["refresh_token"].partition(".")[2])
+    assert passes_the_suite(body["access_token"])
     _, after = offline.visitor.read_token(body["id_token"])
     for claim in ("iss", "sub", "aud", "auth_time", "acr", "amr", "sid", "qualite"):
         assert after[claim] == before[claim]

@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 from joserfc.jwk import OctKey
 from werkzeug.test import TestResponse
 
+from tests.functional.metadata_world import FULL_RECORD
 from tests.instance import Clock
 from tests.instance import Instance
 
@@ -94,6 +95,7 @@ def test_c22_a_full_record_gives_every_claim_in_the_type_of_the_specification(
             "locality": "ST QUENTIN EN YVELINES CEDEX",
         },
         "phone_number": "+33123456789",
+        "phone_number_verified": False,
         "qualite": "affilie",
         "numero_dossier": "1234567",
         "situations": ["cotisant", "rente_invalidite"],
@@ -111,6 +113,7 @@ def test_c22_what_the_directory_does_not_know_is_absent_never_null_nor_empty(
         "email",
         "email_verified",
         "phone_number",
+        "phone_number_verified",
         "address",
         "gender",
         "middle_name",
@@ -133,25 +136,49 @@ def test_an_address_that_was_confirmed_here_outranks_the_import_and_is_verified(
 @pytest.mark.parametrize(
     ("scope", "expected"),
     [
-        ("openid", {"sub"}),
-        ("openid email", {"sub", "email", "email_verified"}),
-        ("openid phone", {"sub", "phone_number"}),
-        ("openid address", {"sub", "address"}),
-        ("openid dossier", {"sub", "qualite", "numero_dossier", "situations"}),
-        (
+        pytest.param("openid", set(), id="c25"),
+        pytest.param(
             "openid profile",
-            {"sub", "name", "family_name", "given_name", "middle_name", "updated_at"},
+            {
+                "name",
+                "family_name",
+                "given_name",
+                "middle_name",
+                "gender",
+                "birthdate",
+                "updated_at",
+            },
+            id="b9",
         ),
+        pytest.param("openid email", {"email", "email_verified"}, id="b10"),
+        pytest.param("openid address", {"address"}, id="b11"),
+        pytest.param("openid phone", {"phone_number", "phone_number_verified"}, id="b12"),
+        pytest.param("openid dossier", {"qualite", "numero_dossier", "situations"}, id="dossier"),
     ],
 )
-def test_b9_to_b13_each_scope_gives_its_claims_and_no_other(
+def test_b9_b10_b11_b12_each_scope_gives_its_claims_of_a_full_record_and_no_other(
     instance: Instance, scope: str, expected: set[str]
 ) -> None:
-    claims = claims_of(
-        instance, scope, email="a@example.org", phone="0123456789", address_4="1 RUE X"
-    )
+    claims = claims_of(instance, scope, **FULL_RECORD)
 
-    assert set(claims) == expected
+    assert set(claims) == expected | {"sub"}
+
+
+def test_b13_all_scopes_together_give_what_each_gives_alone(instance: Instance) -> None:
+    person, service = instance.add_person(**FULL_RECORD), instance.add_service()
+    visitor = instance.visitor()
+
+    def of(scope: str) -> dict[str, Any]:
+        tokens = visitor.tokens(person, service, scope=scope)
+        claims: dict[str, Any] = visitor.userinfo(tokens["access_token"]).get_json()
+        return claims
+
+    together: dict[str, Any] = {}
+    for scope in ALL_SCOPES.split():
+        together |= of(f"openid {scope}")
+        visitor.restart()
+
+    assert of(ALL_SCOPES) == together
 
 
 def test_a_service_gets_no_scope_that_it_is_not_registered_for(instance: Instance) -> None:

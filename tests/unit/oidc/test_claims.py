@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from idp.oidc.claims import CLAIMS_OF
 from idp.oidc.claims import SCOPES
+from idp.oidc.claims import id_token_claims
 from idp.oidc.claims import sid_of
 from idp.oidc.claims import sub_of
 from idp.oidc.claims import token_claims
@@ -12,6 +14,7 @@ from tests.fakes import client
 from tests.fakes import subject
 
 SALT = b"s" * 32
+OF_TOKENS = ("sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid")
 
 
 def claims(*scope, **person):
@@ -34,7 +37,10 @@ class TestScopes:
         }
         assert claims("email") == {"email": "anne@example.org", "email_verified": False}
         assert set(claims("address")) == {"address"}
-        assert claims("phone") == {"phone_number": "+33612345678"}
+        assert claims("phone") == {
+            "phone_number": "+33612345678",
+            "phone_number_verified": False,
+        }
 
     def test_the_scope_dossier_opens_qualite_number_and_situations(self):
         assert claims("dossier", situations=("cotisant", "rente_invalidite")) == {
@@ -57,8 +63,14 @@ class TestScopes:
     def test_an_unknown_scope_gives_nothing(self):
         assert claims("openid", "admin", "offline_access") == {}
 
-    def test_every_claim_that_is_given_is_published_in_the_metadata(self):
-        assert set(claims(*SCOPES)) | set(token_claims(subject(), SCOPES)) <= set(CLAIMS)
+    @pytest.mark.parametrize("scope", CLAIMS_OF)
+    def test_of_a_full_record_a_scope_gives_just_the_claims_that_it_is_said_to_open(self, scope):
+        assert set(claims(scope)) == set(CLAIMS_OF[scope])
+
+    def test_the_claims_published_are_those_of_tokens_and_those_of_the_scopes_each_once(self):
+        of_the_person = [claim for scope in SCOPES for claim in claims(scope)]
+
+        assert sorted(CLAIMS) == sorted([*OF_TOKENS, *of_the_person])
 
     @given(
         scope=st.lists(st.sampled_from(SCOPES)),
@@ -75,6 +87,34 @@ class TestScopes:
 
         assert all(value is False or value for value in told.values())
         assert not {"sub", "iss", "aud", "exp", "iat", "nonce"} & set(told)
+
+
+class TestOneByOne:
+    def test_a_claim_asked_for_by_name_comes_without_the_rest_of_its_scope(self):
+        told = userinfo_claims(subject(), ["openid", "email"], ["name", "numero_dossier"])
+
+        assert told == {
+            "email": "anne@example.org",
+            "email_verified": False,
+            "name": "Anne MARTIN",
+            "numero_dossier": "1234567",
+        }
+
+    def test_a_claim_asked_for_by_name_that_has_no_value_is_absent(self):
+        assert userinfo_claims(subject(gender="", phone=""), [], ["gender", "phone_number"]) == {}
+
+    def test_an_id_token_tells_what_was_asked_of_it_beside_what_every_token_tells(self):
+        asked = ["given_name", "email"]
+
+        assert id_token_claims(subject(), ["dossier", "profile"], asked) == {
+            "qualite": "affilie",
+            "given_name": "Anne",
+            "email": "anne@example.org",
+        }
+        assert id_token_claims(subject(), SCOPES, []) == token_claims(subject(), SCOPES)
+
+    def test_a_name_that_is_no_claim_of_a_person_gives_nothing(self):
+        assert userinfo_claims(subject(), [], ["sub", "iss", "account_id", "admin"]) == {}
 
 
 class TestProfile:
@@ -151,7 +191,7 @@ class TestPhone:
         ],
     )
     def test_a_number_is_told_in_e_164(self, written, told):
-        assert claims("phone", phone=written) == {"phone_number": told}
+        assert claims("phone", phone=written)["phone_number"] == told
 
     @pytest.mark.parametrize(
         "written",
@@ -174,6 +214,9 @@ class TestPhone:
     )
     def test_what_is_no_whole_number_is_absent(self, written):
         assert claims("phone", phone=written) == {}
+
+    def test_no_number_is_said_to_be_verified_for_nobody_has_called_it(self):
+        assert claims("phone")["phone_number_verified"] is False
 
 
 class TestAddress:

@@ -180,7 +180,8 @@ class TestWhatAPersonCannotSay:
     ):
         registered = ["iss", "sub", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", *own]
         hostile = dict.fromkeys([*registered, "qualite"], "planted")
-        monkeypatch.setattr("idp.oidc.tokens.token_claims", lambda subject, scope: hostile)
+        for told in ("token_claims", "id_token_claims"):
+            monkeypatch.setattr(f"idp.oidc.tokens.{told}", lambda *_asked: hostile)
 
         _, claims = parts(make(nonce="n"))
 
