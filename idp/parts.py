@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from idp.infra.client_failures import RedisClientFailures
     from idp.infra.clients import SqlClients
     from idp.infra.codes import RedisCodes
+    from idp.infra.consents import SqlConsents
     from idp.infra.contacts import SqlContacts
     from idp.infra.jwks_fetch import RemoteKeys
     from idp.infra.key_files import KeyFiles
@@ -160,6 +161,13 @@ class Parts:
         from idp.infra.refresh_families import SqlRefreshFamilies
 
         return SqlRefreshFamilies(self.database)
+
+    @cached_property
+    def consents(self) -> SqlConsents:
+        """What members granted to services of others."""
+        from idp.infra.consents import SqlConsents
+
+        return SqlConsents(self.database)
 
     @cached_property
     def attempts(self) -> RedisAttempts:

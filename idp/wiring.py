@@ -29,6 +29,8 @@ from idp.oidc.access_tokens import AccessTokens
 from idp.oidc.assertions import Assertions
 from idp.oidc.authenticate import ClientAuthenticator
 from idp.oidc.clients import SIGNING_ALGS
+from idp.oidc.consent import Accesses
+from idp.oidc.consent import ConsentRule
 from idp.oidc.discovery import PublishedKeys
 from idp.oidc.discovery import document
 from idp.oidc.discovery import metadata
@@ -82,8 +84,9 @@ def build_services(parts: Parts) -> Services:
         access_token_lifetime=settings.access_token_lifetime,
         now=parts.now,
     )
+    consent_rule = ConsentRule(parts.consents)
     access_tokens = AccessTokens(
-        tokens, parts.codes, parts.service_grants, parts.accounts, parts.clients
+        tokens, parts.codes, parts.service_grants, parts.accounts, parts.clients, consent_rule
     )
     pool = HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue)
     return Services(
@@ -127,6 +130,7 @@ def build_services(parts: Parts) -> Services:
             codes=parts.codes,
             service_grants=parts.service_grants,
             subjects=parts.accounts,
+            consent_rule=consent_rule,
             tokens=tokens,
             refresh_tokens=refresh_tokens,
             revocation=Revocation(tokens, parts.codes, parts.service_grants, refresh_tokens),
@@ -134,6 +138,8 @@ def build_services(parts: Parts) -> Services:
             audit=parts.audit,
         ),
         userinfo=Userinfo(access_tokens),
+        consent_rule=consent_rule,
+        accesses=Accesses(parts.consents, refresh_tokens, parts.clients, parts.now),
         logout=Logout(tokens, parts.clients),
         acr_values=ACR_VALUES,
         audit=parts.audit,

@@ -46,6 +46,24 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Gift:
+    title: str
+    gives: str
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class Access:
+    client_id: str
+    name: str
+    gifts: tuple[str, ...] = ()
+    since: str = ""
+    away_since: str = ""
+    last_used: str = ""
+    ends_by: str = ""
+
+
+@dataclass(frozen=True)
 class State:
     """One page with one context; ``wrong`` when it answers something that failed."""
 
@@ -75,11 +93,89 @@ def member_page(page: str, name: str, *, wrong: bool = False, **context: Any) ->
     return State(f"{page}-{name}", f"pages/{page}.html", MEMBER_PAGES[page] | context, wrong)
 
 
+def consent(state: str, **context: Any) -> State:
+    quiet = {
+        "action": "/consentement?demande=abc",
+        "csrf": "c5f",
+        "service_name": "Mon agenda",
+        "service_host": "agenda.example",
+        "policy_uri": "",
+        "tos_uri": "",
+        "name": "Jeanne-Marie Le Goff-Desrosiers",
+        "qualite_label": "Ayant droit",
+        "numero_end": "89",
+        "gifts": GIFTS,
+        "granted": [],
+        "keeps_access": False,
+    }
+    return State(f"consent-{state}", "pages/consent.html", quiet | context)
+
+
+def account_choice(state: str, **context: Any) -> State:
+    quiet = {
+        "action": "/choix-du-dossier?demande=abc",
+        "csrf": "c5f",
+        "service_name": "Mes cotisations",
+        "name": "Anne LEFÈVRE",
+        "qualite_label": "Affilié",
+        "numero_end": "67",
+        "other_url": "/connexion?demande=abc",
+    }
+    return State(f"account-choice-{state}", "pages/account_choice.html", quiet | context)
+
+
+def account(state: str, **context: Any) -> State:
+    quiet = {
+        "qualite_label": "Ayant droit",
+        "numero_end": "89",
+        "name": "Jeanne-Marie Le Goff-Desrosiers",
+        "since": f"Connexion à 14{NBSP}h{NBSP}32",
+        "logout_action": "/logout",
+        "csrf": "c5f",
+        "notice": None,
+        "accesses": [],
+        "take_back_csrf": "c6f",
+    }
+    return State(state, "pages/account.html", quiet | context)
+
+
 def error(name: str, status: int, **context: str) -> State:
     empty = dict.fromkeys(("title", "message", "code", "incident", "link", "link_label"), "")
     return State(f"error-{name}", "pages/error.html", empty | {"status": status} | context, True)
 
 
+LONG_NAME = "Déclaration des revenus professionnels anticonstitutionnellement régularisés"
+GIFTS = [
+    Gift("Vous reconnaître", "Un code qui vous désigne, et l’heure de votre connexion."),
+    Gift("Votre identité", "Vos nom et prénoms.", "Jeanne-Marie Le Goff-Desrosiers, 14/03/1942"),
+    Gift("Votre adresse mail", "Celle que nous connaissons.", "j***dy@c*****.com"),
+    Gift("Votre dossier", "Votre qualité et votre situation.", "Ayant droit, réversion"),
+    Gift("Garder cet accès en votre absence", "Même quand vous n’êtes pas là."),
+]
+ACCESSES = [
+    Access(
+        "agenda",
+        "Mon agenda",
+        ("Vous reconnaître", "Votre identité"),
+        since="mardi 24 novembre 2026",
+    ),
+    Access(
+        "revenus",
+        LONG_NAME,
+        ("Vous reconnaître", "Votre dossier", "Garder cet accès en votre absence"),
+        since="mardi 24 novembre 2026",
+        away_since="mardi 24 novembre 2026",
+        last_used="jeudi 26 novembre 2026",
+        ends_by="samedi 26 décembre 2026",
+    ),
+    Access(
+        "cotisations",
+        "Mes cotisations",
+        away_since="mardi 24 novembre 2026",
+        last_used="mardi 24 novembre 2026",
+        ends_by="jeudi 24 décembre 2026",
+    ),
+]
 TYPED = LoginForm(qualite="affilie", numero="1234567")
 NINE_DIGITS = LoginForm(qualite="affilie", numero="123 456 789")
 WAIT = Message("wait", "Patientez un peu", "Vous pourrez réessayer dans 4 minutes.")
@@ -280,39 +376,29 @@ STATES = [
         link="https://service.example/",
         link_label="Revenir au service",
     ),
-    State(
-        "account",
-        "pages/account.html",
-        {
-            "qualite_label": "Ayant droit",
-            "numero_end": "89",
-            "name": "Jeanne-Marie Le Goff-Desrosiers",
-            "since": "Connecté depuis 14 h 32",
-            "logout_action": "/deconnexion",
-            "csrf": "c5f",
-        },
+    account("account"),
+    account("account-without-name", name=""),
+    account("account-accesses", accesses=ACCESSES),
+    account("account-taken-back", notice=Message("info", "L’accès est retiré", "C’est fait.")),
+    account_choice("named"),
+    account_choice("without-name", name="", service_name=LONG_NAME),
+    account_choice("long-name", name="Marie-Clémentine de La Rochefoucauld-Montmorency"),
+    consent("first"),
+    consent(
+        "all",
+        policy_uri="https://agenda.example/confidentialite",
+        tos_uri="https://agenda.example/conditions",
+        keeps_access=True,
     ),
-    State(
-        "account-without-name",
-        "pages/account.html",
-        {
-            "qualite_label": "Affilié",
-            "numero_end": "67",
-            "name": "",
-            "since": "Connecté depuis 9 h 05",
-            "logout_action": "/deconnexion",
-            "csrf": "c5f",
-        },
+    consent("policy-alone", policy_uri="https://agenda.example/confidentialite"),
+    consent("more", gifts=GIFTS[2:3], granted=["Vous reconnaître", "Votre identité"]),
+    consent(
+        "long-words",
+        service_name=LONG_NAME,
+        service_host="declaration-des-revenus.anticonstitutionnellement.regularises.example",
+        name="",
     ),
-    State(
-        "form-post",
-        "pages/form_post.html",
-        {
-            "action": "https://service.example/callback",
-            "fields": (("code", "c"), ("state", "s")),
-            "service_name": "Mes cotisations",
-        },
-    ),
+    consent("application", service_host=""),
     State(
         "logout-confirm",
         "pages/logout_confirm.html",

@@ -13,6 +13,7 @@ port                          adapter
 ``Sessions``                  ``sessions.RedisSessions``
 ``Codes``                     ``codes.RedisCodes``
 ``RefreshFamilies``           ``refresh_families.SqlRefreshFamilies``
+``Consents``                  ``consents.SqlConsents``
 ``Attempts``                  ``attempts.RedisAttempts``
 ``TemporaryPasswords``        ``temporary_passwords.RedisTemporaryPasswords``
 ``ResetQuotas``               ``reset_quotas.RedisResetQuotas``

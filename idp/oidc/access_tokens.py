@@ -10,6 +10,7 @@ from idp.oidc.claims import Subjects
 from idp.oidc.client_credentials import ServiceGrants
 from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
+from idp.oidc.consent import ConsentRule
 from idp.oidc.tokens import ACCESS_TOKEN_TYPE
 from idp.oidc.tokens import Tokens
 from idp.oidc.tokens import UnreadableToken
@@ -61,15 +62,16 @@ class AccessTokens:
     service_grants: ServiceGrants
     subjects: Subjects
     clients: Clients
+    consent_rule: ConsentRule
 
     def living(self, access_token: str) -> LiveAccessToken:
         """Read a token that is good now.
 
         A member's is while its signature and expiry are, neither it nor its grant is revoked, its
-        session is alive (with ``offline_access``: needs none), its client is registered, and
-        neither password nor dossier changed since. A service's own is while its record is there and
-        the service registered for it. Each is looked up, none is remembered. Whether the audience
-        is right is the caller's affair.
+        session is alive (with ``offline_access``: needs none), its client is registered and, where
+        it needs one, the member's consent stands, and neither password nor dossier changed since. A
+        service's own is while its record is there and the service registered for it. Each is looked
+        up, none is remembered. Whether the audience is right is the caller's affair.
 
         Raises:
             InvalidAccessToken: one of these does not hold.
@@ -106,11 +108,14 @@ class AccessTokens:
         grant = self.codes.grant(jti.partition(".")[0], token_id=jti)
         if grant is None:
             raise InvalidAccessToken("revoked, or its session has ended")
-        if self.clients.find(grant.client_id) is None:
+        client = self.clients.find(grant.client_id)
+        if client is None:
             raise InvalidAccessToken("its client is gone")
         subject = self.subjects.get(grant.account_id)
         if subject is None or not subject.stands_behind(grant.credential_version):
             raise InvalidAccessToken("its sign-in has ended")
+        if not self.consent_rule.stands_behind(grant, client):
+            raise InvalidAccessToken("its consent was taken back")
         return grant, subject
 
 

@@ -18,6 +18,7 @@ from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
+from authlib.oidc.core.errors import ConsentRequiredError
 from authlib.oidc.core.errors import LoginRequiredError
 from authlib.oidc.core.errors import RegistrationNotSupportedError
 from authlib.oidc.core.errors import RequestNotSupportedError
@@ -42,10 +43,12 @@ UNDERSTOOD = (
 )  # fmt: skip
 """What a waiting request keeps; every other parameter is ignored (OIDC Core 1.0 §3.1.2.1)."""
 
-PROMPTS = ("none", "login", "select_account")
-IGNORED_PROMPTS = ("consent",)
-"""Accepted without effect, and so not advertised: first-party services ask no consent, but a client
-that wants ``offline_access`` sends it (OIDC Core 1.0 §11) and must not fail for it."""
+PROMPTS = ("none", "login", "consent", "select_account", "create")
+"""What ``prompt`` may ask. ``consent`` shows its page for services of others, and passes for those
+of the fund, which need none: docs/adr/0018-consent.md."""
+
+LONERS = ("none", "create")
+"""Each stands alone: with another word it would ask for two things that exclude each other."""
 
 QUERY = "query"
 FORM_POST = "form_post"
@@ -223,12 +226,16 @@ def check_pkce_is_s256(params: Params, client: Client) -> None:
 
 
 def check_prompt(params: Params, _client: Client) -> None:
-    """Know every word of ``prompt``, and let ``none`` stand alone. Spec: OIDC Core 1.0 §3.1.2.1."""
+    """Know every word of ``prompt``, and let ``none`` and ``create`` stand alone.
+
+    Spec: OIDC Core 1.0 §3.1.2.1, Initiating User Registration 1.0 §4.1.
+    """
     words = set(params.words("prompt"))
-    if words.difference(PROMPTS, IGNORED_PROMPTS):
+    if words.difference(PROMPTS):
         raise InvalidRequestError(f"prompt takes {', '.join(sorted(PROMPTS))}.")
-    if "none" in words and len(words) > 1:
-        raise InvalidRequestError("prompt none stands alone.")
+    for loner in LONERS:
+        if loner in words and len(words) > 1:
+            raise InvalidRequestError(f"prompt {loner} stands alone.")
 
 
 def check_max_age(params: Params, _client: Client) -> None:
@@ -336,10 +343,31 @@ def _is_web(redirect_uri: str) -> bool:
 
 
 class NextStep(StrEnum):
-    """What an authorization request needs now."""
+    """What an authorization request needs now, in the order in which it is asked for."""
 
+    REGISTER = "register"
     SIGN_IN = "sign_in"
+    SELECT_ACCOUNT = "select_account"
+    ASK_CONSENT = "ask_consent"
     ISSUE_CODE = "issue_code"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of the browser's session, beside the session itself.
+
+    Attributes:
+        another_is_hinted: ``id_token_hint``, or the ``sub`` of ``claims``, names somebody else
+            than the session does.
+        selected: the member said to go on with this session, for this request.
+        must_consent: something that the service asks for is not granted.
+        consented: the member has just granted it, for this request.
+    """
+
+    another_is_hinted: bool = False
+    selected: bool = False
+    must_consent: bool = False
+    consented: bool = False
 
 
 def next_step(
@@ -348,37 +376,57 @@ def next_step(
     *,
     requested_at: datetime,
     now: datetime,
-    another_is_hinted: bool = False,
+    standing: Standing = Standing(),
 ) -> NextStep:
     """Decide from the request and the browser's session what comes next.
 
     Args:
         request: as checked.
         session: the browser's, if it has one.
-        requested_at: when the request came in: a sign-in after it satisfies ``prompt=login``.
+        requested_at: when the request came in: a sign-in after it satisfies ``prompt=login``, and
+            ``select_account`` and ``create`` too.
         now: the instant.
-        another_is_hinted: ``id_token_hint``, or the ``sub`` of ``claims``, names somebody else
-            than the session does.
+        standing: what else is known.
 
     Raises:
-        RefusedByRedirect: ``login_required``, where the client allowed no page, or where not the
-            person it hinted at signed in for it.
+        RefusedByRedirect: ``login_required`` or ``consent_required``, where the client allowed no
+            page, or ``login_required`` where not the person it hinted at signed in for it.
 
-    Spec: OIDC Core 1.0 §3.1.2.3, §3.1.2.6.
+    Spec: OIDC Core 1.0 §3.1.2.3, §3.1.2.4, §3.1.2.6; Initiating User Registration 1.0 §4.
     """
-    accepted = session is not None and _accepts(request, session, requested_at, now)
-    if accepted and not another_is_hinted:
-        return NextStep.ISSUE_CODE
-    if session is not None and another_is_hinted and session.auth_time > requested_at:
+    another = standing.another_is_hinted
+    if session is not None and another and session.auth_time > requested_at:
         raise another_person(request)
-    if "none" in request.prompt:
-        raise request.refused(LoginRequiredError("No session that this request accepts."))
-    return NextStep.SIGN_IN
+    if session is None or another or not _accepts(request, session, requested_at, now):
+        if "none" in request.prompt:
+            raise request.refused(LoginRequiredError("No session that this request accepts."))
+        return NextStep.REGISTER if "create" in request.prompt else NextStep.SIGN_IN
+    if "select_account" in request.prompt and not _selected(session, requested_at, standing):
+        return NextStep.SELECT_ACCOUNT
+    return consent_step(request, standing)
 
 
 def another_person(request: AuthorizationRequest) -> RefusedByRedirect:
     """Refuse the sign-in of somebody else than the request names."""
     return request.refused(LoginRequiredError("Another person signed in than the request names."))
+
+
+def consent_step(request: AuthorizationRequest, standing: Standing) -> NextStep:
+    """Decide whether who signed in, as the request wants it, is asked for consent.
+
+    Raises:
+        RefusedByRedirect: ``consent_required``, where the client allowed no page.
+    """
+    asked_for = "consent" in request.prompt and not request.client.first_party
+    if not standing.must_consent and (standing.consented or not asked_for):
+        return NextStep.ISSUE_CODE
+    if "none" in request.prompt:
+        raise request.refused(ConsentRequiredError("The member has not granted all of this."))
+    return NextStep.ASK_CONSENT
+
+
+def _selected(session: Session, requested_at: datetime, standing: Standing) -> bool:
+    return standing.selected or session.auth_time > requested_at
 
 
 def _accepts(
@@ -388,7 +436,7 @@ def _accepts(
         return False
     if session.auth_time > requested_at:
         return True
-    if request.prompt & {"login", "select_account"}:
+    if request.prompt & {"login", "create"}:
         return False
     if request.max_age is None:
         return True

@@ -1,7 +1,7 @@
 """Consent: what a member lets a service of somebody else know and do.
 
-The fund's own services ask none: they do what the fund has to do by law, and a question whose
-answer changes nothing would mislead. For the others consent is what everything
+The fund's own services ask none: they work on the fund's mission, and a question whose answer
+changed nothing would mislead (docs/adr/0018-consent.md). For the others consent is what everything
 hangs on: it is looked up when a code is issued, and again whenever a code, a refresh token or an
 access token is used. Taken back, it ends them all at once, wherever they are kept.
 

@@ -79,7 +79,7 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
         if params.get("redirect_uri") != authorization.redirect_uri:
             raise InvalidGrantError("redirect_uri differs from that of the authorization request.")
         _check_verifier(params.get("code_verifier"), authorization.code_challenge)
-        subject = self.server.subject_of(authorization)
+        subject = self.server.subject_of(authorization, client)
         resources = _resources(params, authorization, client)
         self.request.redeemed = Redeemed(
             client, authorization, subject, grant_id_of(code), authorization.scope, resources
@@ -147,7 +147,7 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):
             raise self._refused(refusal, client) from None
         authorization = self.family.authorization
         try:
-            subject = self.server.subject_of(authorization)
+            subject = self.server.subject_of(authorization, client)
         except InvalidGrantError:
             self.server.refresh_tokens.end(self.family)
             raise

@@ -59,6 +59,8 @@ class Introspection:
         subject = self.subjects.get(authorization.account_id)
         if subject is None or not subject.stands_behind(authorization.credential_version):
             return {"active": False}
+        if not self.access_tokens.consent_rule.stands_behind(authorization, client):
+            return {"active": False}
         tokens = self.access_tokens.tokens
         return {
             "active": True,

@@ -33,6 +33,7 @@ from idp.oidc.claims import Subjects
 from idp.oidc.client_credentials import ClientCredentialsGrant
 from idp.oidc.client_credentials import ServiceGrants
 from idp.oidc.clients import Client
+from idp.oidc.consent import ConsentRule
 from idp.oidc.grants import AuthorizationCodeGrant
 from idp.oidc.grants import Redeemed
 from idp.oidc.grants import RefreshTokenGrant
@@ -119,6 +120,7 @@ class Provider(AuthorizationServer):
         codes: Codes,
         service_grants: ServiceGrants,
         subjects: Subjects,
+        consent_rule: ConsentRule,
         tokens: Tokens,
         refresh_tokens: RefreshTokens,
         revocation: Revocation,
@@ -129,6 +131,7 @@ class Provider(AuthorizationServer):
         self._token_endpoint = token_endpoint
         self._authenticator = authenticator
         self._subjects = subjects
+        self._consent_rule = consent_rule
         self.codes = codes
         self.service_grants = service_grants
         self._revocation = revocation
@@ -234,15 +237,18 @@ class Provider(AuthorizationServer):
             )
             raise
 
-    def subject_of(self, authorization: Authorization) -> Subject:
+    def subject_of(self, authorization: Authorization, client: Client) -> Subject:
         """Read the person a token will speak of, as the directory knows them now.
 
         Raises:
-            InvalidGrantError: the dossier was closed, or the password changed, since the sign-in.
+            InvalidGrantError: the dossier was closed, the password changed or the consent taken
+                back, since the sign-in.
         """
         subject = self._subjects.get(authorization.account_id)
         if subject is None or not subject.stands_behind(authorization.credential_version):
             raise InvalidGrantError("The sign-in behind this grant has ended.")
+        if not self._consent_rule.stands_behind(authorization, client):
+            raise InvalidGrantError("The member took back the consent behind this grant.")
         return subject
 
     def mint(self, redeemed: Redeemed, refresh_token: str = "") -> dict[str, str | int]:

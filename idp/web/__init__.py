@@ -9,8 +9,11 @@
 ``email_address``      ``/adresse-electronique``, and the code that confirms it
 ``waiting``            the request that waits behind a page, and the way on to its service
 ``anti_robot``         what a form with the anti-robot sends back
+``account_choice``     ``/choix-du-dossier``: go on as who is signed in, or as another
+``consent``            ``/consentement``; ``consent_words`` says what each scope gives
 ``logout``             ``/logout``
 ``account``            ``/compte``
+``member``             who is signed in, as pages tell it
 ``published``          discovery and JWKS, answered in front of Flask's dispatch
 ``health``             ``/healthz``, ``/readyz``
 ``browser``            cookies, CSRF, the network a request comes from
@@ -42,6 +45,8 @@ from idp.identity.reset_journey import Journeys
 from idp.oidc.authorization import Codes
 from idp.oidc.claims import Subjects
 from idp.oidc.clients import Clients
+from idp.oidc.consent import Accesses
+from idp.oidc.consent import ConsentRule
 from idp.oidc.discovery import Document
 from idp.oidc.discovery import PublishedKeys
 from idp.oidc.logout import Logout
@@ -95,6 +100,8 @@ class Services:
     waiting: WaitingRequests
     provider: Provider
     userinfo: Userinfo
+    consent_rule: ConsentRule
+    accesses: Accesses
     logout: Logout
     acr_values: tuple[str, ...]
     audit: AuditLog
@@ -115,7 +122,9 @@ def services() -> Services:
 def register(app: Flask, given: Services) -> None:
     """Join every page and endpoint to ``app``."""
     from idp.web import account
+    from idp.web import account_choice
     from idp.web import authorize
+    from idp.web import consent
     from idp.web import email_address
     from idp.web import errors
     from idp.web import headers
@@ -137,6 +146,8 @@ def register(app: Flask, given: Services) -> None:
         reset,
         new_password,
         email_address,
+        account_choice,
+        consent,
         logout,
         account,
         health,

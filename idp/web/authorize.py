@@ -15,8 +15,10 @@ from idp.oidc.authorize import UNDERSTOOD
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import NextStep
 from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.authorize import Standing
 from idp.oidc.authorize import another_person
 from idp.oidc.authorize import check
+from idp.oidc.authorize import consent_step
 from idp.oidc.authorize import next_step
 from idp.oidc.claims import sub_of
 from idp.oidc.levels import check_level
@@ -37,13 +39,24 @@ from idp.web.headers import see_other
 
 bp = Blueprint("authorize", __name__)
 
+SIGN_IN = "/connexion"
+ACCOUNT_CHOICE = "/choix-du-dossier"
+CONSENT = "/consentement"
+PAGES = {
+    NextStep.REGISTER: "/mot-de-passe-oublie",
+    NextStep.SIGN_IN: SIGN_IN,
+    NextStep.SELECT_ACCOUNT: ACCOUNT_CHOICE,
+    NextStep.ASK_CONSENT: CONSENT,
+}
+"""Where what a request needs is asked."""
+
 ADDRESS_LIMIT = 8000
 """Of a path with its query: gunicorn reads a request line of 8190 characters."""
 
 
 @bp.get("/authorize")
 def authorize() -> Response:
-    """Answer an authorization request: a code at once, a sign-in page, or a refusal.
+    """Answer an authorization request: a code at once, a page of ours, or a refusal.
 
     Spec: OIDC Core 1.0 §3.1.2.
     """
@@ -58,7 +71,7 @@ def authorize() -> Response:
         return sent(refusal(refused, issuer=given.issuer))
     if step is NextStep.ISSUE_CODE and session is not None:
         return sent(issue_code(given, asked, key, session))
-    return _to_sign_in(given, params)
+    return _to_page(given, params, PAGES[step])
 
 
 @bp.post("/authorize")
@@ -133,17 +146,33 @@ def issue_code(
 
 
 def resume(
-    given: Services, asked: AuthorizationRequest, requested_at: datetime
-) -> AuthorizationResponse | None:
-    """Look again at a request that waited: its answer, or None when it still needs a sign-in."""
+    given: Services,
+    asked: AuthorizationRequest,
+    requested_at: datetime,
+    *,
+    selected: bool = False,
+    consented: bool = False,
+) -> AuthorizationResponse | NextStep:
+    """Look again at a request that waited: its answer, or what it still needs.
+
+    ``selected`` and ``consented`` tell what the member has just answered for it.
+    """
     try:
         key, session = session_of(request, given)
-        step = _next_step(given, asked, session, requested_at=requested_at)
+        step = _next_step(
+            given, asked, session, requested_at=requested_at, selected=selected, consented=consented
+        )
     except RefusedByRedirect as refused:
         return refusal(refused, issuer=given.issuer)
     if step is NextStep.ISSUE_CODE and session is not None:
         return issue_code(given, asked, key, session)
-    return None
+    return step
+
+
+def needs_consent(given: Services, asked: AuthorizationRequest, account_id: str) -> bool:
+    """Tell whether who has just signed in for a request is asked for consent."""
+    standing = Standing(must_consent=_must_consent(given, asked, account_id))
+    return consent_step(asked, standing) is NextStep.ASK_CONSENT
 
 
 def ask_again(given: Services, params: Params) -> Response:
@@ -165,12 +194,23 @@ def _next_step(
     session: Session | None,
     *,
     requested_at: datetime,
+    selected: bool = False,
+    consented: bool = False,
 ) -> NextStep:
     check_level(asked, given.acr_values)
-    another = session is not None and _another_is_hinted(given, asked, session)
-    return next_step(
-        asked, session, requested_at=requested_at, now=given.now(), another_is_hinted=another
-    )
+    standing = Standing()
+    if session is not None:
+        standing = Standing(
+            another_is_hinted=_another_is_hinted(given, asked, session),
+            selected=selected,
+            must_consent=_must_consent(given, asked, session.account_id),
+            consented=consented,
+        )
+    return next_step(asked, session, requested_at=requested_at, now=given.now(), standing=standing)
+
+
+def _must_consent(given: Services, asked: AuthorizationRequest, account_id: str) -> bool:
+    return bool(given.consent_rule.missing(asked.client, account_id, asked.scope))
 
 
 def _another_is_hinted(given: Services, asked: AuthorizationRequest, session: Session) -> bool:
@@ -180,9 +220,9 @@ def _another_is_hinted(given: Services, asked: AuthorizationRequest, session: Se
     return tokens.hint_names_another(asked.id_token_hint, asked.client, account_id)
 
 
-def _to_sign_in(given: Services, params: Params) -> Response:
+def _to_page(given: Services, params: Params, page: str) -> Response:
     response = see_other("/")
     browser = name_browser(response, browser_of(request))
     sealed = given.waiting.seal(params, browser)
-    response.headers["Location"] = f"{given.issuer}/connexion?demande={sealed}"
+    response.headers["Location"] = f"{given.issuer}{page}?demande={sealed}"
     return response

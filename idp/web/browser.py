@@ -160,17 +160,26 @@ def note_answered(request: Request, response: Response, sealed: str) -> None:
     _set(response, ANSWERED_COOKIE, ".".join(kept), None)
 
 
-def csrf_token(services: Services, browser: str) -> str:
-    """What a form of ours must send back from this browser."""
-    return _sign(services.cookie_keys[0], "csrf", browser)
+def csrf_token(services: Services, browser: str, *about: str) -> str:
+    """What a form of ours must send back from this browser.
+
+    Where it answers a question, ``about`` names whom and what was asked: the answer to one question
+    is none to another, in whatever tab it is open.
+    """
+    return _sign(services.cookie_keys[0], _purpose(about), _asked(browser, about))
 
 
-def is_own_form(request: Request, services: Services, browser: str) -> bool:
+def is_own_form(request: Request, services: Services, browser: str, *about: str) -> bool:
     """Tell whether a POST comes from a page of ours in this browser, and not from another site."""
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
-    presented = request.form.get("csrf", "")
-    return bool(browser) and _is_signed(services.cookie_keys, "csrf", browser, presented)
+    return was_said(services, request.form.get("csrf", ""), browser, *about)
+
+
+def was_said(services: Services, presented: str, browser: str, *about: str) -> bool:
+    """Tell whether a token is one of ``csrf_token`` for the same browser and question."""
+    expected = _asked(browser, about)
+    return bool(browser) and _is_signed(services.cookie_keys, _purpose(about), expected, presented)
 
 
 def network_of_request(request: Request, services: Services) -> str:
@@ -197,6 +206,14 @@ def _set(response: Response, name: str, value: str, max_age: timedelta | None) -
     response.set_cookie(
         name, value, max_age=max_age, path="/", secure=True, httponly=True, samesite="Lax"
     )
+
+
+def _purpose(about: Sequence[str]) -> str:
+    return "answer" if about else "csrf"
+
+
+def _asked(browser: str, about: Sequence[str]) -> str:
+    return json.dumps([browser, *about]) if about else browser
 
 
 def _sign(key: bytes, purpose: str, text: str) -> str:

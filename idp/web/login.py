@@ -19,13 +19,15 @@ from idp.identity.login import MustChoosePassword
 from idp.identity.login import SignInRefused
 from idp.limits import Origin
 from idp.limits import SignInDelayed
+from idp.oidc.authorize import NextStep
+from idp.oidc.response import AuthorizationResponse
 from idp.session import SignedIn
 from idp.web import Services
 from idp.web import services
 from idp.web.anti_robot import ROBOT
 from idp.web.anti_robot import solution_of
+from idp.web.authorize import CONSENT
 from idp.web.authorize import resume
-from idp.web.authorize import sent
 from idp.web.browser import actor_of
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
@@ -35,7 +37,6 @@ from idp.web.browser import keep_choice
 from idp.web.browser import name_browser
 from idp.web.browser import network_of_request
 from idp.web.browser import new_device
-from idp.web.browser import note_answered
 from idp.web.browser import session_of
 from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import allow_anti_robot
@@ -56,6 +57,7 @@ from idp.web.waiting import allow_form_to_waiting
 from idp.web.waiting import arrive
 from idp.web.waiting import cancel
 from idp.web.waiting import home_of
+from idp.web.waiting import led_on
 from idp.web.waiting import waiting_of
 from idp.web.waiting import with_waiting
 
@@ -88,10 +90,11 @@ def show() -> Response:
         # No loop through /authorize: where cookies are refused this page is where one learns it.
         return _page(given, found, browser, notice=NO_COOKIES)
     answer = resume(given, found.request, found.opened.requested_at)
-    if answer is not None:
-        response = sent(answer)
-        note_answered(request, response, found.sealed)
-        return response
+    if isinstance(answer, AuthorizationResponse):
+        return led_on(found, answer)
+    if answer is NextStep.ASK_CONSENT:
+        return see_other(with_waiting(CONSENT, found.sealed))
+    # Who may go on as who is signed in came here to be somebody else.
     qualite, numero = hinted(given, found.request)
     return _page(given, found, browser, qualite=qualite, numero=numero)
 

@@ -15,14 +15,17 @@ from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
 from idp.oidc.clients import Client
+from idp.oidc.response import AuthorizationResponse
 from idp.oidc.response import home_location
 from idp.oidc.response import refusal
 from idp.oidc.waiting import WaitingRequest
 from idp.oidc.waiting import WaitingRequestUnreadable
 from idp.session import SignedIn
 from idp.web import Services
+from idp.web.authorize import CONSENT
 from idp.web.authorize import ask_again
 from idp.web.authorize import issue_code
+from idp.web.authorize import needs_consent
 from idp.web.authorize import sent
 from idp.web.browser import keep_device
 from idp.web.browser import keep_session
@@ -55,12 +58,13 @@ def arrive(
         response = see_other(with_waiting(by_way_of, found.sealed))
     elif found.request is not None and found.answered:
         response = see_other(home_of(given, found.request.client))
+    elif found.request is not None and needs_consent(given, found.request, session.account_id):
+        response = see_other(with_waiting(CONSENT, found.sealed))
     elif found.request is not None and found.request.back.response_mode == FORM_POST:
         # A page of its own: going back to it must not send the password's form once more.
         response = see_other(with_waiting("/connexion", found.sealed))
     elif found.request is not None:
-        response = sent(issue_code(given, found.request, key, session))
-        note_answered(request, response, found.sealed)
+        response = led_on(found, issue_code(given, found.request, key, session))
     else:
         response = see_other(default_target(given))
     keep_session(response, token)
@@ -72,9 +76,7 @@ def cancel(given: Services, asked: AuthorizationRequest, found: Waiting) -> Resp
     """Take the person back to the service with a no; to its home, when it has had its answer."""
     if found.answered:
         return see_other(home_of(given, asked.client))
-    response = sent(refusal(asked.refused(AccessDenied()), issuer=given.issuer))
-    note_answered(request, response, found.sealed)
-    return response
+    return led_on(found, refusal(asked.refused(AccessDenied()), issuer=given.issuer))
 
 
 def waiting_of(given: Services, browser: str) -> Waiting | Response:
@@ -98,6 +100,13 @@ def waiting_of(given: Services, browser: str) -> Waiting | Response:
     return Waiting(sealed, opened, asked, was_answered(request, sealed))
 
 
+def led_on(found: Waiting, answer: AuthorizationResponse) -> Response:
+    """Lead the browser to the service with its answer, and note that it had one."""
+    response = sent(answer)
+    note_answered(request, response, found.sealed)
+    return response
+
+
 def service_name(given: Services, browser: str) -> str:
     """Name the service that waits behind this page; "" where none does, or can be named.
 
@@ -113,9 +122,13 @@ def service_name(given: Services, browser: str) -> str:
     return client.client_name if client is not None else ""
 
 
-def with_waiting(path: str, sealed: str, *, step: str = "") -> str:
-    """Write the address of a page, with the request that waits and the step of a journey."""
-    query = {name: value for name, value in (("etape", step), ("demande", sealed)) if value}
+def with_waiting(path: str, sealed: str, *, step: str = "", selected: str = "") -> str:
+    """Write the address of a page, with the request that waits and the step of a journey.
+
+    ``selected`` proves that the member said to go on as who is signed in.
+    """
+    given = (("etape", step), ("choisi", selected), ("demande", sealed))
+    query = {name: value for name, value in given if value}
     return f"{path}?{urlencode(query)}" if query else path
 
 

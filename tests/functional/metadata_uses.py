@@ -169,8 +169,11 @@ def use_code_challenge_methods(world: World, announced: list[str]) -> None:
 def use_prompts(world: World, announced: list[str]) -> None:
     world.has_session()
     assert set(announced) == set(PROMPTS)
+    of_others = world.instance.add_service("agenda", first_party=False)
     for prompt in announced:
-        answer = world.ask(prompt=prompt)
+        # Services of the fund ask no consent.
+        asks = of_others if prompt == "consent" else world.service
+        answer = world.visitor.get("/authorize", asks.request(prompt=prompt))
         if prompt == "none":
             assert "code" in answer_of(answer)
         else:

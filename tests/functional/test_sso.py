@@ -88,7 +88,7 @@ def test_b18_prompt_none_without_a_session_is_login_required(instance: Instance)
     assert refused["iss"] == instance.settings.issuer
 
 
-@pytest.mark.parametrize("prompt", ["login", "select_account", "login consent"])
+@pytest.mark.parametrize("prompt", ["login", "login select_account", "login consent"])
 def test_b17_prompt_login_asks_again_and_auth_time_is_later(
     here: SignedInHere, clock: Clock, prompt: str
 ) -> None:
@@ -250,7 +250,7 @@ def test_another_persons_sign_in_in_the_same_browser_ends_the_first_ones_session
     tokens = here.visitor.redeem(here.second, here.ask()["code"]).get_json()
     other = instance.add_person("ayant_droit", "100001701")
     clock.advance(timedelta(seconds=1))
-    page = here.visitor.open_sign_in(here.second, prompt="select_account")
+    page = here.visitor.open_sign_in(here.second, prompt="login")
 
     here.visitor.submit_sign_in(page, other.qualite, other.numero, other.password)
 

@@ -514,6 +514,9 @@ EVENTS = [
         "Attente levée par jeanne, motif : appel",
     ),
     (past(Event.ACCOUNT_UNLOCKED, operator="jeanne"), "Attente levée par jeanne"),
+    (past(Event.CONSENT_GIVEN), "Autorisation donnée à un service extérieur"),
+    (past(Event.CONSENT_REFUSED), "Autorisation refusée à un service extérieur"),
+    (past(Event.ACCESS_TAKEN_BACK), "Accès retiré à un service, depuis l'espace personnel"),
     (past("account.frozen"), "Événement account.frozen"),
 ]
 

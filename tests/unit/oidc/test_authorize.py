@@ -16,6 +16,7 @@ from idp.oidc.authorize import NextStep
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import RefusedOnPage
 from idp.oidc.authorize import ReturnAddress
+from idp.oidc.authorize import Standing
 from idp.oidc.authorize import check
 from idp.oidc.authorize import next_step
 from idp.oidc.params import Params
@@ -39,6 +40,7 @@ GOOD = {
     "code_challenge_method": "S256",
 }
 WRITABLE = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §4.1.2.1
+THIRD_PARTY = {"first_party": False}
 RELAXED = {"require_pkce": False}
 
 
@@ -226,11 +228,13 @@ class TestChecks:
                 "code_challenge must be 43 base64url characters.",
             ),
             (
-                {"prompt": "create"},
+                {"prompt": "login sign_up"},
                 "invalid_request",
-                "prompt takes login, none, select_account.",
+                "prompt takes consent, create, login, none, select_account.",
             ),
             ({"prompt": "none login"}, "invalid_request", "prompt none stands alone."),
+            ({"prompt": "create login"}, "invalid_request", "prompt create stands alone."),
+            ({"prompt": "create none"}, "invalid_request", "prompt none stands alone."),
             ({"max_age": "-1"}, "invalid_request", "max_age must be a number of seconds."),
             ({"max_age": "1.5"}, "invalid_request", "max_age must be a number of seconds."),
             ({"max_age": "٣"}, "invalid_request", "max_age must be a number of seconds."),
@@ -386,8 +390,10 @@ def session(age=timedelta(0)):
     return Session("account", 3, ("pwd",), "acr", signed_in_at, signed_in_at + timedelta(hours=8))
 
 
-def step(request, session, *, requested_at=NOON, now=NOON):
-    return next_step(request, session, requested_at=requested_at, now=now)
+def step(request, session, *, requested_at=NOON, now=NOON, **standing):
+    return next_step(
+        request, session, requested_at=requested_at, now=now, standing=Standing(**standing)
+    )
 
 
 class TestNextStep:
@@ -395,7 +401,7 @@ class TestNextStep:
         later = replace(session(), auth_time=NOON + SECOND)
 
         with pytest.raises(RefusedByRedirect) as refusal:
-            next_step(run(), later, requested_at=NOON, now=NOON + SECOND, another_is_hinted=True)
+            step(run(), later, now=NOON + SECOND, another_is_hinted=True)
 
         assert refusal.value.error == "login_required"
 
@@ -406,7 +412,7 @@ class TestNextStep:
     def test_with_a_session_a_code_is_issued(self, prompt):
         assert step(run(prompt=prompt), session(timedelta(hours=7))) is NextStep.ISSUE_CODE
 
-    @pytest.mark.parametrize("prompt", ["login", "select_account", "login consent"])
+    @pytest.mark.parametrize("prompt", ["login", "login select_account", "login consent"])
     def test_a_prompt_for_the_person_wants_a_sign_in_after_the_request(self, prompt):
         request = run(prompt=prompt)
 
@@ -414,6 +420,69 @@ class TestNextStep:
         assert step(request, session()) is NextStep.SIGN_IN
         later = replace(session(), auth_time=NOON + SECOND)
         assert step(request, later, now=NOON + SECOND) is NextStep.ISSUE_CODE
+
+    def test_a_choice_of_account_is_asked_of_who_is_signed_in_and_answered_once(self):
+        request = run(prompt="select_account")
+
+        assert step(request, session(SECOND)) is NextStep.SELECT_ACCOUNT
+        assert step(request, session(SECOND), selected=True) is NextStep.ISSUE_CODE
+        assert step(request, None) is NextStep.SIGN_IN
+
+    def test_a_sign_in_after_the_request_is_a_choice_of_account_too(self):
+        later = replace(session(), auth_time=NOON + SECOND)
+
+        assert step(run(prompt="select_account"), later) is NextStep.ISSUE_CODE
+
+    def test_a_session_too_old_is_not_offered_as_a_choice(self):
+        request = run(prompt="select_account", max_age="60")
+
+        assert step(request, session(61 * SECOND)) is NextStep.SIGN_IN
+        assert step(request, session(61 * SECOND), selected=True) is NextStep.SIGN_IN
+        assert step(request, session(60 * SECOND)) is NextStep.SELECT_ACCOUNT
+
+    def test_who_is_another_than_the_hinted_one_is_not_offered_as_a_choice(self):
+        request = run(prompt="select_account")
+
+        assert step(request, session(SECOND), another_is_hinted=True) is NextStep.SIGN_IN
+
+    def test_prompt_create_leads_to_the_first_connection_session_or_not(self):
+        request = run(prompt="create")
+
+        assert step(request, None) is NextStep.REGISTER
+        assert step(request, session(SECOND)) is NextStep.REGISTER
+        later = replace(session(), auth_time=NOON + SECOND)
+        assert step(request, later) is NextStep.ISSUE_CODE
+
+    def test_what_is_not_granted_is_asked_for_once_everything_else_is_settled(self):
+        missing = {"must_consent": True}
+
+        assert step(run(), None, **missing) is NextStep.SIGN_IN
+        assert step(run(), session(), **missing) is NextStep.ASK_CONSENT
+        chosen = run(prompt="select_account consent")
+        assert step(chosen, session(SECOND), **missing) is NextStep.SELECT_ACCOUNT
+        assert step(chosen, session(SECOND), selected=True, **missing) is NextStep.ASK_CONSENT
+
+    def test_an_answer_does_not_stand_for_a_grant_that_was_taken_back_meanwhile(self):
+        assert step(run(), session(), must_consent=True, consented=True) is NextStep.ASK_CONSENT
+
+    def test_prompt_consent_asks_for_what_is_granted_already_and_takes_the_answer(self):
+        request = run(THIRD_PARTY, prompt="consent")
+
+        assert step(request, session()) is NextStep.ASK_CONSENT
+        assert step(request, session(), consented=True) is NextStep.ISSUE_CODE
+        assert step(run(THIRD_PARTY), session()) is NextStep.ISSUE_CODE
+
+    def test_x7_prompt_consent_passes_for_a_service_of_the_fund(self):
+        assert step(run(prompt="consent"), session()) is NextStep.ISSUE_CODE
+
+    def test_prompt_none_where_consent_is_missing_is_consent_required(self):
+        with pytest.raises(RefusedByRedirect) as refusal:
+            step(run(THIRD_PARTY, prompt="none"), session(), must_consent=True)
+
+        assert (refusal.value.error, refusal.value.back.state) == (
+            "consent_required",
+            GOOD["state"],
+        )
 
     def test_prompt_none_without_a_session_asks_nobody(self):
         with pytest.raises(RefusedByRedirect) as refusal:

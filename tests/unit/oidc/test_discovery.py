@@ -44,10 +44,16 @@ class TestDocument:
 
 
 class TestMetadata:
-    def test_no_consent_is_advertised_for_nobody_is_asked_any(self):
+    def test_every_prompt_that_shows_its_page_is_announced(self):
         described = metadata(ISSUER, acr_values=("a",))
 
-        assert described["prompt_values_supported"] == ["none", "login", "select_account"]
+        assert described["prompt_values_supported"] == [
+            "none",
+            "login",
+            "consent",
+            "select_account",
+            "create",
+        ]
 
     def test_every_address_is_built_from_the_issuer(self):
         described = metadata(ISSUER, acr_values=("a",))

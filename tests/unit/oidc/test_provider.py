@@ -24,6 +24,7 @@ from idp.oidc.access_tokens import AccessTokens
 from idp.oidc.access_tokens import InvalidAccessToken
 from idp.oidc.authenticate import ClientAuthenticator
 from idp.oidc.authorization import grant_id_of
+from idp.oidc.consent import ConsentRule
 from idp.oidc.grants import CODE_LIMIT
 from idp.oidc.grants import AuthorizationCodeGrant
 from idp.oidc.grants import RefreshTokenGrant
@@ -40,6 +41,7 @@ from idp.oidc.tokens import ID_TOKEN_TYPE
 from idp.oidc.tokens import Tokens
 from idp.oidc.userinfo import Userinfo
 from idp.session import Session
+from tests.fake_consents import MemoryConsents
 from tests.fake_refresh_families import MemoryRefreshFamilies
 from tests.fake_service_grants import MemoryServiceGrants
 from tests.fakes import DirectoryEntry
@@ -90,8 +92,14 @@ class Scene:
         )
         without_code = client(client_id="autre", grant_types=("refresh_token",))
         self.clients = MemoryClients(client(), OTHER, LEGACY, without_code, *registered)
+        self.consent_rule = ConsentRule(MemoryConsents())
         self.access_tokens = AccessTokens(
-            self.tokens, self.codes, self.service_grants, self.accounts, self.clients
+            self.tokens,
+            self.codes,
+            self.service_grants,
+            self.accounts,
+            self.clients,
+            self.consent_rule,
         )
         self.families = MemoryRefreshFamilies()
         self.refresh_tokens = RefreshTokens(
@@ -110,6 +118,7 @@ class Scene:
             codes=self.codes,
             service_grants=self.service_grants,
             subjects=self.accounts,
+            consent_rule=self.consent_rule,
             tokens=self.tokens,
             refresh_tokens=self.refresh_tokens,
             revocation=Revocation(
