@@ -19,6 +19,5 @@ signs and with which keys, ``clients`` the record and ``registration`` its rules
 ``access_tokens`` tells whether one still opens anything, ``resources`` which APIs it may be for,
 ``claims_request`` what is asked for claim by claim, ``levels`` how well somebody must sign in,
 ``refresh`` what goes on without a session, ``consent`` what members granted to services of others.
-Which traps of Authlib are closed where:
-docs/adr/0007-what-authlib-does-here.md.
+Which traps of Authlib are closed where: docs/adr/0007-what-authlib-does-here.md.
 """
