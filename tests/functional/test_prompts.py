@@ -1,5 +1,6 @@
 """``prompt``: a choice of account, a first connection, and what they may be combined with."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -13,10 +14,15 @@ from tests.instance import answer_of
 from tests.instance import csrf_of
 from tests.instance import form_action
 from tests.instance import text_of
+from tests.mailbox import Mailbox
+from tests.mailbox import deliver
 from tests.reset_steps import begin
+from tests.reset_steps import choose
+from tests.reset_steps import submit_new
 from tests.third_party import ThirdParty
 from tests.third_party import asks_consent
 
+MakeInstance = Callable[..., Instance]
 SECOND = timedelta(seconds=1)
 
 
@@ -31,6 +37,11 @@ def here(instance: Instance, clock: Clock) -> ThirdParty:
 
 def path_of(answer: TestResponse) -> str:
     return urlsplit(answer.headers["Location"]).path
+
+
+def at(answer: TestResponse, path: str) -> str:
+    """Another page with the request that waits."""
+    return f"{path}?{urlsplit(answer.headers['Location']).query}"
 
 
 def go_on(here: ThirdParty, page: TestResponse, **more: dict[str, str]) -> TestResponse:
@@ -197,13 +208,36 @@ class TestFirstConnection:
 
         assert path_of(asked) == "/mot-de-passe-oublie"
 
+    def test_a_first_connection_that_a_service_of_others_asked_for_ends_at_its_consent(
+        self, make_instance: MakeInstance, mailbox: Mailbox, clock: Clock
+    ) -> None:
+        instance = make_instance(signing_algs=("ES256",), **mailbox.settings)
+        here = ThirdParty(instance)
+        visitor, new = (
+            here.visitor,
+            instance.add_person(numero="7654321", password=None, email="anne@exemple.example"),
+        )
+        asked = visitor.get("/authorize", here.service.request(prompt="create"))
+        channel = begin(visitor, visitor.get(asked.headers["Location"]), new.numero)
+        choose(visitor, visitor.get(channel.headers["Location"]), "mail")
+        deliver(instance)
+        clock.advance(SECOND)
+        form = visitor.get(at(asked, "/connexion"))
+        led = visitor.submit_sign_in(form, "affilie", new.numero, mailbox.newest_secret())
+
+        chosen = submit_new(visitor, visitor.get(led.headers["Location"]))
+        later = visitor.get(at(chosen, "/connexion"))
+
+        assert path_of(chosen) == "/adresse-electronique"
+        assert path_of(later) == "/consentement"
+        consent = visitor.get(later.headers["Location"])
+        assert "code" in answer_of(here.answer(consent))
+
     def test_who_has_a_password_after_all_signs_in_and_the_service_is_answered(
         self, here: ThirdParty, clock: Clock
     ) -> None:
         asked = here.visitor.get("/authorize", here.service.request(prompt="create"))
-        form = here.visitor.get(
-            asked.headers["Location"].replace("/mot-de-passe-oublie", "/connexion")
-        )
+        form = here.visitor.get(at(asked, "/connexion"))
         clock.advance(SECOND)
 
         answer = here.visitor.submit_sign_in(

@@ -20,6 +20,9 @@ from tests.fakes import authorization
 from tests.fakes import client
 from tests.instance import NOON
 from tests.instance import Clock
+from tests.unit.oidc.test_refresh import OFFLINE
+from tests.unit.oidc.test_refresh import SCOPE
+from tests.unit.oidc.test_refresh import OfflineScene
 
 DAY = timedelta(days=1)
 OWN = client(client_id="caisse", client_name="Caisse")
@@ -144,3 +147,59 @@ def test_taking_back_ends_the_consent_the_families_and_their_grants(accesses, co
     assert accesses.take_back("account", "agenda") == (False, 0)
     assert accesses.refresh_tokens.codes.grant(offline.grant_id) is None
     assert consents.granted("account", "agenda") == frozenset()
+
+
+class ConsentScene(OfflineScene):
+    """A member's sign-in that went on at a service which then asks for consent."""
+
+    def __init__(self):
+        super().__init__()
+        self.clients.add(replace(OFFLINE, first_party=False))
+
+    @property
+    def consents(self):
+        return self.consent_rule.consents
+
+    def is_active(self, token):
+        return self.introspect(token).body["active"]
+
+
+@pytest.fixture
+def scene():
+    return ConsentScene()
+
+
+def test_without_consent_no_token_opens_anything(scene):
+    access_token = scene.first.body["access_token"]
+
+    assert not scene.works(access_token)
+    assert not scene.is_active(access_token)
+    assert not scene.is_active(scene.token)
+
+
+def test_with_consent_every_token_does_what_it_is_for(scene):
+    scene.consents.grant("account", "cotisations", SCOPE, NOON)
+
+    assert scene.works(scene.first.body["access_token"])
+    assert scene.is_active(scene.first.body["access_token"])
+    assert scene.is_active(scene.token)
+    assert scene.refresh().status == 200
+
+
+def test_a_refresh_without_consent_ends_its_family(scene):
+    answer = scene.refresh()
+
+    assert (answer.status, answer.body["error"]) == (400, "invalid_grant")
+    scene.consents.grant("account", "cotisations", SCOPE, NOON)
+    assert scene.refresh().body["error"] == "invalid_grant"
+
+
+def test_a_code_without_consent_gives_nothing(scene):
+    scene.issue("late", scope=SCOPE)
+
+    refused = scene.ask(code="late")
+
+    assert refused.body["error"] == "invalid_grant"
+    assert (
+        refused.body["error_description"] == "The member took back the consent behind this grant."
+    )
