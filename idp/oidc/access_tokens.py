@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from idp import IdpError
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import Codes
+from idp.oidc.authorization import registered_still
 from idp.oidc.claims import Subject
 from idp.oidc.claims import Subjects
 from idp.oidc.client_credentials import ServiceGrants
@@ -30,7 +31,8 @@ class LiveAccessToken:
         claims: as signed.
         client_id: the service that it was issued to.
         audiences: those that may take it: the issuer, which is userinfo, and APIs by their names.
-        scope: the token's own, which a refresh may have narrowed.
+        scope: the token's own, which a refresh may have narrowed, as far as its service is still
+            registered for it.
     """
 
     claims: dict[str, object]
@@ -95,7 +97,8 @@ class AccessTokens:
             self._check_service(sub, jti)
             return LiveAccessToken(claims, sub, audiences, words)
         grant, subject = self._of_member(jti)
-        return MemberAccessToken(claims, grant.client_id, audiences, words, grant, subject, sub)
+        opened = tuple(word for word in words if word in grant.scope)
+        return MemberAccessToken(claims, grant.client_id, audiences, opened, grant, subject, sub)
 
     def _check_service(self, client_id: str, jti: str) -> None:
         if self.service_grants.holder(jti) != client_id:
@@ -116,7 +119,7 @@ class AccessTokens:
             raise InvalidAccessToken("its sign-in has ended")
         if not self.consent_rule.stands_behind(grant, client):
             raise InvalidAccessToken("its consent was taken back")
-        return grant, subject
+        return registered_still(grant, client), subject
 
 
 def _audiences(aud: object) -> tuple[str, ...]:

@@ -9,11 +9,14 @@ code does not exist, so that one service cannot end what a member does at anothe
 import hashlib
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
 from typing import Protocol
 
 from idp import IdpError
+from idp.oidc.claims import claims_within
+from idp.oidc.clients import Client
 
 OFFLINE = "offline_access"
 
@@ -102,3 +105,22 @@ def grant_id_of(code: str) -> str:
     """Name the grant of a code. Whoever knows the name cannot come back to the code."""
     digest = hashlib.sha256(b"grant:" + code.encode("utf-8", "surrogatepass")).digest()
     return urlsafe_b64encode(digest[:18]).decode("ascii")
+
+
+def registered_still(authorization: Authorization, client: Client) -> Authorization:
+    """Leave out what was taken from the client's registration since: scopes, and their claims.
+
+    A service that is one of others by now keeps the claims of the scopes that it was granted.
+    """
+    scope = client.scope if client.first_party else client.scope.intersection(authorization.scope)
+    allowed = claims_within(scope)
+
+    def kept(names: tuple[str, ...], within: frozenset[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in within)
+
+    return replace(
+        authorization,
+        scope=kept(authorization.scope, client.scope),
+        userinfo_claims=kept(authorization.userinfo_claims, allowed),
+        id_token_claims=kept(authorization.id_token_claims, allowed),
+    )

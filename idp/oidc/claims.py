@@ -105,6 +105,11 @@ def sid_of(session_key: str, client: Client, pairwise_salt: bytes) -> str:
     return _keyed(pairwise_salt, "sid", client.client_id, session_key)
 
 
+def claims_within(scope: Iterable[str]) -> frozenset[str]:
+    """Name the claims of the person that these scopes open."""
+    return frozenset(claim for name in scope for claim in CLAIMS_OF.get(name, ()))
+
+
 def token_claims(subject: Subject, scope: Iterable[str]) -> dict[str, ClaimValue]:
     """Give what ID token and access token say of the person: with ``dossier``, the qualité."""
     return {"qualite": subject.qualite} if "dossier" in scope else {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
 
-from idp.oidc.claims import CLAIMS_OF
+from idp.oidc.claims import claims_within
 from idp.oidc.clients import Client
 from idp.oidc.params import Params
 
@@ -75,7 +75,7 @@ def claims_request(params: Params, client: Client) -> ClaimsRequest:
     asked = _decoded(params.get("claims"))
     userinfo, id_token = (_member(asked, name) for name in MEMBERS)
     scope = client.scope if client.first_party else client.scope.intersection(params.words("scope"))
-    allowed = frozenset(claim for name in scope for claim in CLAIMS_OF.get(name, ()))
+    allowed = claims_within(scope)
     insists = id_token.get("acr", {}).get("essential") is True
     return ClaimsRequest(
         userinfo=_names(userinfo, allowed),

@@ -23,6 +23,7 @@ from idp.audit import Event
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
+from idp.oidc.authorization import registered_still
 from idp.oidc.claims import Subject
 from idp.oidc.clients import Client
 from idp.oidc.params import Params
@@ -145,12 +146,14 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):
             self.family = self.server.refresh_tokens.present(params.get("refresh_token"), client)
         except RefreshTokenRefused as refusal:
             raise self._refused(refusal, client) from None
-        authorization = self.family.authorization
+        authorization = registered_still(self.family.authorization, client)
         try:
             subject = self.server.subject_of(authorization, client)
         except InvalidGrantError:
             self.server.refresh_tokens.end(self.family)
             raise
+        if not authorization.is_offline:
+            raise InvalidGrantError("This client is not registered for offline_access any more.")
         scope = params.words("scope") or authorization.scope
         if not set(scope) <= set(authorization.scope):
             raise InvalidScopeError("The scope must be within that of the refresh token.")

@@ -1,18 +1,25 @@
 """Claims asked for one by one, and the level and the person that a request insists on."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from idp.identity.login import ACR_PASSWORD
 from idp.oidc.claims import sub_of
+from idp.oidc.params import Params
+from idp.session import session_key
+from idp.web.browser import BROWSER_COOKIE
+from idp.web.browser import SESSION_COOKIE
 from tests.functional.metadata_world import FULL_RECORD
 from tests.functional.test_refresh import refresh
 from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import Service
+from tests.instance import Visitor
 from tests.instance import answer_of
+from tests.instance import csrf_of
 
 NOBODYS = "urn:example:acr:nobody-reaches-it"
 PROTOCOL_CLAIMS = {
@@ -41,6 +48,16 @@ def told(
 def own_sub(instance: Instance, person: Person, service: Service) -> str:
     salt = instance.services.provider.tokens.pairwise_salt
     return sub_of(person.account_id, service.client, salt)
+
+
+def give_the_session_another_level(instance: Instance, visitor: Visitor) -> None:
+    """As a version with another way to sign in may have opened it."""
+    cookie = visitor.http.get_cookie(SESSION_COOKIE)
+    assert cookie is not None
+    key, sessions = session_key(cookie.value), instance.services.sessions
+    session = sessions.get(key)
+    assert session is not None
+    sessions.put(key, replace(session, acr=NOBODYS))
 
 
 def refusal(instance: Instance, service: Service, **changes: str | None) -> dict[str, str]:
@@ -218,6 +235,42 @@ def test_an_unreachable_level_is_refused_with_a_session_too(instance: Instance) 
     asked = visitor.get("/authorize", service.request(claims=insisting_on(NOBODYS)))
 
     assert answer_of(asked)["error"] == "unmet_authentication_requirements"
+
+
+def test_a_session_of_another_level_is_not_enough_for_who_insists_and_one_signs_in_again(
+    instance: Instance,
+) -> None:
+    person, service, visitor = instance.add_person(), instance.add_service(), instance.visitor()
+    visitor.sign_in(person, service)
+    give_the_session_another_level(instance, visitor)
+    insists = insisting_on(ACR_PASSWORD)
+
+    silent = visitor.get("/authorize", service.request(claims=insists, prompt="none"))
+    page = visitor.get("/authorize", service.request(claims=insists))
+    content = visitor.redeem(
+        service, answer_of(visitor.get("/authorize", service.request()))["code"]
+    )
+    again = visitor.tokens(person, service, claims=insists)
+
+    assert answer_of(silent)["error"] == "login_required"
+    assert "/connexion?demande=" in page.headers["Location"]
+    assert visitor.read_token(content.get_json()["id_token"])[1]["acr"] == NOBODYS
+    assert visitor.read_token(again["id_token"])[1]["acr"] == ACR_PASSWORD
+
+
+def test_a_sign_in_below_the_level_that_is_insisted_on_is_a_failed_one(instance: Instance) -> None:
+    # The form was opened while a sign-in still reached the level: by an earlier version, say.
+    person, service, visitor = instance.add_person(), instance.add_service(), instance.visitor()
+    page = visitor.open_sign_in(service)
+    cookie = visitor.http.get_cookie(BROWSER_COOKIE)
+    assert cookie is not None
+    waiting = Params.of(service.request(claims=insisting_on(NOBODYS)).items())
+    sealed = instance.services.waiting.seal(waiting, cookie.value)
+
+    typed = {"qualite": person.qualite, "numero": person.numero, "password": person.password}
+    answer = visitor.post(f"/connexion?demande={sealed}", {"csrf": csrf_of(page), **typed})
+
+    assert answer_of(answer)["error"] == "unmet_authentication_requirements"
 
 
 @pytest.mark.parametrize(

@@ -300,7 +300,7 @@ def test_a_password_of_the_old_system_signs_in_as_before_and_again(
         ('affilie:"><script>', ("", "")),
     ],
 )
-def test_login_hint_fills_the_form_and_an_unknown_one_changes_nothing(
+def test_b24_login_hint_fills_the_form_and_an_unknown_one_changes_nothing(
     instance: Instance, hint: str, expected: tuple[str, str]
 ) -> None:
     service = instance.add_service()

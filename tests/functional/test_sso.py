@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -46,9 +47,12 @@ class SignedInHere:
         assert page.status_code == 200
         return 'name="password"' in page.text
 
-    def auth_time(self, code: str) -> int:
+    def id_token(self, code: str) -> dict[str, Any]:
         tokens = self.visitor.redeem(self.second, code).get_json()
-        return int(self.visitor.read_token(tokens["id_token"])[1]["auth_time"])
+        return self.visitor.read_token(tokens["id_token"])[1]
+
+    def auth_time(self, code: str) -> int:
+        return int(self.id_token(code)["auth_time"])
 
 
 @pytest.fixture
@@ -69,10 +73,14 @@ def test_a_second_service_asks_nothing_and_takes_three_requests(here: SignedInHe
 def test_b19_prompt_none_is_silent_and_auth_time_and_sub_stay(
     here: SignedInHere, clock: Clock
 ) -> None:
-    first = here.auth_time(here.ask()["code"])
+    first = here.id_token(here.ask()["code"])
     clock.advance(timedelta(minutes=10))
 
-    assert here.auth_time(here.ask(prompt="none")["code"]) == first
+    again = here.id_token(here.ask(prompt="none")["code"])
+
+    assert again["iat"] == first["iat"] + 600
+    for claim in ("sub", "auth_time", "acr", "amr", "sid"):
+        assert again[claim] == first[claim]
 
 
 def test_b18_prompt_none_without_a_session_is_login_required(instance: Instance) -> None:

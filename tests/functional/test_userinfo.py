@@ -36,7 +36,7 @@ def claims_of(instance: Instance, scope: str = ALL_SCOPES, **dossier: Any) -> di
     return claims
 
 
-def test_c25_b5_b6_b7_header_by_get_header_by_post_and_form_body_give_the_same(
+def test_c24_c25_b5_b6_b7_header_by_get_header_by_post_and_form_body_give_the_same(
     instance: Instance,
 ) -> None:
     visitor = instance.visitor()

@@ -268,6 +268,42 @@ def test_a_scope_may_be_narrowed_for_one_access_token_and_not_widened(scene):
     assert wide.body["scope"] == "openid dossier offline_access"
 
 
+def test_a_scope_taken_from_the_registration_is_gone_from_the_next_look_and_refresh(scene):
+    scene.clients.add(replace(OFFLINE, scope=frozenset({"openid", "offline_access"})))
+
+    assert set(scene.userinfo.claims(scene.first.body["access_token"])) == {"sub"}
+    answer = scene.refresh()
+    assert answer.body["scope"] == "openid offline_access"
+    assert "qualite" not in scene.tokens.read(answer.body["id_token"], typ=ID_TOKEN_TYPE)
+    assert set(scene.userinfo.claims(answer.body["access_token"])) == {"sub"}
+
+
+def test_claims_asked_for_one_by_one_go_with_the_scope_that_opens_them(scene):
+    named = {"userinfo_claims": ("email", "name"), "id_token_claims": ("gender", "email")}
+    asking = replace(OFFLINE, client_id="named", scope=OFFLINE.scope | {"profile", "email"})
+    scene.clients.add(asking)
+    scene.issue("named", client_id="named", scope=SCOPE, **named)
+    first = scene.ask("named", code="named").body
+
+    def told(answer):
+        id_token = scene.tokens.read(answer["id_token"], typ=ID_TOKEN_TYPE)
+        told = {*id_token, *(f"{name}*" for name in scene.userinfo.claims(answer["access_token"]))}
+        return told & {"gender", "email", "email*", "name*"}
+
+    assert told(first) == {"gender", "email", "email*", "name*"}
+    scene.clients.add(replace(asking, scope=asking.scope - {"email"}))
+    assert told(scene.refresh(first["refresh_token"], "named").body) == {"gender", "name*"}
+
+
+def test_who_is_registered_for_offline_access_no_more_refreshes_nothing(scene):
+    scene.clients.add(replace(OFFLINE, scope=frozenset({"openid", "dossier"})))
+
+    assert scene.refresh().body["error"] == "invalid_grant"
+
+    scene.clients.add(OFFLINE)
+    assert scene.refresh().status == 200
+
+
 def test_without_openid_there_is_no_id_token_and_nothing_at_userinfo(scene):
     answer = scene.refresh(scope="dossier")
 

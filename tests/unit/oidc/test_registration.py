@@ -121,6 +121,17 @@ def test_a_secret_of_the_services_own_choice_is_refused():
     assert only_fault(client_secret="hunter2").startswith("client_secret: secrets are drawn here")
 
 
+@pytest.mark.parametrize(
+    ("member", "why"),
+    [
+        ({"require_auth_time": True}, "auth_time is in every ID token"),
+        ({"default_acr_values": ["urn:example:acr"]}, "acr is in every ID token"),
+    ],
+)
+def test_a_member_that_would_change_nothing_is_refused_and_not_kept_as_a_promise(member, why):
+    assert why in only_fault(**member)
+
+
 @pytest.mark.parametrize("name", ["client_name", "redirect_uris", "scope"])
 def test_what_a_service_cannot_do_without_is_required(name):
     assert only_fault(**{name: ...}).startswith(f"{name}: required")
