@@ -4,6 +4,7 @@
 endpoint             file                        specification
 ===================  ==========================  ====================================
 ``/authorize``       ``authorize``, ``waiting``  OIDC Core 1.0 §3.1.2, RFC 9207
+                     ``next_step``               OIDC Core 1.0 §3.1.2.3, §3.1.2.4
 ``/token``           ``provider``, ``grants``,   RFC 6749 §4.1.3, §6, RFC 7636, RFC 9068
                      ``client_credentials``      RFC 6749 §4.4
 ``/revoke``          ``revocation``              RFC 7009

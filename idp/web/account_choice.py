@@ -10,7 +10,7 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
-from idp.oidc.authorize import NextStep
+from idp.oidc.next_step import NextStep
 from idp.oidc.response import AuthorizationResponse
 from idp.web import Services
 from idp.web import services

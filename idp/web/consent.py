@@ -16,7 +16,7 @@ from flask import request
 
 from idp.audit import Event
 from idp.oidc.authorize import AuthorizationRequest
-from idp.oidc.authorize import NextStep
+from idp.oidc.next_step import NextStep
 from idp.oidc.response import AuthorizationResponse
 from idp.web import Services
 from idp.web import services

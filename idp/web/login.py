@@ -19,7 +19,7 @@ from idp.identity.login import MustChoosePassword
 from idp.identity.login import SignInRefused
 from idp.limits import Origin
 from idp.limits import SignInDelayed
-from idp.oidc.authorize import NextStep
+from idp.oidc.next_step import NextStep
 from idp.oidc.response import AuthorizationResponse
 from idp.session import SignedIn
 from idp.web import Services

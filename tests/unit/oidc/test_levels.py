@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from idp.oidc.authorize import NextStep
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
-from idp.oidc.authorize import next_step
 from idp.oidc.levels import check_level
+from idp.oidc.next_step import NextStep
+from idp.oidc.next_step import next_step
 from idp.oidc.params import Params
 from idp.session import Session
 from tests.fakes import MemoryClients

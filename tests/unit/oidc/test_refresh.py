@@ -14,6 +14,7 @@ from idp.audit import Event
 from idp.identity.dossier import DossierStatus
 from idp.oidc.access_tokens import InvalidAccessToken
 from idp.oidc.authorization import grant_id_of
+from idp.oidc.authorization import registered_still
 from idp.oidc.params import PARAMETER_LIMIT
 from idp.oidc.tokens import ACCESS_TOKEN_TYPE
 from idp.oidc.tokens import ID_TOKEN_TYPE
@@ -293,6 +294,16 @@ def test_claims_asked_for_one_by_one_go_with_the_scope_that_opens_them(scene):
     assert told(first) == {"gender", "email", "email*", "name*"}
     scene.clients.add(replace(asking, scope=asking.scope - {"email"}))
     assert told(scene.refresh(first["refresh_token"], "named").body) == {"gender", "name*"}
+
+
+def test_a_service_that_is_one_of_others_by_now_keeps_claims_of_what_it_was_granted_alone():
+    named = authorization(
+        scope=("openid", "email"), userinfo_claims=("email", "name"), id_token_claims=("name",)
+    )
+
+    kept = registered_still(named, client(first_party=False))
+
+    assert (kept.userinfo_claims, kept.id_token_claims) == (("email",), ())
 
 
 def test_who_is_registered_for_offline_access_no_more_refreshes_nothing(scene):
