@@ -17,6 +17,7 @@ from idp.web import services
 from idp.web.authorize import ACCOUNT_CHOICE
 from idp.web.authorize import CONSENT
 from idp.web.authorize import SIGN_IN
+from idp.web.authorize import ask_again
 from idp.web.authorize import resume
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
@@ -51,9 +52,11 @@ def choose() -> Response:
     member = member_of(given)
     if member is None:
         return signed_out(with_waiting(SIGN_IN, found.sealed))
+    if not found.opened.same_browser:
+        return ask_again(given, found.opened.params)  # under a name that this browser gets there
     posted = request.method == "POST"
     about = _about(ACCOUNT_CHOICE, member, found)
-    selected = posted and found.opened.same_browser and is_own_form(request, given, browser, *about)
+    selected = posted and is_own_form(request, given, browser, *about)
     if posted and not selected:
         return see_other(with_waiting(ACCOUNT_CHOICE, found.sealed))
     step = resume(given, found.request, found.opened.requested_at, selected=selected)

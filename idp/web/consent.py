@@ -24,6 +24,7 @@ from idp.web.account_choice import is_selected
 from idp.web.authorize import ACCOUNT_CHOICE
 from idp.web.authorize import CONSENT
 from idp.web.authorize import SIGN_IN
+from idp.web.authorize import ask_again
 from idp.web.authorize import resume
 from idp.web.browser import actor_of
 from idp.web.browser import browser_of
@@ -61,6 +62,8 @@ def show() -> Response:
     member = member_of(given)
     if member is None:
         return signed_out(with_waiting(SIGN_IN, found.sealed))
+    if not found.opened.same_browser:
+        return ask_again(given, found.opened.params)  # under a name that this browser gets there
     selected = is_selected(given, browser, member, found)
     step = resume(given, found.request, found.opened.requested_at, selected=selected)
     if step is NextStep.ASK_CONSENT:

@@ -10,6 +10,7 @@ from idp.identity.dossier import Qualite
 from idp.oidc.claims import Subject
 from idp.session import Session
 from idp.web import Services
+from idp.web.browser import SESSION_COOKIE
 from idp.web.browser import drop_session
 from idp.web.browser import session_of
 from idp.web.headers import see_other
@@ -59,5 +60,7 @@ def member_of(given: Services) -> Member | None:
 def signed_out(location: str) -> Response:
     """Lead on somebody whose session has ended."""
     response = see_other(location)
-    drop_session(response)
+    if SESSION_COOKIE in request.cookies:
+        # Never one that stayed behind: a form of another site would sign the person out.
+        drop_session(response)
     return response

@@ -1,6 +1,7 @@
 """``/compte``: which services have access, and how a member takes it back."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]
@@ -9,6 +10,7 @@ from werkzeug.test import TestResponse
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.instance import answer_of
+from tests.instance import form_action
 from tests.instance import text_of
 from tests.third_party import OFFLINE
 from tests.third_party import ThirdParty
@@ -184,6 +186,31 @@ def test_attack_a_form_of_another_site_takes_nothing_back(here: ThirdParty) -> N
 
     assert answer.status_code == 403
     assert here.granted()
+
+
+@pytest.mark.parametrize("path", ["/compte", "/consentement", "/choix-du-dossier"])
+def test_attack_a_post_of_another_site_without_its_cookies_signs_nobody_out(
+    here: ThirdParty, path: str
+) -> None:
+    waiting = urlsplit(form_action(here.sign_in(prompt="consent"))).query
+    without_cookies = here.instance.visitor()
+
+    answer = without_cookies.post(f"{path}?{waiting}", headers={"Sec-Fetch-Site": "cross-site"})
+
+    assert answer.status_code == 303
+    assert "__Host-session" not in str(answer.headers.getlist("Set-Cookie"))
+
+
+def test_a_session_that_ended_is_taken_from_the_browser(here: ThirdParty) -> None:
+    here.visitor.sign_in(here.person)
+    here.instance.change_dossier(here.person, status="closed")
+
+    answer = here.visitor.get("/compte")
+
+    assert answer.headers["Location"] == "/connexion"
+    assert any(
+        cookie.startswith("__Host-session=;") for cookie in answer.headers.getlist("Set-Cookie")
+    )
 
 
 def test_attack_the_token_that_signs_out_takes_nothing_back(here: ThirdParty) -> None:

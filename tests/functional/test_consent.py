@@ -345,6 +345,19 @@ class TestAttacks:
         assert urlsplit(answer.headers["Location"]).path == "/connexion"
 
 
+def test_a_browser_that_lost_its_name_and_kept_its_session_is_asked_under_a_new_one(
+    here: ThirdParty,
+) -> None:
+    page = here.sign_in()
+    here.visitor.http.delete_cookie("__Host-browser")
+
+    again = here.visitor.get(form_action(page))
+    led = here.visitor.get(again.headers["Location"])
+
+    assert urlsplit(again.headers["Location"]).path == "/authorize"
+    assert "code" in answer_of(here.answer(here.visitor.get(led.headers["Location"])))
+
+
 def test_the_page_alone_leads_to_the_account(here: ThirdParty) -> None:
     assert here.visitor.get("/consentement").headers["Location"] == "/compte"
 

@@ -162,6 +162,15 @@ class TestChoosingAnAccount:
     def test_a_page_that_is_none_of_ours_is_expired(self, here: ThirdParty) -> None:
         assert here.visitor.get("/choix-du-dossier?demande=x").status_code == 400
 
+    def test_a_browser_that_lost_its_name_and_kept_its_session_is_asked_under_a_new_one(
+        self, here: ThirdParty
+    ) -> None:
+        page = here.ask(prompt="select_account")
+        here.visitor.http.delete_cookie("__Host-browser")
+
+        assert path_of(here.visitor.get(form_action(page))) == "/authorize"
+        assert path_of(go_on(here, page)) == "/authorize"
+
     def test_whose_session_ended_meanwhile_signs_in(self, here: ThirdParty) -> None:
         page = here.ask(prompt="select_account")
         here.visitor.restart()
