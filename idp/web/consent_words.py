@@ -69,9 +69,9 @@ _API = "Ce service pourra s’en servir en votre nom, pendant que vous l’utili
 _GIVES = {
     "openid": "Un code qui vous désigne sans dire qui vous êtes, et l’heure de votre connexion.",
     "profile": "Vos nom et prénoms, votre sexe et votre date de naissance.",
-    "email": "Celle que nous connaissons, pour vous écrire.",
-    "address": "Celle que nous connaissons, pour vous envoyer du courrier.",
-    "phone": "Celui que nous connaissons, pour vous appeler.",
+    "email": "Celle que nous connaissons.",
+    "address": "Celle que nous connaissons, sans votre nom.",
+    "phone": "Celui que nous connaissons.",
     "dossier": "Votre qualité, votre numéro de dossier en entier et votre situation.",
     "offline_access": "Ce service pourra relire ces informations quand vous n’êtes pas là, sans"
     " vous le redemander, pendant {days} jours au plus.",
