@@ -12,8 +12,11 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from sqlalchemy import column
 from sqlalchemy import delete
 from sqlalchemy import insert
+from sqlalchemy import select
+from sqlalchemy import table
 
 from idp import StoreUnavailable
 from idp.infra.codes import RedisCodes
@@ -24,6 +27,7 @@ from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import ClientRow
 from idp.infra.tables import DossierRow
+from idp.infra.tables import RefreshFamilyRow
 from idp.oidc.authorization import Authorization
 from idp.oidc.refresh import Family
 from idp.oidc.refresh import RefreshTokenRefused
@@ -140,6 +144,23 @@ def started(registry):
 def test_a_family_is_read_back_as_it_was_begun(started):
     assert started.find() == FAMILY
     assert started.find("x" * 43) is None
+
+
+def test_a_family_that_an_earlier_version_wrote_asks_for_nothing_that_came_later(real):
+    _, registry, database = real
+    later = ("resources", "userinfo_claims", "id_token_claims")
+    registry.act("start", FAMILY)
+    with database.transaction():
+        kept = database.execute(select(RefreshFamilyRow.__table__)).one()._asdict()
+    registry.act("end", FAMILY.id)
+    columns = [c for c in RefreshFamilyRow.__table__.c if c.name not in later]
+    earlier = table("refresh_families", *(column(c.name, c.type) for c in columns))
+
+    with database.transaction():
+        database.execute(insert(earlier), {c.name: kept[c.name] for c in columns})
+
+    silent = replace(FAMILY.authorization, **dict.fromkeys(later, ()))
+    assert registry.find() == replace(FAMILY, authorization=silent)
 
 
 def test_a_token_is_replaced_by_who_presents_the_current_one_and_by_nobody_else(started):

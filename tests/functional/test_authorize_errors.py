@@ -279,7 +279,7 @@ def test_authlib_trap_20_a_request_uri_is_never_fetched(instance: Instance) -> N
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-@pytest.mark.parametrize("name", ["id_token_hint", "login_hint", "claims", "utm"])
+@pytest.mark.parametrize("name", ["id_token_hint", "login_hint", "claims_locales", "utm"])
 def test_a_request_too_long_for_an_address_is_told_on_a_page_unless_nobody_needs_its_length(
     instance: Instance, method: str, name: str
 ) -> None:
