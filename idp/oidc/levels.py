@@ -14,7 +14,7 @@ from idp.oidc.authorize import AuthorizationRequest
 class UnmetAuthenticationRequirements(OAuth2Error):
     """No sign-in here reaches a level that was insisted on, or this one did not.
 
-    Spec: OIDC Core Error Code unmet_authentication_requirements 1.0 §2.
+    Spec: OIDC Core Error Code unmet_authentication_requirements 1.0 §1.
     """
 
     error = "unmet_authentication_requirements"
