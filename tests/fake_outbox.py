@@ -15,12 +15,12 @@ from idp.identity.delivery import Message
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
-from idp.identity.outbox import LEASE
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.outbox import next_try
 from idp.identity.temporary_password import Channel
+from idp.promise import LEASE
+from idp.promise import PromiseState
 
 Now = Callable[[], datetime]
 

@@ -16,11 +16,11 @@ from sqlalchemy import select
 from idp.cli import main
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import fold
 from idp.infra.outbox import promise_of
 from idp.infra.tables import OutboxRow
+from idp.promise import PromiseState
 from tests.instance import ISSUER
 from tests.instance import Instance
 from tests.instance import Person

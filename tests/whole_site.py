@@ -27,8 +27,8 @@ from sqlalchemy import update
 from demo.children import Child
 from demo.valkey import ValkeyServer
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.infra.tables import OutboxRow
+from idp.promise import PromiseState
 from tests.instance import Person
 from tests.instance import Visitor
 from tests.mailbox import secret_in

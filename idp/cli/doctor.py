@@ -19,7 +19,6 @@ from sqlalchemy import text
 from idp import IdpError
 from idp import StoreUnavailable
 from idp.cli import parts
-from idp.identity.outbox import PromiseState
 from idp.infra import migrations
 from idp.infra.redis_health import faults_of
 from idp.infra.redis_health import read_facts
@@ -29,6 +28,7 @@ from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import NoSigningKey
 from idp.parts import PACKAGE
 from idp.parts import Parts
+from idp.promise import PromiseState
 from idp.settings import InvalidSettings
 from idp.settings import misspelt_settings
 from idp.wiring import build_mailer

@@ -23,7 +23,6 @@ from idp.cli import migrated_parts
 from idp.identity.letters import Printed
 from idp.identity.letters import PrintLetters
 from idp.identity.letters_again import ReissueLetters
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
 from idp.identity.working_days import FRANCE
 from idp.identity.working_days import day_in_france
@@ -31,6 +30,7 @@ from idp.infra.letter_desk import SqlLetterDesk
 from idp.infra.letter_spool import LetterSpool
 from idp.parts import Parts
 from idp.parts import templates_dir
+from idp.promise import PromiseState
 
 if TYPE_CHECKING:
     from idp.infra.letter import LetterPress

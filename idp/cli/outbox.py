@@ -14,12 +14,12 @@ from idp.audit import Actor
 from idp.audit import Event
 from idp.cli import migrated_parts
 from idp.identity.delivery import told_of
-from idp.identity.outbox import UNFINISHED
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import REQUEST_LIFETIME
 from idp.infra.outbox import SqlOutbox
 from idp.parts import Parts
+from idp.promise import UNFINISHED
+from idp.promise import PromiseState
 
 
 class NothingToRetry(IdpError):

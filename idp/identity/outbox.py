@@ -3,15 +3,6 @@
 A row names an account by its identifier and says what is to be said; it never holds an address or
 a secret. Whoever sends looks the rest up at that moment. A row without an account is a decoy: an
 unknown number leaves the same trace, and the worker drops it.
-
-::
-
-    held ──► waiting ──► done
-               │ ▲  └──► dropped
-               └─┴─────► dead ──► waiting (an operator's retry)
-
-A row that waits is held by one claimer at a time, under a lease. Whoever lost it (too slow, taken
-for dead) is told so by every method that takes the claimed promise: it changes nothing then.
 """
 
 from collections.abc import Collection
@@ -23,6 +14,7 @@ from typing import Protocol
 
 from idp.identity.temporary_password import REQUEST_LIFETIME
 from idp.identity.temporary_password import Channel
+from idp.promise import PromiseState
 
 
 class Kind(StrEnum):
@@ -33,19 +25,6 @@ class Kind(StrEnum):
     SIGN_IN_FAILURES = "sign_in_failures"
     ADDRESS_CODE = "address_code"
     ADDRESS_RECORDED = "address_recorded"
-
-
-class PromiseState(StrEnum):
-    """Where a row stands."""
-
-    WAITING = "waiting"
-    HELD = "held"
-    """By the letter breaker: keeps its order, leaves when an operator lets it go."""
-    DONE = "done"
-    DROPPED = "dropped"
-    """Nobody to send to, superseded, or too old: nothing left."""
-    DEAD = "dead"
-    """Refused for good, or tried too often: an operator looks, and may retry it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +65,8 @@ class Promise:
         return now - self.created_at >= REQUEST_LIFETIME
 
 
-UNFINISHED = (PromiseState.WAITING, PromiseState.HELD, PromiseState.DEAD)
-"""What somebody still waits for."""
-
 DELAYS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 30, 60))
 """After the first, second, … failed try; the last one for all further ones."""
-
-LEASE = timedelta(minutes=5)
-"""Longer than any one message takes; a batch of letters is claimed in portions that fit."""
 
 
 def next_try(promise: Promise, now: datetime) -> datetime | None:

@@ -17,7 +17,6 @@ from idp.identity.dossier import DossierStatus
 from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.postal_address import UnprintableAddress
 from idp.identity.postal_address import postal_lines
 from idp.identity.temporary_password import LIFETIMES
@@ -33,6 +32,7 @@ from idp.identity.working_days import day_in_france
 from idp.identity.working_days import expected_by
 from idp.identity.working_days import in_words
 from idp.limits import Waiting
+from idp.promise import PromiseState
 
 _MINUTE = timedelta(minutes=1)
 _INSTANT = timedelta(microseconds=1)

@@ -11,16 +11,16 @@ from sqlalchemy import or_
 from sqlalchemy import select
 
 from idp.identity.dossier import DossierStatus
-from idp.identity.outbox import UNFINISHED
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
 from idp.infra.outbox import promise_of
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
 from idp.infra.tables import OutboxRow
+from idp.promise import UNFINISHED
+from idp.promise import PromiseState
 
 _LETTERS = OutboxRow.channel == str(Channel.LETTER)
 

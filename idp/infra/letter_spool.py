@@ -31,11 +31,11 @@ from idp.identity.letter_batch import Batch
 from idp.identity.letter_batch import Unsettled
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
 from idp.identity.working_days import FRANCE
 from idp.infra.private_files import make_private_folder
 from idp.infra.private_files import sync_folder
+from idp.promise import PromiseState
 
 MANIFEST, DOCUMENT, PARTIAL, NOTED, UNFINISHED = (
     ".json",

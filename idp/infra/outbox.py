@@ -18,15 +18,15 @@ from sqlalchemy import or_
 from sqlalchemy import select
 from sqlalchemy import update
 
-from idp.identity.outbox import LEASE
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.outbox import next_try
 from idp.identity.temporary_password import REQUEST_LIFETIME
 from idp.identity.temporary_password import Channel
 from idp.infra.sql import Database
 from idp.infra.tables import OutboxRow
+from idp.promise import LEASE
+from idp.promise import PromiseState
 
 _BATCH = 5_000
 _OUTBOX = cast("Table", OutboxRow.__table__)  # a mapped class without inheritance has a Table

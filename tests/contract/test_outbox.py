@@ -13,14 +13,14 @@ from flask import Flask
 
 from idp import StoreUnavailable
 from idp.identity.outbox import DELAYS
-from idp.identity.outbox import LEASE
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
 from idp.infra.migrations.upgrade import upgrade
 from idp.infra.outbox import SqlOutbox
 from idp.infra.sql import Database
+from idp.promise import LEASE
+from idp.promise import PromiseState
 from tests.fake_outbox import MemoryOutbox
 from tests.instance import Clock
 

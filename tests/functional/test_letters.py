@@ -15,7 +15,6 @@ from pypdf import PdfReader
 from sqlalchemy import update
 
 from idp.identity.outbox import Kind
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import State
 from idp.identity.temporary_password import channel_of
@@ -26,6 +25,7 @@ from idp.infra.letter import LetterSender
 from idp.infra.letter import LetterTextUnusable
 from idp.infra.tables import OutboxRow
 from idp.parts import templates_dir
+from idp.promise import PromiseState
 from tests.instance import ISSUER
 from tests.post import ADDRESS_FACE
 from tests.post import SECRET_FACE

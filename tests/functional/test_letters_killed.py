@@ -9,11 +9,11 @@ import pytest
 
 from idp.audit import Actor
 from idp.cli.letters import print_letters
-from idp.identity.outbox import LEASE
 from idp.identity.outbox import Kind
-from idp.identity.outbox import PromiseState
 from idp.infra.letter_spool import MANIFEST
 from idp.infra.letter_spool import LetterSpool
+from idp.promise import LEASE
+from idp.promise import PromiseState
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.post import Post

@@ -26,10 +26,10 @@ from sqlalchemy import text as sql_text
 
 from demo.valkey import DURABLE
 from demo.valkey import ValkeyServer
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import draw
 from idp.infra.tables import AuditRow
+from idp.promise import PromiseState
 from tests.instance import ANTI_ROBOT_ANSWER
 from tests.instance import PASSWORD
 from tests.instance import Person

@@ -27,8 +27,8 @@ from idp.identity.delivery import Outcome
 from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.temporary_password import Channel
+from idp.promise import PromiseState
 from idp.worker import Worker
 from tests.fake_outbox import FakeMailer
 from tests.instance import Clock

@@ -24,10 +24,8 @@ from idp.identity.delivery import Outcome
 from idp.identity.dossier import DossierStatus
 from idp.identity.mask import mask_email
 from idp.identity.outbox import DELAYS
-from idp.identity.outbox import LEASE
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.password import Argon2Cost
 from idp.identity.password import PasswordHash
 from idp.identity.password import Passwords
@@ -36,6 +34,8 @@ from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TryPolicy
 from idp.identity.temporary_password import channel_of
 from idp.identity.temporary_password import fold
+from idp.promise import LEASE
+from idp.promise import PromiseState
 from tests.fake_outbox import FakeMailer
 from tests.fake_outbox import MemoryOutbox
 from tests.fake_outbox import contact

@@ -27,12 +27,12 @@ from idp.identity.email_address import code_digest
 from idp.identity.email_address import parse_address
 from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
-from idp.identity.outbox import PromiseState
 from idp.identity.reset_quotas import Quota
 from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.reset_quotas import QuotaReached
 from idp.identity.temporary_password import Channel
 from idp.identity.working_days import expected_by
+from idp.promise import PromiseState
 from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryOutbox
 from tests.fake_outbox import MemoryPendingAddresses

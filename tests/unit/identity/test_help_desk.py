@@ -23,7 +23,6 @@ from idp.identity.help_desk import Unlocked
 from idp.identity.help_desk import fit_reason
 from idp.identity.login import subject_of
 from idp.identity.outbox import Kind
-from idp.identity.outbox import PromiseState
 from idp.identity.password import PasswordHash
 from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.reset_quotas import QuotaReached
@@ -34,6 +33,7 @@ from idp.identity.timeline import OnItsWay
 from idp.limits import AttemptPolicy
 from idp.limits import Origin
 from idp.limits import Waiting
+from idp.promise import PromiseState
 from tests.fake_counters import MemoryAttempts
 from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryOutbox

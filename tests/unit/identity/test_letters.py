@@ -21,11 +21,11 @@ from idp.identity.letters import PrintLetters
 from idp.identity.letters_again import NoSuchBatch
 from idp.identity.letters_again import ReissueLetters
 from idp.identity.outbox import Kind
-from idp.identity.outbox import PromiseState
 from idp.identity.password import PasswordHash
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TryPolicy
+from idp.promise import PromiseState
 from tests.fake_outbox import MemoryOutbox
 from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import MemoryAuditLog

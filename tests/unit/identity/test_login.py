@@ -17,7 +17,6 @@ from idp.identity.login import Cause
 from idp.identity.login import browser_key
 from idp.identity.login import subject_of
 from idp.identity.outbox import Kind
-from idp.identity.outbox import PromiseState
 from idp.identity.password import PASSWORD_LIMIT
 from idp.identity.password import Argon2Cost
 from idp.identity.password import Passwords
@@ -26,6 +25,7 @@ from idp.identity.temporary_password import Channel
 from idp.limits import HeldBy
 from idp.limits import Origin
 from idp.limits import SignInDelayed
+from idp.promise import PromiseState
 from idp.session import SignedIn
 from tests.fakes import MemoryAccounts
 from tests.sign_in_scene import ARGON2ID

@@ -20,7 +20,6 @@ from idp.identity.new_password import ChoiceEnded
 from idp.identity.new_password import NewPassword
 from idp.identity.new_password import PasswordRefused
 from idp.identity.outbox import Kind
-from idp.identity.outbox import PromiseState
 from idp.identity.password import Argon2Cost
 from idp.identity.password import Passwords
 from idp.identity.password_policy import PasswordPolicy
@@ -33,6 +32,7 @@ from idp.identity.temporary_password import written
 from idp.limits import AttemptPolicy
 from idp.limits import Origin
 from idp.limits import SignInDelayed
+from idp.promise import PromiseState
 from idp.session import Session
 from idp.session import SignedIn
 from tests.fake_counters import MemoryAttempts

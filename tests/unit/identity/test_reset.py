@@ -18,7 +18,6 @@ from idp.identity.dossier import Qualite
 from idp.identity.login import subject_of
 from idp.identity.mask import Decoys
 from idp.identity.outbox import Kind
-from idp.identity.outbox import PromiseState
 from idp.identity.reset import CHOOSING
 from idp.identity.reset import FORM
 from idp.identity.reset import REFUSED_CHOICES
@@ -33,6 +32,7 @@ from idp.identity.reset_quotas import QuotaReached
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TryPolicy
+from idp.promise import PromiseState
 from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryOutbox
 from tests.fake_temporary_passwords import MemoryTemporaryPasswords

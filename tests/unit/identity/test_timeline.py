@@ -18,7 +18,6 @@ from idp.identity.dossier import Qualite
 from idp.identity.login import Cause
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.outbox import PromiseState
 from idp.identity.password import PasswordHash
 from idp.identity.password_policy import PolicyFault
 from idp.identity.reset_quotas import Quota
@@ -42,6 +41,7 @@ from idp.identity.timeline_words import MESSAGES
 from idp.identity.timeline_words import duration_in_words
 from idp.identity.timeline_words import words_of
 from idp.limits import Waiting
+from idp.promise import PromiseState
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)  # 13 h in Paris, a Tuesday
 MINUTE = timedelta(minutes=1)
