@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from idp.infra.refresh_families import SqlRefreshFamilies
     from idp.infra.reset_quotas import RedisResetQuotas
     from idp.infra.secret_files import Secrets
+    from idp.infra.service_calls import ServiceCalls
     from idp.infra.service_grants import RedisServiceGrants
     from idp.infra.sessions import RedisSessions
     from idp.infra.sql import Database
@@ -252,15 +253,21 @@ class Parts:
     @cached_property
     def remote_keys(self) -> RemoteKeys:
         """The keys that services publish."""
+        from idp.infra.jwks_fetch import FETCH_SECONDS
         from idp.infra.jwks_fetch import HttpsFetch
         from idp.infra.jwks_fetch import RemoteKeys
 
-        settings = self.settings
-        fetch = HttpsFetch(
-            private_networks=networks_of(settings.jwks_uri_private_networks),
-            ca_file=settings.jwks_uri_ca_file,
+        return RemoteKeys(HttpsFetch(self.service_calls(FETCH_SECONDS)))
+
+    def service_calls(self, seconds: float) -> ServiceCalls:
+        """Calls to the addresses of services, each of so many seconds."""
+        from idp.infra.service_calls import ServiceCalls
+
+        return ServiceCalls(
+            private_networks=networks_of(self.settings.services_private_networks),
+            ca_file=self.settings.services_ca_file,
+            seconds=seconds,
         )
-        return RemoteKeys(fetch)
 
     @cached_property
     def reset_quotas(self) -> RedisResetQuotas:

@@ -172,8 +172,8 @@ class Settings(BaseSettings):
     network_window: Span = timedelta(minutes=10)
     client_secret_limit: int = Field(default=60, ge=5)
     client_secret_window: Span = timedelta(minutes=10)
-    jwks_uri_private_networks: str = ""
-    jwks_uri_ca_file: Path | None = None
+    services_private_networks: str = ""
+    services_ca_file: Path | None = None
 
     reset_journey: Span = timedelta(minutes=30)
     reset_requests_an_hour: int = Field(default=20, ge=1)
@@ -258,7 +258,7 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
-    @field_validator("jwks_uri_private_networks")
+    @field_validator("services_private_networks")
     @classmethod
     def _networks(cls, value: str) -> str:
         try:

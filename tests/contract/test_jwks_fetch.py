@@ -17,7 +17,8 @@ from idp.infra.jwks_fetch import STALE_SECONDS
 from idp.infra.jwks_fetch import HttpsFetch
 from idp.infra.jwks_fetch import KeysNotFetched
 from idp.infra.jwks_fetch import RemoteKeys
-from idp.infra.jwks_fetch import UnreadableAuthorities
+from idp.infra.service_calls import ServiceCalls
+from idp.infra.service_calls import UnreadableAuthorities
 from tests.fakes import client
 from tests.key_publisher import KeyPublisher
 from tests.key_publisher import answering
@@ -29,6 +30,10 @@ OLD, NEW = ServiceSigner(), ServiceSigner(kid="k2", number=1)
 PATIENCE = 0.4
 
 
+def https_fetch(**how):
+    return HttpsFetch(ServiceCalls(**how))
+
+
 @pytest.fixture
 def publisher(tmp_path):
     made = KeyPublisher(tmp_path)
@@ -38,7 +43,7 @@ def publisher(tmp_path):
 
 @pytest.fixture
 def fetch(publisher):
-    return HttpsFetch(private_networks=LOOPBACK, ca_file=publisher.ca_file, seconds=PATIENCE)
+    return https_fetch(private_networks=LOOPBACK, ca_file=publisher.ca_file, seconds=PATIENCE)
 
 
 @pytest.fixture
@@ -124,23 +129,23 @@ class TestFetch:
     def test_ssrf_a_name_that_leads_into_a_private_network_is_not_asked(self, names, address):
         names["keys.example"] = [[address]]
 
-        told = refused(HttpsFetch(seconds=PATIENCE), "https://keys.example/jwks?secret=1")
+        told = refused(https_fetch(seconds=PATIENCE), "https://keys.example/jwks?secret=1")
 
         assert told == (
             "keys.example: it leads into a network that is not public"
-            " (IDP_JWKS_URI_PRIVATE_NETWORKS)"
+            " (IDP_SERVICES_PRIVATE_NETWORKS)"
         )
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "[::1]", "2130706433", "0x7f.1", "localhost"])
     def test_ssrf_an_address_of_this_machine_however_it_is_written(self, publisher, address):
-        fetch = HttpsFetch(ca_file=publisher.ca_file, seconds=PATIENCE)
+        fetch = https_fetch(ca_file=publisher.ca_file, seconds=PATIENCE)
 
         assert "not public" in refused(fetch, f"https://{address}:{publisher.port}/jwks")
         assert publisher.asked == []
 
     def test_ssrf_one_private_address_among_public_ones_is_enough(self, names, publisher):
         names["keys.example"] = [["93.184.216.34", "127.0.0.1"]]
-        fetch = HttpsFetch(ca_file=publisher.ca_file, seconds=PATIENCE)
+        fetch = https_fetch(ca_file=publisher.ca_file, seconds=PATIENCE)
 
         assert "not public" in refused(fetch, f"https://keys.example:{publisher.port}/jwks")
 
@@ -149,7 +154,9 @@ class TestFetch:
         publisher.publish(OLD.jwk())
         # The first answer may be asked, and every later one would lead elsewhere.
         names["keys.example"] = [["127.0.0.1"], ["10.0.0.1"]]
-        allowed = HttpsFetch(private_networks=LOOPBACK, ca_file=publisher.ca_file, seconds=PATIENCE)
+        allowed = https_fetch(
+            private_networks=LOOPBACK, ca_file=publisher.ca_file, seconds=PATIENCE
+        )
 
         assert allowed.get(f"https://keys.example:{publisher.port}/jwks")
         assert names["keys.example"] == [["10.0.0.1"]]
@@ -157,7 +164,7 @@ class TestFetch:
 
     def test_ssrf_dns_rebinding_the_other_way_reaches_nothing_here(self, names, publisher):
         names["keys.example"] = [["192.0.2.1"], ["127.0.0.1"]]
-        fetch = HttpsFetch(
+        fetch = https_fetch(
             private_networks=(ip_network("192.0.2.0/24"),),
             ca_file=publisher.ca_file,
             seconds=PATIENCE,
@@ -168,7 +175,7 @@ class TestFetch:
         assert publisher.asked == []
 
     def test_a_private_network_that_a_setting_allows_and_no_other(self, names, publisher):
-        fetch = HttpsFetch(
+        fetch = https_fetch(
             private_networks=(ip_network("10.20.0.0/16"),),
             ca_file=publisher.ca_file,
             seconds=PATIENCE,
@@ -182,13 +189,13 @@ class TestFetch:
         publisher = KeyPublisher(tmp_path, "keys.example")
         names["keys.example"] = [["::1", "127.0.0.1"]]
         publisher.publish(OLD.jwk())
-        fetch = HttpsFetch(private_networks=LOOPBACK, ca_file=publisher.ca_file)
+        fetch = https_fetch(private_networks=LOOPBACK, ca_file=publisher.ca_file)
 
         assert fetch.get(f"https://keys.example:{publisher.port}/jwks")
         publisher.close()
 
     def test_a_certificate_that_nobody_trusts_is_refused(self, publisher):
-        fetch = HttpsFetch(private_networks=LOOPBACK, seconds=PATIENCE)
+        fetch = https_fetch(private_networks=LOOPBACK, seconds=PATIENCE)
 
         assert refused(fetch, publisher.uri) == "localhost: SSLCertVerificationError"
         assert publisher.asked == []
@@ -233,7 +240,7 @@ class TestFetch:
     def test_who_takes_the_connection_and_says_nothing_is_given_up(self, tmp_path):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
-            fetch = HttpsFetch(private_networks=LOOPBACK, seconds=PATIENCE)
+            fetch = https_fetch(private_networks=LOOPBACK, seconds=PATIENCE)
 
             assert refused(fetch, f"https://127.0.0.1:{port}/") == "127.0.0.1: it took too long"
 
@@ -241,7 +248,7 @@ class TestFetch:
         heard = threading.Event()
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: heard.wait(5) and [])
 
-        told = refused(HttpsFetch(seconds=PATIENCE), "https://keys.example/jwks")
+        told = refused(https_fetch(seconds=PATIENCE), "https://keys.example/jwks")
 
         heard.set()
         assert told == "keys.example: it took too long"
@@ -277,8 +284,8 @@ class TestFetch:
     def test_authorities_that_cannot_be_read_refuse_the_start(self, tmp_path):
         (tmp_path / "empty.pem").write_text("")
         for name in ("missing.pem", "empty.pem"):
-            with pytest.raises(UnreadableAuthorities, match="IDP_JWKS_URI_CA_FILE"):
-                HttpsFetch(ca_file=tmp_path / name)
+            with pytest.raises(UnreadableAuthorities, match="IDP_SERVICES_CA_FILE"):
+                https_fetch(ca_file=tmp_path / name)
 
     def test_no_proxy_of_the_environment_is_asked(self, publisher, fetch, monkeypatch):
         monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
@@ -294,7 +301,7 @@ class Watched:
         self.publisher = publisher
         self.at = 1000.0
         self.client = client(jwks_uri=publisher.uri)
-        fetch = HttpsFetch(private_networks=LOOPBACK, ca_file=publisher.ca_file, seconds=1)
+        fetch = https_fetch(private_networks=LOOPBACK, ca_file=publisher.ca_file, seconds=1)
         self.remote = RemoteKeys(fetch, monotonic=lambda: self.at)
 
     def kids(self):

@@ -74,8 +74,8 @@ def trusting(make_instance: Callable[..., Instance], publisher: KeyPublisher) ->
     """A provider that may ask services of this machine."""
     return make_instance(
         signing_algs=("ES256",),
-        jwks_uri_private_networks="127.0.0.0/8, ::1/128",
-        jwks_uri_ca_file=publisher.ca_file,
+        services_private_networks="127.0.0.0/8, ::1/128",
+        services_ca_file=publisher.ca_file,
     )
 
 
@@ -277,7 +277,7 @@ def test_ssrf_whatever_an_address_of_keys_answers_the_request_is_refused_in_time
 def test_ssrf_an_address_of_keys_inside_our_network_is_not_asked(
     make_instance: Callable[..., Instance], publisher: KeyPublisher
 ) -> None:
-    instance = make_instance(signing_algs=("ES256",), jwks_uri_ca_file=publisher.ca_file)
+    instance = make_instance(signing_algs=("ES256",), services_ca_file=publisher.ca_file)
     publisher.publish(ServiceSigner().jwk())
     signing = Signing(instance, ServiceSigner(), jwks_uri=publisher.uri)
 

@@ -70,14 +70,14 @@ def test_an_anti_robot_that_never_asks_is_for_loopback_only_robots():
     "networks", ["", "10.20.0.0/16", "127.0.0.0/8, ::1/128", "fd00:20::/48,192.0.2.7"]
 )
 def test_private_networks_are_read(networks):
-    assert read_settings(issuer=ISSUER, jwks_uri_private_networks=networks)
+    assert read_settings(issuer=ISSUER, services_private_networks=networks)
 
 
 @pytest.mark.parametrize("networks", ["10.0.0.1/8", "private", "10.0.0.0/33", "10.0.0.0/8;::1"])
 def test_what_is_no_network_is_refused(networks):
-    told = refusal(jwks_uri_private_networks=networks)
+    told = refusal(services_private_networks=networks)
 
-    assert told.startswith("IDP_JWKS_URI_PRIVATE_NETWORKS: networks separated by commas")
+    assert told.startswith("IDP_SERVICES_PRIVATE_NETWORKS: networks separated by commas")
 
 
 def test_a_refusal_never_shows_what_stands_in_the_environment():
