@@ -6,18 +6,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.hazmat.primitives.serialization import NoEncryption
-from cryptography.hazmat.primitives.serialization import PrivateFormat
+from tests.certificates import write_certificate
 
 Answer = Callable[[ssl.SSLSocket], None]
 
@@ -48,7 +39,7 @@ class KeyPublisher:
         self.ca_file = folder / "publisher.pem"
         self.asked: list[str] = []
         self.answer: Answer = answering(b"{}")
-        self._write_certificate(names or ("localhost",))
+        write_certificate(self.ca_file, *(names or ("localhost",)))
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(self.ca_file)
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -89,30 +80,3 @@ class KeyPublisher:
                 self.answer(peer)
         except OSError:
             return  # it hung up: on purpose, mostly
-
-    def _write_certificate(self, names: tuple[str, ...]) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a publisher of keys")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([_named(one) for one in names]), False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-            .sign(key, hashes.SHA256())
-        )
-        self.ca_file.write_bytes(
-            certificate.public_bytes(Encoding.PEM)
-            + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        )
-
-
-def _named(name: str) -> x509.GeneralName:
-    if name.replace(".", "").isdigit():
-        return x509.IPAddress(ip_address(name))
-    return x509.DNSName(name)

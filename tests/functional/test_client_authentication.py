@@ -243,7 +243,7 @@ def test_no_assertion_is_written_to_any_log(
     assert form["client_assertion"] not in json.dumps(signing.instance.audit())
 
 
-def test_d12_keys_are_fetched_from_where_the_service_publishes_them(
+def test_c2_d12_keys_are_fetched_from_where_the_service_publishes_them(
     trusting: Instance, publisher: KeyPublisher
 ) -> None:
     signer = ServiceSigner()

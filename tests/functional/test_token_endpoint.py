@@ -238,10 +238,12 @@ def test_a_parameter_sent_twice_is_refused(ready: Ready) -> None:
         refused(answer, 400, "invalid_request")
 
 
+@pytest.mark.parametrize("seconds", [0, 30])
 def test_b28_b29_authlib_trap_03_a_replayed_code_is_refused_and_revokes_what_it_gave(
-    instance: Instance, ready: Ready
+    instance: Instance, ready: Ready, seconds: int
 ) -> None:
     tokens = ready.redeem().get_json()
+    instance.clock.advance(timedelta(seconds=seconds))
     assert ready.visitor.userinfo(tokens["access_token"]).status_code == 200
 
     refused(ready.redeem(), 400, "invalid_grant")
