@@ -42,6 +42,7 @@ from idp.oidc.authorization import grant_id_of
 from idp.oidc.claims import Subject
 from idp.oidc.clients import Client
 from idp.oidc.clients import hash_client_secret
+from idp.oidc.clients import readers_of
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import generate
 from idp.oidc.service_keys import ServiceKey
@@ -530,6 +531,10 @@ class MemoryClients(Store):
         """Read one client."""
         self._look()
         return self._clients.get(client_id)
+
+    def readers(self) -> frozenset[str]:
+        """Give the origins whose scripts may read answers to some client."""
+        return readers_of(self._clients.values())
 
 
 @dataclass(frozen=True)

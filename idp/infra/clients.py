@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,7 @@ from idp.infra.tables import ClientRow
 from idp.infra.tables import ClientSecretRow
 from idp.oidc.clients import Client
 from idp.oidc.clients import hash_client_secret
+from idp.oidc.clients import readers_of
 from idp.oidc.registration import from_stored
 from idp.oidc.registration import to_metadata
 
@@ -96,6 +98,7 @@ class SqlClients:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._copy: _Copy | None = None
+        self._readers: frozenset[str] = frozenset()
         self._looked_at = float("-inf")
         self._confirmed_at = float("-inf")
 
@@ -111,6 +114,15 @@ class SqlClients:
         if client_id not in copy.clients:
             copy = self._current(LOOK_FOR_UNKNOWN_EVERY_SECONDS, wait=True)
         return copy.clients.get(client_id)
+
+    def readers(self) -> frozenset[str]:
+        """Give the origins whose scripts may read answers to some client, from memory.
+
+        Never fails: while SQL is away, it is those that were read last.
+        """
+        with suppress(StoreUnavailable):
+            self._current(LOOK_EVERY_SECONDS)
+        return self._readers
 
     def list(self) -> list[Client]:
         """Read every client as SQL has it now, by identifier.
@@ -232,6 +244,7 @@ class SqlClients:
                 version = connection.scalar(VERSION) or 0
                 if copy is None or version != copy.version:
                     copy = self._copy = _Copy(version, _read_all(connection))
+                    self._readers = readers_of(copy.clients.values())
         except StoreUnavailable:
             self._looked_at = self._monotonic()  # the next look is due after the timeout, not in it
             if copy is None or started - self._confirmed_at > SERVE_FROM_MEMORY_SECONDS:

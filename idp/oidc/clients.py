@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Protocol
@@ -88,6 +89,11 @@ class Client:
         return self.token_endpoint_auth_method == "none"  # noqa: S105 - the name of a method
 
     @property
+    def readers(self) -> tuple[str, ...]:
+        """The origins whose scripts may read answers to it: of a public client alone."""
+        return self.web_origins if self.is_public else ()
+
+    @property
     def has_secrets(self) -> bool:
         """Tell whether it proves itself by a secret, and not by a key or not at all."""
         return self.token_endpoint_auth_method in SECRET_METHODS
@@ -127,3 +133,14 @@ class Clients(Protocol):
 
     def find(self, client_id: str) -> Client | None:
         """Read one client, from memory as long as the registry has not changed."""
+
+    def readers(self) -> frozenset[str]:
+        """Give the ``readers`` of all clients, from memory.
+
+        Never fails: while the registry is away, it is those that were read last.
+        """
+
+
+def readers_of(clients: Iterable[Client]) -> frozenset[str]:
+    """Join the origins of several clients."""
+    return frozenset(origin for client in clients for origin in client.readers)

@@ -85,11 +85,13 @@ class Answer:
 
     ``to_confirm`` names the grant whose refresh family it began, or "": the answer may go out when
     ``Provider.confirmed`` has looked at it, in a transaction after the one that it was made in.
+    ``client`` is whom it is for, once that is proved.
     """
 
     status: int
     body: dict[str, object] = field(repr=False)
     headers: tuple[tuple[str, str], ...]
+    client: Client | None = None
     to_confirm: str = ""
 
 
@@ -105,6 +107,7 @@ class TokenRequest(OAuth2Request):
         self.authorization = authorization
         self.network = network
         self.actor = actor
+        self.proved: Client | None = None
         self.redeemed: Redeemed | None = None
         self.started = ""
 
@@ -162,8 +165,9 @@ class Provider(AuthorizationServer):
             grant.validate_token_request()
             status, body, headers = grant.create_token_response()
         except OAuth2Error as error:
-            return _answer(*error())
-        return replace(_answer(status, body, headers), to_confirm=request.started)
+            return _answer(request.proved, *error())
+        answer = _answer(request.proved, status, body, headers)
+        return replace(answer, to_confirm=request.started)
 
     def confirmed(self, answer: Answer) -> Answer:
         """Let out an answer whose refresh family is committed, unless its code came again.
@@ -172,7 +176,8 @@ class Provider(AuthorizationServer):
         """
         if self.refresh_tokens.still_granted(answer.to_confirm):
             return answer
-        return _answer(*InvalidGrantError("The code was used before; what it gave is revoked.")())
+        refusal = InvalidGrantError("The code was used before; what it gave is revoked.")
+        return _answer(answer.client, *refusal())
 
     def answer_revocation(
         self, pairs: Iterable[tuple[str, str]], *, authorization: str, network: str, actor: Actor
@@ -187,7 +192,7 @@ class Provider(AuthorizationServer):
         try:
             client = self._client_of_token(request)
         except OAuth2Error as error:
-            return _answer(*error())
+            return _answer(request.proved, *error())
         ended = self._revocation.revoke(request.params.get("token"), client)
         if ended is not None:
             self.audit.record(
@@ -196,7 +201,7 @@ class Provider(AuthorizationServer):
                 client_id=client.client_id,
                 actor=actor,
             )
-        return _answer(200, {}, [])
+        return _answer(client, 200, {}, [])
 
     def answer_introspection(
         self, pairs: Iterable[tuple[str, str]], *, authorization: str, network: str, actor: Actor
@@ -213,8 +218,9 @@ class Provider(AuthorizationServer):
             if client.is_public:
                 raise WrongClientCredentials(client.client_id)
         except OAuth2Error as error:
-            return _answer(*error())
-        return _answer(200, self._introspection.look(request.params.get("token"), client), [])
+            return _answer(request.proved, *error())
+        told = self._introspection.look(request.params.get("token"), client)
+        return _answer(client, 200, told, [])
 
     def client_of(self, request: TokenRequest) -> Client:
         """Tell and prove the client of a request, by the one authenticator.
@@ -223,7 +229,7 @@ class Provider(AuthorizationServer):
             OAuth2Error: as the client is told it.
         """
         try:
-            return self._authenticator.authenticate(
+            request.proved = self._authenticator.authenticate(
                 request.params, request.authorization, request.network
             )
         except TooManyClientFailures as held:
@@ -236,6 +242,7 @@ class Provider(AuthorizationServer):
                 detail={"cause": refusal.reason},
             )
             raise
+        return request.proved
 
     def subject_of(self, authorization: Authorization, client: Client) -> Subject:
         """Read the person a token will speak of, as the directory knows them now.
@@ -314,6 +321,11 @@ def _check_parameters(params: Params, *required: str) -> None:
             raise InvalidRequestError(f"{name} is required.")
 
 
-def _answer(status: int, body: Mapping[str, object], headers: Iterable[tuple[str, str]]) -> Answer:
+def _answer(
+    client: Client | None,
+    status: int,
+    body: Mapping[str, object],
+    headers: Iterable[tuple[str, str]],
+) -> Answer:
     kept = [header for header in headers if header[0] not in ("Cache-Control", "Pragma")]
-    return Answer(status, dict(body), (*kept, *NO_STORE))
+    return Answer(status, dict(body), (*kept, *NO_STORE), client)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST = 2000
 
+_DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 _SCRIPTING = frozenset({"javascript", "data", "file", "vbscript", "blob", "about"})
 _URI_CHARACTERS = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -86,6 +87,20 @@ def faults_of_origin(origin: str) -> list[str]:
             "it has a query or a fragment: an origin is https://host or https://host:port"
         )
     return faults
+
+
+def faults_of_web_origin(origin: str) -> list[str]:
+    """Say what is wrong with an origin that is compared with what browsers send as ``Origin``.
+
+    Spec: WHATWG HTML §7.1.1 (an origin's serialization).
+    """
+    faults = faults_of_origin(origin)
+    if faults:
+        return faults
+    parts = urlsplit(origin)
+    scheme, authority = parts.scheme, parts.netloc.lower()
+    sent = f"{scheme}://{authority.removesuffix(_DEFAULT_PORTS[scheme])}"
+    return [] if origin == sent else [f"browsers send it as {sent}: register it so"]
 
 
 def host_of(uri: str) -> str:

@@ -27,6 +27,7 @@ from idp.oidc.metadata_reader import MetadataReader
 from idp.oidc.metadata_reader import faults_of_text
 from idp.oidc.redirect_uris import faults_of_origin
 from idp.oidc.redirect_uris import faults_of_redirect_uri
+from idp.oidc.redirect_uris import faults_of_web_origin
 from idp.oidc.redirect_uris import host_of
 from idp.oidc.resources import faults_of_resource
 from idp.oidc.service_keys import ASSERTION_ALGS
@@ -87,7 +88,7 @@ def parse(metadata: Mapping[str, object]) -> Client:
         frontchannel_logout_session_required=read.flag(
             "frontchannel_logout_session_required", default=False
         ),
-        web_origins=read.addresses("web_origins", faults_of_origin),
+        web_origins=read.addresses("web_origins", faults_of_web_origin),
         resource_identifiers=read.addresses("resource_identifiers", faults_of_resource),
         allowed_resources=read.addresses("allowed_resources", faults_of_resource),
     )
@@ -142,6 +143,11 @@ def _faults_between_members(client: Client, given: Mapping[str, object]) -> list
         faults.append(
             "require_pkce: false is for services with a secret; without one, PKCE is all that"
             " proves who redeems a code"
+        )
+    if client.web_origins and not client.is_public:
+        faults.append(
+            "web_origins: it is for scripts in the member's browser, which keep no secret; with"
+            " token_endpoint_auth_method none only"
         )
     if client.check_grant_type("refresh_token") and not client.signs_members_in:
         faults.append(

@@ -1,6 +1,7 @@
 """Userinfo: what an access token may read of its person, as the directory says it now."""
 
 from dataclasses import dataclass
+from dataclasses import field
 
 from idp import IdpError
 from idp.oidc.access_tokens import AccessTokens
@@ -17,13 +18,21 @@ class InsufficientScope(IdpError):
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a service is told of a member, and which service that is."""
+
+    client_id: str
+    claims: dict[str, ClaimValue] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Userinfo:
     """The userinfo use case."""
 
     access_tokens: AccessTokens
 
-    def claims(self, access_token: str) -> dict[str, ClaimValue]:
-        """Give the claims that an access token opens.
+    def tell(self, access_token: str) -> Told:
+        """Tell the claims that an access token opens.
 
         Raises:
             InvalidAccessToken: it is good no more, or for APIs alone.
@@ -37,4 +46,5 @@ class Userinfo:
         if not isinstance(living, MemberAccessToken) or "openid" not in living.scope:
             raise InsufficientScope("without openid")
         asked = living.grant.userinfo_claims
-        return {**userinfo_claims(living.subject, living.scope, asked), "sub": living.sub}
+        claims = userinfo_claims(living.subject, living.scope, asked)
+        return Told(living.client_id, {**claims, "sub": living.sub})

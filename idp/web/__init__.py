@@ -15,6 +15,7 @@
 ``account``            ``/compte``
 ``member``             who is signed in, as pages tell it
 ``published``          discovery and JWKS, answered in front of Flask's dispatch
+``cors``               which scripts of other origins may read an answer
 ``health``             ``/healthz``, ``/readyz``
 ``browser``            cookies, CSRF, the network a request comes from
 ``headers``            request id, security headers, one log line a request
@@ -125,6 +126,7 @@ def register(app: Flask, given: Services) -> None:
     from idp.web import account_choice
     from idp.web import authorize
     from idp.web import consent
+    from idp.web import cors
     from idp.web import email_address
     from idp.web import errors
     from idp.web import headers
@@ -138,6 +140,7 @@ def register(app: Flask, given: Services) -> None:
 
     app.extensions[EXTENSION] = given
     headers.register(app, given)
+    cors.register(app, given)
     errors.register(app)
     for module in (
         authorize,

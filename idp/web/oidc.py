@@ -15,6 +15,7 @@ from idp.web import Services
 from idp.web import services
 from idp.web.browser import actor_of
 from idp.web.browser import network_of_request
+from idp.web.cors import readable_by
 
 bp = Blueprint("oidc", __name__)
 
@@ -61,12 +62,13 @@ def userinfo() -> Response:
         return _bearer_refusal(400, "invalid_request", "More than one access token.")
     try:
         with given.transaction():
-            claims = given.userinfo.claims(presented[0])
+            told = given.userinfo.tell(presented[0])
     except InvalidAccessToken as refusal:
         return _bearer_refusal(401, "invalid_token", f"The access token is refused: {refusal}.")
     except InsufficientScope as refusal:
         return _bearer_refusal(403, "insufficient_scope", f"The token is {refusal}.")
-    return jsonify(claims)
+    readable_by(given.clients.find(told.client_id))
+    return jsonify(told.claims)
 
 
 def _asked(given: Services, answer: Callable[..., Answer]) -> Answer:
@@ -81,6 +83,8 @@ def _asked(given: Services, answer: Callable[..., Answer]) -> Answer:
 
 
 def _response(answer: Answer) -> Response:
+    if answer.client is not None:
+        readable_by(answer.client)
     response = jsonify(answer.body)
     response.status_code = answer.status
     for name, value in answer.headers:

@@ -9,6 +9,7 @@ from wsgiref.types import WSGIApplication
 from wsgiref.types import WSGIEnvironment
 
 from idp.web import Services
+from idp.web.cors import preflight_headers
 from idp.web.headers import plain_headers
 
 METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
@@ -16,9 +17,10 @@ METADATA_PATHS = ("/.well-known/openid-configuration", "/.well-known/oauth-autho
 
 JWKS_PATH = "/jwks"
 
+_METHODS = "GET, HEAD"
 _REFUSAL = b'{"error":"invalid_request","error_description":"Method Not Allowed"}'
 _REFUSAL_HEADERS = [
-    ("Allow", "GET, HEAD"),
+    ("Allow", _METHODS),
     ("Cache-Control", "no-store"),
     ("Content-Type", "application/json"),
     ("Content-Length", str(len(_REFUSAL))),
@@ -35,12 +37,16 @@ class Published:
             *plain_headers(services.issuer).items(),
             ("Access-Control-Allow-Origin", "*"),
         ]
+        self._preflight = [*self._always, *preflight_headers(_METHODS)]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer GET and HEAD of the documents; 304 to whoever holds the current one."""
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path != JWKS_PATH and path not in METADATA_PATHS:
             return self._behind(environ, start_response)
+        if method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+            start_response("204 No Content", self._preflight)
+            return ()
         if method not in ("GET", "HEAD"):
             start_response("405 Method Not Allowed", [*self._always, *_REFUSAL_HEADERS])
             return (_REFUSAL,)

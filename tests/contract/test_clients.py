@@ -415,6 +415,24 @@ def test_while_sql_is_away_memory_serves_a_minute_and_then_nothing_does(process,
     assert process.find_after(1.0) == DEMO
 
 
+def test_scripts_may_read_what_is_said_to_them_even_while_sql_is_away(process, away):
+    scripts = replace(DEMO, client_id="app", token_endpoint_auth_method="none")
+    process.add(replace(scripts, web_origins=("https://app.example", "http://localhost:5173")))
+    process.add(replace(DEMO, web_origins=("https://demo.example",)))
+    of_app = {"https://app.example", "http://localhost:5173"}
+
+    with away():
+        assert process.clients.readers() == set()
+    process.clock.seconds += 1.0
+    assert process.clients.readers() == of_app
+    with away():
+        process.clock.seconds += 3600.0
+        assert process.clients.readers() == of_app
+    with process.transaction() as clients:
+        clients.remove("app")
+    assert process.clients.readers() == set()
+
+
 def test_a_process_that_starts_while_sql_is_away_serves_nobody_and_recovers(process, away):
     process.add()
 

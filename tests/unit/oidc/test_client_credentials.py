@@ -123,7 +123,7 @@ def test_a_service_of_no_api_and_no_scope_gets_a_token_for_nothing_but_itself(sc
     assert claims["aud"] == ISSUER
     assert "scope" not in claims
     with pytest.raises(InsufficientScope):
-        scene.userinfo.claims(answer.body["access_token"])
+        scene.userinfo.tell(answer.body["access_token"])
 
 
 _WORDS = st.one_of(
@@ -173,7 +173,7 @@ def test_no_other_parameter_than_resource_comes_twice(scene):
 
 def test_a_token_for_an_api_opens_no_userinfo(scene):
     with pytest.raises(InvalidAccessToken, match="another audience"):
-        scene.userinfo.claims(scene.token())
+        scene.userinfo.tell(scene.token())
 
 
 def test_introspection_tells_the_service_and_its_api_and_nobody_else(scene):
@@ -281,9 +281,9 @@ class TestResourcesOfAMember:
         for_both = self.redeem(scene, (ISSUER, API)).body["access_token"]
         for_api = self.redeem(scene, (ISSUER, API), API).body["access_token"]
 
-        assert scene.userinfo.claims(for_both)["qualite"] == "affilie"
+        assert scene.userinfo.tell(for_both).claims["qualite"] == "affilie"
         with pytest.raises(InvalidAccessToken, match="another audience"):
-            scene.userinfo.claims(for_api)
+            scene.userinfo.tell(for_api)
 
     def test_an_api_reads_the_sub_of_the_service_that_calls_it(self, scene):
         answer = self.redeem(scene, (API,))

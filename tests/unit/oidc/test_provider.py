@@ -382,11 +382,11 @@ class TestUserinfo:
 
     def refused(self, scene, token):
         with pytest.raises(InvalidAccessToken) as refusal:
-            scene.userinfo.claims(token)
+            scene.userinfo.tell(token)
         return str(refusal.value)
 
     def test_a_token_opens_the_claims_of_its_scope_under_its_own_sub(self, scene, token):
-        claims = scene.userinfo.claims(token)
+        claims = scene.userinfo.tell(token).claims
 
         assert claims.pop("sub") == scene.tokens.read(token, typ=ACCESS_TOKEN_TYPE)["sub"]
         assert claims == {
@@ -399,11 +399,11 @@ class TestUserinfo:
         entry = scene.accounts.entries["account"]
         entry.subject = replace(entry.subject, situations=("retraite_personnelle",))
 
-        assert scene.userinfo.claims(token)["situations"] == ["retraite_personnelle"]
+        assert scene.userinfo.tell(token).claims["situations"] == ["retraite_personnelle"]
 
     def test_a_token_is_good_up_to_its_last_second(self, scene, token):
         scene.clock.advance(timedelta(seconds=299))
-        assert scene.userinfo.claims(token)
+        assert scene.userinfo.tell(token).claims
         scene.clock.advance(timedelta(seconds=1))
         assert self.refused(scene, token) == "expired"
 
@@ -419,7 +419,7 @@ class TestUserinfo:
         userinfo = Userinfo(replace(scene.access_tokens, clients=MemoryClients(OTHER)))
 
         with pytest.raises(InvalidAccessToken, match="its client is gone"):
-            userinfo.claims(token)
+            userinfo.tell(token)
 
     def test_a_token_dies_with_its_session(self, scene, token):
         scene.sessions.end("session")

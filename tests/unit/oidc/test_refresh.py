@@ -82,7 +82,7 @@ class OfflineScene(Scene):
 
     def works(self, access_token):
         try:
-            self.userinfo.claims(access_token)
+            self.userinfo.tell(access_token)
         except InvalidAccessToken:
             return False
         return True
@@ -260,9 +260,9 @@ def test_a_scope_may_be_narrowed_for_one_access_token_and_not_widened(scene):
     narrow = scene.refresh(scope="openid")
 
     assert narrow.body["scope"] == "openid"
-    assert set(scene.userinfo.claims(narrow.body["access_token"])) == {"sub"}
+    assert set(scene.userinfo.tell(narrow.body["access_token"]).claims) == {"sub"}
     assert "qualite" not in scene.tokens.read(narrow.body["access_token"], typ=ACCESS_TOKEN_TYPE)
-    assert "qualite" in scene.userinfo.claims(scene.first.body["access_token"])
+    assert "qualite" in scene.userinfo.tell(scene.first.body["access_token"]).claims
     token = narrow.body["refresh_token"]
     assert scene.refresh(token, scope="openid email").body["error"] == "invalid_scope"
     wide = scene.refresh(token)  # a refusal used nothing up, and the family kept its scope
@@ -272,11 +272,11 @@ def test_a_scope_may_be_narrowed_for_one_access_token_and_not_widened(scene):
 def test_a_scope_taken_from_the_registration_is_gone_from_the_next_look_and_refresh(scene):
     scene.clients.add(replace(OFFLINE, scope=frozenset({"openid", "offline_access"})))
 
-    assert set(scene.userinfo.claims(scene.first.body["access_token"])) == {"sub"}
+    assert set(scene.userinfo.tell(scene.first.body["access_token"]).claims) == {"sub"}
     answer = scene.refresh()
     assert answer.body["scope"] == "openid offline_access"
     assert "qualite" not in scene.tokens.read(answer.body["id_token"], typ=ID_TOKEN_TYPE)
-    assert set(scene.userinfo.claims(answer.body["access_token"])) == {"sub"}
+    assert set(scene.userinfo.tell(answer.body["access_token"]).claims) == {"sub"}
 
 
 def test_claims_asked_for_one_by_one_go_with_the_scope_that_opens_them(scene):
@@ -288,7 +288,8 @@ def test_claims_asked_for_one_by_one_go_with_the_scope_that_opens_them(scene):
 
     def told(answer):
         id_token = scene.tokens.read(answer["id_token"], typ=ID_TOKEN_TYPE)
-        told = {*id_token, *(f"{name}*" for name in scene.userinfo.claims(answer["access_token"]))}
+        claims = scene.userinfo.tell(answer["access_token"]).claims
+        told = {*id_token, *(f"{name}*" for name in claims)}
         return told & {"gender", "email", "email*", "name*"}
 
     assert told(first) == {"gender", "email", "email*", "name*"}
@@ -320,7 +321,7 @@ def test_without_openid_there_is_no_id_token_and_nothing_at_userinfo(scene):
 
     assert "id_token" not in answer.body
     with pytest.raises(InsufficientScope):
-        scene.userinfo.claims(answer.body["access_token"])
+        scene.userinfo.tell(answer.body["access_token"])
 
 
 def test_with_a_grace_a_retry_gets_the_same_successor(patient):

@@ -46,7 +46,6 @@ FULL = LEAST | {
     "backchannel_logout_session_required": True,
     "frontchannel_logout_uri": "https://retraite.example/frontchannel",
     "frontchannel_logout_session_required": True,
-    "web_origins": ["https://retraite.example"],
     "resource_identifiers": ["https://api.retraite.example/"],
     "allowed_resources": ["https://api.example/paiements", "urn:example:droits"],
 }
@@ -526,5 +525,41 @@ def test_a_logout_address_has_no_fragment(member):
     assert "fragment" in only_fault(**{member: "https://retraite.example/out#there"})
 
 
+SCRIPTS = {"client_id": "retraite", "token_endpoint_auth_method": "none"}
+
+
 def test_a_web_origin_is_no_page():
-    assert "origin" in only_fault(web_origins=["https://retraite.example/page"])
+    assert "origin" in only_fault(**SCRIPTS, web_origins=["https://retraite.example/page"])
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://retraite.example", "https://retraite.example:8443", "http://[::1]:5173"]
+)
+def test_a_web_origin_is_kept_as_browsers_send_it(origin):
+    written = to_metadata(parse(LEAST | SCRIPTS | {"web_origins": [origin]}))
+
+    assert written["web_origins"] == [origin]
+    assert parse(written).readers == (origin,)
+
+
+@pytest.mark.parametrize(
+    ("origin", "sent"),
+    [
+        ("https://Retraite.example", "https://retraite.example"),
+        ("https://retraite.example:443", "https://retraite.example"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://localhost:80", "http://localhost"),
+    ],
+)
+def test_a_web_origin_that_no_browser_ever_sends_is_told_how_it_is_sent(origin, sent):
+    assert f"as {sent}:" in only_fault(**SCRIPTS, web_origins=[origin])
+
+
+@pytest.mark.parametrize("origin", ["null", "*", "", "https://*.example"])
+def test_attack_no_wildcard_and_no_null_is_a_web_origin(origin):
+    assert faults(**SCRIPTS, web_origins=[origin])
+
+
+def test_a_service_with_a_secret_has_no_script_that_calls():
+    assert "token_endpoint_auth_method none" in only_fault(web_origins=["https://retraite.example"])
+    assert Client("a", "A", web_origins=("https://retraite.example",)).readers == ()
