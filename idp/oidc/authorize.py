@@ -47,6 +47,8 @@ LONERS = ("none", "create")
 QUERY = "query"
 FORM_POST = "form_post"
 RESPONSE_MODES = (QUERY, FORM_POST)
+FRAGMENT = "fragment"
+"""Where whoever asks for a token at ``/authorize`` looks for the refusal; no code goes there."""
 
 ECHO_LIMIT = 1024
 """Characters of ``state`` and ``nonce``: they go into an address, a store and a token."""
@@ -73,7 +75,7 @@ class RefusedOnPage(IdpError):
 
 @dataclass(frozen=True, slots=True)
 class ReturnAddress:
-    """Where the answer to a request goes, and how: by ``query`` or by ``form_post``."""
+    """Where the answer to a request goes, and how; by ``fragment``, refusals alone."""
 
     client: Client
     redirect_uri: str
@@ -327,9 +329,16 @@ def _return_address(params: Params, client: Client, redirect_uri: str) -> Return
     state = params.get("state") if params.count("state") == 1 else ""
     if _UNWRITABLE.search(state) or len(state) > ECHO_LIMIT:
         state = ""
-    by_form = params.count("response_mode") == 1 and params.get("response_mode") == FORM_POST
-    mode = FORM_POST if by_form and _is_web(redirect_uri) else QUERY
-    return ReturnAddress(client, redirect_uri, state, mode)
+    return ReturnAddress(client, redirect_uri, state, _response_mode(params, redirect_uri))
+
+
+def _response_mode(params: Params, redirect_uri: str) -> str:
+    """Read how the answer is to come. Spec: OAuth 2.0 Multiple Response Types §2.1, §5."""
+    asked = params.get("response_mode") if params.count("response_mode") == 1 else ""
+    if asked == FORM_POST and _is_web(redirect_uri):
+        return FORM_POST
+    wants_tokens = {"token", "id_token"}.intersection(params.words("response_type"))
+    return FRAGMENT if wants_tokens and asked in ("", FRAGMENT) else QUERY
 
 
 def _is_web(redirect_uri: str) -> bool:

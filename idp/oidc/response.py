@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from urllib.parse import urlencode
 
+from idp.oidc.authorize import FRAGMENT
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import ReturnAddress
 from idp.oidc.clients import Client
@@ -23,6 +24,8 @@ class AuthorizationResponse:
     @property
     def location(self) -> str:
         """Where the browser brings it by GET: the redirect URI with the parameters."""
+        if self.back.response_mode == FRAGMENT:
+            return f"{self.back.redirect_uri}#{urlencode(self.parameters)}"
         return with_parameters(self.back.redirect_uri, self.parameters)
 
 

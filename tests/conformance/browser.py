@@ -44,9 +44,9 @@ class Landing:
     @property
     def parameters(self) -> dict[str, str]:
         """What it was told, each thing once."""
-        pairs = parse_qsl(
-            self.body if self.method == "POST" else self.query, True, strict_parsing=True
-        )
+        fragment = urlsplit(self.url).fragment
+        told = self.body if self.method == "POST" else fragment or self.query
+        pairs = parse_qsl(told, True, strict_parsing=True)
         assert len(dict(pairs)) == len(pairs), f"a parameter came twice: {sorted(pairs)}"
         return dict(pairs)
 

@@ -82,7 +82,9 @@ def check_landing(landing: Landing, *, mode: str, state: str | None, issuer: str
     if mode == "form_post":
         assert landing.content_type == "application/x-www-form-urlencoded"
         assert landing.query == ""
-    assert "#" not in landing.url
+    assert ("#" in landing.url) == (mode == "fragment")
+    if mode == "fragment":
+        assert landing.query == ""
     assert told.get("state") == state
     assert told["iss"] == issuer
     if "error" not in told:

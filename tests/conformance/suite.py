@@ -26,6 +26,7 @@ from tests.conformance.checks import read_id_token
 
 QUERY = "query"
 FORM_POST = "form_post"
+FRAGMENT = "fragment"
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 
 
@@ -110,10 +111,11 @@ class Suite:
         address = f"{self.metadata['authorization_endpoint']}?{urlencode(asked)}"
         landing = self.browser.visit(address, method)
         if landing is not None:
+            by_fragment = "token" in asked.get("response_type", "")
             assert landing.path == f"/test/a/{self.configuration['alias']}/callback"
             check_landing(
                 landing,
-                mode=self.mode,
+                mode=FRAGMENT if by_fragment and self.mode == QUERY else self.mode,
                 state=asked.get("state"),
                 issuer=self.metadata["issuer"],
             )

@@ -9,6 +9,7 @@ from tests.conformance.checks import SCOPE_CLAIMS
 from tests.conformance.checks import check_claims
 from tests.conformance.checks import check_id_token
 from tests.conformance.checks import check_landing
+from tests.conformance.suite import FORM_POST
 from tests.conformance.suite import QUERY
 from tests.conformance.suite import Suite
 from tests.conformance.suite import drawn
@@ -59,10 +60,11 @@ def test_c8_c14_c17_c18_c21_c24_c25_each_of_twenty_sign_ins_is_checked_whole(mod
     ],
     ids=lambda changes: next(iter(changes.items()))[0],
 )
+@pytest.mark.parametrize("mode", [QUERY, FORM_POST])
 def test_c14_c15_c16_an_error_says_what_it_may_and_no_more(
-    module: Begin, changes: dict[str, str]
+    module: Begin, changes: dict[str, str], mode: str
 ) -> None:
-    suite = module("oidcc-server")
+    suite = module("oidcc-server", mode)
 
     told = suite.answer(**changes).parameters  # ``check_landing`` looks at its members
 

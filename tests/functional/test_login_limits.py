@@ -99,6 +99,22 @@ def test_a_success_ends_the_row_of_failures(instance: Instance) -> None:
         assert instance.visitor().sign_in(person).status_code == 303
 
 
+def test_a_hundred_and_twenty_sign_ins_of_one_member_in_an_hour_meet_no_limit(
+    instance: Instance, clock: Clock
+) -> None:
+    """What the conformance suite does, each time in a new browser of one network."""
+    person = instance.add_person()
+    answers = []
+
+    for _ in range(120):
+        page = instance.visitor().open_sign_in()
+        assert "anti_robot_question" not in page.text
+        answers.append(instance.visitor().sign_in(person).status_code)
+        clock.advance(timedelta(seconds=30))
+
+    assert answers == [303] * 120
+
+
 def test_the_same_digits_under_the_other_qualite_are_another_account(instance: Instance) -> None:
     instance.add_person("affilie", "1234567")
     survivor = instance.add_person("ayant_droit", "1234567")

@@ -329,6 +329,29 @@ class TestChecks:
         assert refusal.description == "Sent more than once: response_mode."
         assert refusal.back.response_mode == "query"
 
+    @pytest.mark.parametrize(
+        ("response_type", "response_mode", "answered_by"),
+        [
+            ("token", None, "fragment"),
+            ("id_token", None, "fragment"),
+            ("code id_token", "fragment", "fragment"),
+            ("token", "query", "query"),
+            ("token", "form_post", "form_post"),
+            ("tokens", None, "query"),
+            ("none", "fragment", "query"),
+        ],
+    )
+    def test_c14_who_asks_for_a_token_is_refused_where_a_token_would_have_come(
+        self, response_type, response_mode, answered_by
+    ):
+        refusal = refused(response_type=response_type, response_mode=response_mode)
+
+        assert refusal.error == "unsupported_response_type"
+        assert refusal.back.response_mode == answered_by
+
+    def test_c14_no_code_goes_to_the_fragment(self):
+        assert refused(response_mode="fragment").error == "invalid_request"
+
     def test_response_mode_query_may_be_said(self):
         assert run(response_mode="query").back == run().back
 

@@ -45,6 +45,13 @@ def test_authlib_trap_08_a_refusal_brings_the_issuer_too():
     }
 
 
+def test_c14_a_refusal_by_fragment_leaves_the_query_as_it_was_registered():
+    location = refused("No token here.", redirect_uri=f"{CALLBACK}?a=1", mode="fragment").location
+
+    assert location.startswith(f"{CALLBACK}?a=1#error=invalid_scope&")
+    assert parse_qs(urlsplit(location).fragment)["state"] == ["s"]
+
+
 def test_what_is_empty_is_left_out():
     assert "state" not in success_location(state="")
     assert dict(refused("", state="").parameters) == {"error": "invalid_scope", "iss": ISSUER}
