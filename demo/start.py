@@ -36,6 +36,11 @@ ROOT = Path(__file__).resolve().parents[1]
 USUAL_DATA = ROOT / "data"
 GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
 WORKERS = 2
+ALLOCATOR = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304"
+    ":glibc.malloc.arena_max=2"
+}
+"""As in the image: a hash's 19 MiB go back to the system. Other C libraries do not read it."""
 READY_WITHIN_SECONDS = 40
 LAST_LINES = 20
 PINNED = (
@@ -250,7 +255,7 @@ def _serve(
         name,
         [sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONF), application],
         log=folder.logs / f"{module}.log",
-        env={**environment, "IDP_BIND": " ".join(binds)},
+        env={**ALLOCATOR, **environment, "IDP_BIND": " ".join(binds)},
         stop=signal.SIGTERM,
         cwd=ROOT,
     )

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from demo.start import ALLOCATOR
+
 ROOT = Path(__file__).parents[2]
 OURS = ("web", "worker", "migrate", "idp")
 PINNED = re.compile(r"[a-z0-9/-]+:(?!latest)[a-z0-9.-]*\d[a-z0-9.-]*")
@@ -109,6 +111,13 @@ def test_the_image_runs_as_nobody_special_and_tells_its_health(dockerfile):
     assert re.search(r"^USER 10001:10001$", last_stage, re.MULTILINE)
     assert re.search(r"^HEALTHCHECK .*/healthz", last_stage, re.MULTILINE)
     assert "apt-get" not in last_stage
+
+
+def test_image_start_and_manual_agree_on_what_becomes_of_a_hashs_memory(dockerfile):
+    tunables = ALLOCATOR["GLIBC_TUNABLES"]
+
+    assert f"\nENV GLIBC_TUNABLES={tunables}\n" in dockerfile.rpartition("\nFROM ")[2]
+    assert f"`{tunables}`" in (ROOT / "docs/settings.md").read_text()
 
 
 def test_everything_that_the_image_is_made_of_is_there_and_reaches_the_builder(dockerfile):
