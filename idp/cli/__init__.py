@@ -26,6 +26,7 @@ COMMANDS = {
     "migrate": "bring the SQL schema up to date",
     "outbox": "what was promised by mail and letter: list, retry",
     "secrets": "generate the secrets that are missing",
+    "settings": "show what is in force and what each setting means",
     "worker": "run the worker: mails that wait, retention",
 }
 

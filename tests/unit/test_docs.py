@@ -1,15 +1,14 @@
 """The documents say what the code does: settings, audit events, specifications."""
 
 import re
-from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from pydantic_core import PydanticUndefined
 
 from idp.audit import Event
 from idp.settings import Settings
+from idp.settings.manual import manual
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -30,38 +29,23 @@ def documented():
     return {row[0].strip("`").removeprefix("IDP_").lower(): row[1:] for row in five}
 
 
-def written(default):
-    """Write a default as the document does."""
-    if default is PydanticUndefined:
-        return "required"
-    if default is None or default == "":
-        return "empty"
-    if isinstance(default, timedelta):
-        return f"`{int(default.total_seconds())}`"
-    if isinstance(default, datetime):
-        return f"`{default:%Y-%m-%d}`"
-    return f"`{default}`"
-
-
 def test_every_setting_is_documented_and_none_that_is_not_there():
     assert set(documented()) == set(SETTINGS)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_is_told_with_its_meaning_its_unit_and_its_true_default(name):
-    meaning, unit, default, _why = documented()[name]
+@pytest.mark.parametrize("entry", manual(), ids=lambda entry: entry.name)
+def test_the_page_of_settings_says_what_the_code_declares(entry):
+    shown = entry.default if entry.default in ("required", "empty") else f"`{entry.default}`"
 
-    assert meaning
-    assert unit
-    assert default == written(SETTINGS[name].default)
+    assert documented()[entry.field] == [entry.what, entry.unit, shown, entry.why]
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_that_is_a_choice_of_ours_says_why(name):
-    *_, unit, _default, why = documented()[name]
-
-    assert why or name in {"fund_name", "network_window", "client_secret_window"}
-    assert (unit == "seconds") == (SETTINGS[name].annotation is timedelta)
+@pytest.mark.parametrize("entry", manual(), ids=lambda entry: entry.name)
+def test_a_setting_says_what_it_is_in_which_unit_and_if_it_is_a_choice_of_ours_why(entry):
+    assert entry.what
+    assert entry.unit
+    assert entry.why or entry.field in {"fund_name", "network_window", "client_secret_window"}
+    assert (entry.unit == "seconds") == (SETTINGS[entry.field].annotation is timedelta)
 
 
 def test_the_bounds_of_a_setting_are_told():

@@ -1,0 +1,77 @@
+"""The address of this provider, and its stores."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+from pydantic import BaseModel
+
+from idp.settings import formats
+from idp.settings.told import Told
+
+
+class PlaceSettings(BaseModel):
+    """The address of this provider, and its stores."""
+
+    issuer: Annotated[
+        str,
+        AfterValidator(formats.issuer),
+        Told(
+            "the provider's own address, which every token and every link carries",
+            "origin",
+            "nothing is ever built from `Host` or a forwarded header; https unless "
+            "loopback, without a path for session cookies belong to the whole host",
+        ),
+    ]
+    data_dir: Annotated[
+        Path,
+        Told(
+            "where the embedded start keeps its files",
+            "folder",
+            "one folder to ignore, to back up and to throw away",
+        ),
+    ] = Path("data")
+    database_url: Annotated[
+        str,
+        AfterValidator(formats.database_url),
+        Told(
+            "the durable store: `postgresql+psycopg://…`",
+            "URL",
+            "empty means an SQLite file in the data folder, good for a demonstration",
+        ),
+    ] = ""
+    redis_url: Annotated[
+        str,
+        AfterValidator(formats.redis_url),
+        Told(
+            "the Redis or Valkey store: `redis://…`, `rediss://…` (TLS), `unix://…`",
+            "URL",
+            "must not evict; with none no page that counts or remembers works",
+        ),
+    ] = ""
+    keys_dir: Annotated[
+        Path | None,
+        Told(
+            "the private signing keys",
+            "folder",
+            "empty means `keys` in the data folder; in production a mounted secret,"
+            " read-only for the web",
+        ),
+    ] = None
+    secrets_dir: Annotated[
+        Path | None,
+        Told(
+            "the four secret files",
+            "folder",
+            "empty means `secrets` in the data folder",
+        ),
+    ] = None
+    log_level: Annotated[
+        str,
+        AfterValidator(formats.log_level),
+        Told(
+            "`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`",
+            "level",
+            "Authlib is never heard below WARNING: it logs tokens",
+        ),
+    ] = "INFO"
