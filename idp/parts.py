@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from idp.infra.contacts import SqlContacts
     from idp.infra.jwks_fetch import RemoteKeys
     from idp.infra.key_files import KeyFiles
+    from idp.infra.logout_notices import SqlLogoutNotices
     from idp.infra.once import RedisOnce
     from idp.infra.outbox import SqlOutbox
     from idp.infra.pending_addresses import RedisPendingAddresses
@@ -140,14 +141,20 @@ class Parts:
         """The SSO sessions."""
         from idp.infra.sessions import RedisSessions
 
-        return RedisSessions(self.redis, idle=self.settings.session_idle, now=self.now)
+        settings = self.settings
+        return RedisSessions(
+            self.redis,
+            idle=settings.session_idle,
+            absolute=settings.session_absolute,
+            now=self.now,
+        )
 
     @cached_property
     def codes(self) -> RedisCodes:
         """Authorization codes and the grants they became."""
         from idp.infra.codes import RedisCodes
 
-        return RedisCodes(self.redis)
+        return RedisCodes(self.redis, session_absolute=self.settings.session_absolute)
 
     @cached_property
     def service_grants(self) -> RedisServiceGrants:
@@ -221,6 +228,13 @@ class Parts:
         from idp.infra.outbox import SqlOutbox
 
         return SqlOutbox(self.database, self.now)
+
+    @cached_property
+    def logout_notices(self) -> SqlLogoutNotices:
+        """What services were promised to be told."""
+        from idp.infra.logout_notices import SqlLogoutNotices
+
+        return SqlLogoutNotices(self.database, self.now)
 
     @cached_property
     def temporaries(self) -> RedisTemporaryPasswords:

@@ -8,6 +8,7 @@ look; the absolute end stands in the session itself.
 import hashlib
 import secrets
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
@@ -59,8 +60,36 @@ def session_key(token: str) -> str:
     return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A service that was given a code: whose, and in which session, by its key in the store."""
+
+    account_id: str
+    session_key: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Sessions that are over: how many were alive until now, and the visits made in all of them."""
+
+    alive: int
+    visits: tuple[Visit, ...] = ()
+
+
+class EndsSessions(Protocol):
+    """What ends the sessions of an account whose sign-ins are worth nothing any more."""
+
+    def end_all(self, account_id: str) -> Ended:
+        """End every session of an account; needs the caller's transaction."""
+
+
 class Sessions(Protocol):
-    """Where sessions are kept. Every method raises StoreUnavailable when the store is away."""
+    """Where sessions are kept. Every method raises StoreUnavailable when the store is away.
+
+    The visits outlive their session for as long as it could have lived: whoever ended it and could
+    not say so to the services ends it again.
+    """
 
     def put(self, key: str, session: Session) -> None:
         """Keep a new session and note it in the index of its account."""
@@ -68,8 +97,11 @@ class Sessions(Protocol):
     def get(self, key: str) -> Session | None:
         """Read a session and renew its idle time; None when it ended, idle or absolute."""
 
-    def end(self, key: str) -> None:
-        """End one session; without effect when it has ended already."""
+    def end(self, key: str) -> Ended:
+        """End one session and read its visits, in one step."""
 
-    def end_all(self, account_id: str) -> int:
-        """End every session of an account and say how many there were."""
+    def end_all(self, account_id: str) -> Ended:
+        """End every session of an account and read their visits, in one step."""
+
+    def inherit(self, key: str, visits: Iterable[Visit]) -> None:
+        """Let a new session answer for what was visited in the one before."""

@@ -28,12 +28,15 @@ from idp.identity.reset_journey import Journeys
 from idp.oidc.access_tokens import AccessTokens
 from idp.oidc.assertions import Assertions
 from idp.oidc.authenticate import ClientAuthenticator
+from idp.oidc.backchannel_logout import BackChannelLogout
+from idp.oidc.backchannel_logout import Farewell
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.consent import Accesses
 from idp.oidc.consent import ConsentRule
 from idp.oidc.discovery import PublishedKeys
 from idp.oidc.discovery import document
 from idp.oidc.discovery import metadata
+from idp.oidc.frontchannel_logout import FrontChannelLogout
 from idp.oidc.introspection import Introspection
 from idp.oidc.logout import Logout
 from idp.oidc.provider import Provider
@@ -68,14 +71,8 @@ def build_services(parts: Parts) -> Services:
     if fault := sql():
         # It may be mended before the first request; /readyz says so meanwhile, and looks again.
         log.warning("started all the same: SQL: %s", fault)
-    tokens = Tokens(
-        issuer=settings.issuer,
-        rings=parts.key_files,
-        pairwise_salt=secrets.pairwise_salt,
-        access_token_lifetime=settings.access_token_lifetime,
-        id_token_lifetime=settings.id_token_lifetime,
-        now=parts.now,
-    )
+    tokens = _tokens(parts)
+    farewell = build_farewell(parts)
     refresh_tokens = RefreshTokens(
         parts.refresh_families,
         parts.codes,
@@ -102,7 +99,7 @@ def build_services(parts: Parts) -> Services:
         sign_in=_sign_in(parts, pool),
         reset=_reset(parts),
         journeys=Journeys(secrets.cookie_keys, lifetime=settings.reset_journey, now=parts.now),
-        new_password=_new_password(parts, pool),
+        new_password=_new_password(parts, pool, farewell),
         addresses=EmailAddresses(
             accounts=parts.accounts,
             contacts=parts.contacts,
@@ -118,6 +115,8 @@ def build_services(parts: Parts) -> Services:
         privacy_url=settings.privacy_url,
         terms_url=settings.terms_url,
         sessions=parts.sessions,
+        farewell=farewell,
+        frames=FrontChannelLogout(settings.issuer, parts.clients, secrets.pairwise_salt),
         codes=parts.codes,
         clients=parts.clients,
         subjects=parts.accounts,
@@ -174,6 +173,45 @@ def numero_patterns(parts: Parts) -> NumeroPatterns:
     )
 
 
+def _tokens(parts: Parts) -> Tokens:
+    settings = parts.settings
+    return Tokens(
+        issuer=settings.issuer,
+        rings=parts.key_files,
+        pairwise_salt=parts.secrets.pairwise_salt,
+        access_token_lifetime=settings.access_token_lifetime,
+        id_token_lifetime=settings.id_token_lifetime,
+        now=parts.now,
+    )
+
+
+def build_farewell(parts: Parts) -> Farewell:
+    """Build what ends sessions and promises to tell their services."""
+    return Farewell(
+        parts.sessions, parts.logout_notices, parts.clients, lambda: parts.secrets.pairwise_salt
+    )
+
+
+def build_backchannel_logout(parts: Parts) -> BackChannelLogout:
+    """Build what the worker sends notices with.
+
+    Raises:
+        IdpError: a secret is missing, or the authorities of services cannot be read.
+    """
+    from idp.infra.logout_post import POST_SECONDS
+    from idp.infra.logout_post import HttpsLogoutPost
+
+    return BackChannelLogout(
+        notices=parts.logout_notices,
+        clients=parts.clients,
+        tokens=_tokens(parts),
+        post=HttpsLogoutPost(parts.service_calls(POST_SECONDS)),
+        audit=parts.audit,
+        transaction=parts.database.transaction,
+        now=parts.now,
+    )
+
+
 def _authenticator(parts: Parts) -> ClientAuthenticator:
     issuer = parts.settings.issuer
     assertions = Assertions(
@@ -223,12 +261,12 @@ def _reset(parts: Parts) -> Reset:
     )
 
 
-def _new_password(parts: Parts, pool: HashPool) -> NewPassword:
+def _new_password(parts: Parts, pool: HashPool, farewell: Farewell) -> NewPassword:
     return NewPassword(
         accounts=parts.accounts,
         contacts=parts.contacts,
         temporaries=parts.temporaries,
-        sessions=parts.sessions,
+        sessions=farewell,
         attempts=parts.attempts,
         passwords=parts.passwords,
         policy=PasswordPolicy(

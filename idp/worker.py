@@ -1,9 +1,10 @@
 """The worker: what must happen without anybody asking, in a process of its own.
 
-It sends the mails that wait in the outbox, one after the other, and once an hour forgets what is
-older than its retention. A store or a mail server that is away costs a pause, growing to half a
-minute, and no restart. SIGTERM and SIGINT end the loop after the message or the batch under way.
-Several workers at once do no harm: a row is claimed by one.
+It sends the mails that wait in the outbox, one after the other, has the ``notifier`` tell services
+of sessions that ended, and once an hour forgets what is older than its retention. A store or a mail
+server that is away costs a pause, growing to half a minute, and no restart. SIGTERM and SIGINT end
+the loops after the message or the batch under way. Several workers at once do no harm: a row is
+claimed by one.
 """
 
 import logging
@@ -18,6 +19,7 @@ from idp import Busy
 from idp import StoreUnavailable
 from idp.identity.delivery import Delivered
 from idp.identity.delivery import Outcome
+from idp.notifier import Notifier
 from idp.parts import Parts
 
 ROUND = timedelta(hours=1)
@@ -38,7 +40,8 @@ class Worker:
     """Delivers and forgets until it is told to stop.
 
     Args:
-        delivery: None for a worker that only forgets.
+        delivery: None for a worker that sends no mail.
+        notifier: None for a worker that tells services nothing.
         wait: waits for a span or until the worker is to stop.
     """
 
@@ -47,10 +50,12 @@ class Worker:
         parts: Parts,
         delivery: SendsNext | None = None,
         *,
+        notifier: Notifier | None = None,
         wait: Callable[[timedelta], object] | None = None,
     ) -> None:
         self._parts = parts
         self._delivery = delivery
+        self._notifier = notifier
         self._poll = parts.settings.outbox_poll
         self._stopping = threading.Event()
         self._wait = wait or (lambda span: self._stopping.wait(span.total_seconds()))
@@ -62,14 +67,23 @@ class Worker:
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, lambda *_: self.stop())
         log.info("worker started")
+        beside = []
+        if self._notifier is not None:
+            beside = [threading.Thread(target=self._notifier.run, name="notifier")]
+        for thread in beside:
+            thread.start()
         while not self._stopping.is_set():
             self.forget_when_due()
             self._wait(self.deliver())
+        for thread in beside:
+            thread.join()
         log.info("worker stopped")
 
     def stop(self) -> None:
-        """End the loop after the message or the batch under way."""
+        """End the loops after what is under way."""
         self._stopping.set()
+        if self._notifier is not None:
+            self._notifier.stop()
 
     def deliver(self) -> timedelta:
         """Send what is due until nothing is, or something is away; give how long to wait then."""

@@ -12,6 +12,7 @@ from idp import logs
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.mailbox import Mailbox
+from tests.notified_service import NotifiedService
 
 pytest_plugins = ["tests.real_stores", "tests.running"]
 
@@ -61,3 +62,11 @@ def mailbox() -> Iterator[Mailbox]:
     box.start()
     yield box
     box.stop()
+
+
+@pytest.fixture
+def back(tmp_path: Path) -> Iterator[NotifiedService]:
+    """The back channel of a service, which answers."""
+    service = NotifiedService(tmp_path)
+    yield service
+    service.stop()

@@ -6,7 +6,9 @@ which passes on a fake says something of production.
 
 import threading
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
+from dataclasses import astuple
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
@@ -46,7 +48,9 @@ from idp.oidc.clients import readers_of
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import generate
 from idp.oidc.service_keys import ServiceKey
+from idp.session import Ended
 from idp.session import Session
+from idp.session import Visit
 
 Now = Callable[[], datetime]
 NOBODY = Actor()
@@ -339,11 +343,14 @@ class MemorySessions(Store):
         self._idle = idle
         self._now = now
         self._kept: dict[str, tuple[Session, datetime]] = {}
+        self._of_account: dict[str, set[str]] = {}
+        self._visits: dict[str, set[Visit]] = {}
 
     def put(self, key: str, session: Session) -> None:
         """Keep a new session."""
         self._look()
         self._kept[key] = (session, self._now() + self._idle)
+        self._of_account.setdefault(session.account_id, set()).add(key)
 
     def get(self, key: str) -> Session | None:
         """Read a session and renew its idle time."""
@@ -353,19 +360,27 @@ class MemorySessions(Store):
             self._kept[key] = (session, self._now() + self._idle)
         return session
 
-    def end(self, key: str) -> None:
-        """End one session."""
+    def end(self, key: str) -> Ended:
+        """End one session and read its visits."""
         self._look()
-        self._kept.pop(key, None)
+        return self._end([key])
 
-    def end_all(self, account_id: str) -> int:
-        """End every session of an account."""
+    def end_all(self, account_id: str) -> Ended:
+        """End every session of an account and read their visits."""
         self._look()
-        keys = [key for key, (session, _) in self._kept.items() if session.account_id == account_id]
+        return self._end(self._of_account.get(account_id, set()))
+
+    def inherit(self, key: str, visits: Iterable[Visit]) -> None:
+        """Let a new session answer for what was visited in the one before."""
+        self._look()
+        self._visits.setdefault(key, set()).update(visits)
+
+    def _end(self, keys: Iterable[str]) -> Ended:
         living = [key for key in keys if self.living(key) is not None]
+        visits = {visit for key in keys for visit in self._visits.get(key, set())}
         for key in keys:
             self._kept.pop(key, None)
-        return len(living)
+        return Ended(len(living), tuple(sorted(visits, key=astuple)))
 
     def living(self, key: str) -> Session | None:
         """Look at a session without renewing it: what a grant asks."""
@@ -389,9 +404,12 @@ class MemoryCodes(Store):
         self._revoked: dict[str, datetime] = {}
 
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
-        """Keep a fresh code."""
+        """Keep a fresh code, and note the visit that it begins."""
         self._look()
         self._codes[grant_id_of(code)] = (authorization, self._now() + lifetime)
+        key = authorization.session_key
+        visit = Visit(authorization.account_id, key, authorization.client_id)
+        self._sessions.inherit(key, [visit])
 
     def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code of this client once; a second time revokes its grant."""

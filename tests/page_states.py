@@ -224,6 +224,12 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     | {"email_mask": MASK, "later_url": "/plus-tard", "again_url": "/adresse-electronique"},
 }
 
+FRAMES = (
+    "https://service.example/sortie?iss=https%3A%2F%2Fidp.example&sid=a",
+    "https://other.example/sortie?iss=https%3A%2F%2Fidp.example&sid=b",
+)
+
+
 STATES = [
     login("first"),
     login("alone", service_name="", support_phone=""),
@@ -427,6 +433,25 @@ STATES = [
         "logged-out-alone",
         "pages/logged_out.html",
         {"service_name": "", "link": "", "link_label": ""},
+    ),
+    State(
+        "logged-out-frames",
+        "pages/logged_out.html",
+        {
+            "service_name": "Mes cotisations",
+            "link": "https://service.example/",
+            "link_label": "Revenir à « Mes cotisations »",
+            "frames": FRAMES,
+        },
+    ),
+    State(
+        "logging-out",
+        "pages/logging_out.html",
+        {
+            "service_name": "Mes cotisations",
+            "onward": "https://service.example/au-revoir?state=s",
+            "frames": FRAMES,
+        },
     ),
     State(
         "expired",

@@ -21,6 +21,7 @@ from idp.infra.directory import KnownDossier
 from idp.infra.directory import find_dossier
 from idp.infra.directory_read import read
 from idp.parts import Parts
+from idp.wiring import build_farewell
 from idp.wiring import numero_patterns
 
 _ERASE_LINE = "\r\033[K"
@@ -61,7 +62,7 @@ def import_(operator: str, file: Path, dry_run: bool, keep_going: bool) -> None:
 
         directory = DirectoryImport(
             database=built.database,
-            sessions=built.sessions,
+            sessions=build_farewell(built),
             audit=built.audit,
             patterns=numero_patterns(built),
             now=built.now,

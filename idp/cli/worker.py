@@ -10,6 +10,8 @@ from idp import StoreUnavailable
 from idp import logs
 from idp.cli import migrated_parts
 from idp.cli import parts
+from idp.notifier import Notifier
+from idp.wiring import build_backchannel_logout
 from idp.wiring import build_delivery
 from idp.wiring import build_mailer
 from idp.worker import Worker
@@ -18,25 +20,28 @@ from idp.worker import Worker
 @click.command()
 @click.option("--once", is_flag=True, help="Send what is due, forget what is too old, and end.")
 def worker(once: bool) -> None:
-    """Do what must happen without anybody asking: send mails, forget what is too old."""
+    """Do what must happen without anybody asking: send mails, tell services, forget what is old."""
     given = parts()
     with suppress(StoreUnavailable):  # it may come back: rounds are tried again
         migrated_parts()
     logs.configure(given.settings.log_level)
+    notifier = Notifier(given, build_backchannel_logout(given))
     mailer = build_mailer(given)
     if mailer is None:
         logging.getLogger("idp.worker").warning(
             "IDP_SMTP_HOST is not set: mails wait in the outbox"
         )
-        _work(Worker(given), once=once)
+        _work(Worker(given, notifier=notifier), notifier, once=once)
         return
     with closing(mailer):
-        _work(Worker(given, build_delivery(given, mailer)), once=once)
+        delivery = build_delivery(given, mailer)
+        _work(Worker(given, delivery, notifier=notifier), notifier, once=once)
 
 
-def _work(built: Worker, *, once: bool) -> None:
+def _work(built: Worker, notifier: Notifier, *, once: bool) -> None:
     if not once:
         built.run()
         return
     built.deliver()
+    notifier.deliver_all()
     print(f"{built.run_once()} audit events forgotten")

@@ -8,8 +8,18 @@ from typing import Protocol
 
 from idp.audit import Event
 
-UNTOLD = frozenset({Event.ACCOUNT_SHOWN, Event.DOSSIER_SHOWN, Event.TEMPORARY_ISSUED})
-"""An operator's look is nothing that happened to the account; what is issued is sent at once."""
+UNTOLD = frozenset(
+    {
+        Event.ACCOUNT_SHOWN,
+        Event.DOSSIER_SHOWN,
+        Event.TEMPORARY_ISSUED,
+        Event.LOGOUT_SENT,
+        Event.LOGOUT_FAILED,
+        Event.LOGOUT_RETRIED,
+    }
+)
+"""An operator's look is nothing that happened to the account; what is issued is sent at once; that
+services hear of a sign-out goes without saying, until one never did."""
 
 BY_SUBJECT = frozenset({Event.SIGN_IN_DELAYED, Event.RESET_BEGUN, Event.RESET_HELD})
 """Recorded before anything is looked up, under the keyed hash of what was typed alone."""

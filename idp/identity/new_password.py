@@ -35,7 +35,7 @@ from idp.identity.temporary_password import TemporaryPasswords
 from idp.identity.temporary_password import possible_secrets
 from idp.limits import Attempts
 from idp.limits import Once
-from idp.session import Sessions
+from idp.session import EndsSessions
 from idp.session import SignedIn
 
 
@@ -79,7 +79,7 @@ class NewPassword:
     accounts: Accounts
     contacts: Contacts
     temporaries: TemporaryPasswords
-    sessions: Sessions
+    sessions: EndsSessions
     attempts: Attempts
     passwords: Passwords
     policy: PasswordPolicy

@@ -250,6 +250,7 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], str]] = {
     Event.SIGN_IN_DELAYED: _delayed,
     Event.SESSION_ENDED: _plain("Déconnexion"),
     Event.SESSIONS_ENDED: _sessions_ended,
+    Event.LOGOUT_DEAD: _plain("Un service n'a pas pu être prévenu d'une déconnexion"),
     Event.REFRESH_REUSED: _plain("Accès prolongé d'un service coupé : un jeton a servi deux fois"),
     Event.REFRESH_REVOKED: _plain("Accès prolongé rendu par un service"),
     Event.CONSENT_GIVEN: _plain("Autorisation donnée à un service extérieur"),

@@ -7,9 +7,11 @@ from datetime import timedelta
 
 from idp.infra.redis_store import RedisStore
 from idp.infra.redis_store import redis_failures_told
+from idp.infra.sessions import note_visit
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
+from idp.session import Visit
 
 # A value begins with the session's key and the client, so that one look tells whether the session
 # still lives and whose the code is; neither ever holds a space. "~" before them marks what is
@@ -59,16 +61,20 @@ TOMBSTONE = timedelta(hours=1)
 class RedisCodes:
     """The port ``Codes``. Codes are kept under the name of their grant, never in clear."""
 
-    def __init__(self, store: RedisStore) -> None:
+    def __init__(self, store: RedisStore, *, session_absolute: timedelta) -> None:
         self._store = store
+        self._session_absolute = session_absolute
         self._take = store.script(_TAKE)
         self._grant = store.script(_GRANT)
 
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
-        """Keep a fresh code."""
+        """Keep a fresh code, and note the visit that it begins."""
         name = f"code:{{{grant_id_of(code)}}}"
+        key = authorization.session_key
+        visit = Visit(authorization.account_id, key, authorization.client_id)
         with self._store.writes() as writes:
             writes.add("SET", name, _write(authorization), "EX", int(lifetime.total_seconds()))
+            note_visit(writes, key, visit, kept=self._session_absolute)
 
     def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code of this client once, while its session lives; a replay revokes its grant.

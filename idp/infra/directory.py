@@ -48,7 +48,7 @@ from idp.infra.mail_mix import store_mail_mixes
 from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.infra.tables import address_of
-from idp.session import Sessions
+from idp.session import EndsSessions
 
 SIGN_IN_MEMORY = timedelta(hours=24)
 """A dossier closed earlier has its sessions ended again if it signed in this recently."""
@@ -112,7 +112,7 @@ class DirectoryImport:
     """The import, given the stores and the clock it needs."""
 
     database: Database
-    sessions: Sessions
+    sessions: EndsSessions
     audit: AuditLog
     patterns: NumeroPatterns
     now: Callable[[], datetime]
@@ -171,7 +171,8 @@ class DirectoryImport:
             self.audit.record(Event.DIRECTORY_IMPORTED, actor=actor, detail=counts)
         try:
             # And after: someone may have signed in before the commit shut the door.
-            ended += self._end_sessions(ending)
+            with self.database.transaction():
+                ended += self._end_sessions(ending)
         except StoreUnavailable as error:
             message = f"all was written, but sessions may be open: import it again ({error})"
             raise SessionsLeftOpen(message) from None
@@ -243,7 +244,7 @@ class DirectoryImport:
             )
 
     def _end_sessions(self, account_ids: list[str]) -> int:
-        return sum(self.sessions.end_all(account_id) for account_id in account_ids)
+        return sum(self.sessions.end_all(account_id).alive for account_id in account_ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,56 @@
-"""SSO sessions in Redis: one key a session, one index an account."""
+"""SSO sessions in Redis: one key a session, one set of its visits, one index an account."""
 
 import json
 from collections.abc import Callable
+from collections.abc import Iterable
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import Writes
 from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
+from idp.session import Ended
 from idp.session import Session
+from idp.session import Visit
 
+# KEYS  1 session   2 its visits
+_END = """
+local told = redis.call('SMEMBERS', KEYS[2])
+table.insert(told, 1, redis.call('DEL', KEYS[1]))
+return told
+"""
+
+# KEYS  1 index of the account, which stays: what could not be told is asked for again
 _END_ALL = """
-local ended = 0
+local told = {0}
 for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  ended = ended + redis.call('DEL', 'session:' .. key)
+  told[1] = told[1] + redis.call('DEL', 'session:' .. key)
+  for _, visit in ipairs(redis.call('SMEMBERS', 'session-visits:' .. key)) do
+    told[#told + 1] = visit
+  end
 end
-redis.call('DEL', KEYS[1])
-return ended
+return told
 """
 
 
 class RedisSessions:
     """The port ``Sessions``. Idle time is the key's time to live."""
 
-    def __init__(self, store: RedisStore, *, idle: timedelta, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: RedisStore,
+        *,
+        idle: timedelta,
+        absolute: timedelta,
+        now: Callable[[], datetime],
+    ) -> None:
         self._store = store
         self._idle = idle
+        self._absolute = absolute
         self._now = now
+        self._end = store.script(_END)
         self._end_all = store.script(_END_ALL)
 
     def put(self, key: str, session: Session) -> None:
@@ -57,15 +80,38 @@ class RedisSessions:
                 self._store.client.pexpire(f"session:{key}", _ms(left))
         return session if left > timedelta(0) else None
 
-    def end(self, key: str) -> None:
-        """End one session."""
-        # Its place in the account's index goes with the next ``put``, or with its absolute end.
-        with self._store.writes() as writes:
-            writes.add("DEL", f"session:{key}")
+    def end(self, key: str) -> Ended:
+        """End one session and read its visits, in one step."""
+        # Its place in the account's index goes with a later ``put``, or with its absolute end.
+        return _ended(self._end([f"session:{key}", visits_of(key)]))
 
-    def end_all(self, account_id: str) -> int:
-        """End every session of an account."""
-        return int(self._end_all([f"account-sessions:{account_id}"]))
+    def end_all(self, account_id: str) -> Ended:
+        """End every session of an account and read their visits, in one step."""
+        return _ended(self._end_all([f"account-sessions:{account_id}"]))
+
+    def inherit(self, key: str, visits: Iterable[Visit]) -> None:
+        """Let a new session answer for what was visited in the one before."""
+        with self._store.writes() as writes:
+            for visit in visits:
+                note_visit(writes, key, visit, kept=self._absolute)
+
+
+def visits_of(key: str) -> str:
+    """Name the set of a session's visits."""
+    return f"session-visits:{key}"
+
+
+def note_visit(writes: Writes, key: str, visit: Visit, *, kept: timedelta) -> None:
+    """Add a visit to those that a session answers for; none of its parts ever holds a space."""
+    member = f"{visit.account_id} {visit.session_key} {visit.client_id}"
+    writes.add("SADD", visits_of(key), member)
+    # Counted from the last visit: never shorter than the session's absolute end.
+    writes.add("EXPIRE", visits_of(key), int(kept.total_seconds()))
+
+
+def _ended(told: list[str | int]) -> Ended:
+    alive, *members = told
+    return Ended(int(alive), tuple(Visit(*str(member).split(" ")) for member in sorted(members)))
 
 
 def _write(session: Session) -> str:

@@ -194,6 +194,8 @@ class OutboxRow(Base):
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_state_channel_due_at", "state", "channel", "due_at", "id"),
+        # A session is told of once to a service, however often somebody ends it.
+        Index("uq_outbox_client_id_sid", "client_id", "sid", unique=True),
         # A higher number is a newer promise: SQLite would give the number of a removed row again.
         {"sqlite_autoincrement": True},
     )
@@ -212,6 +214,9 @@ class OutboxRow(Base):
     message_id: Mapped[str] = mapped_column(String(32))
     fault: Mapped[str] = mapped_column(String(64), default="")
     batch: Mapped[str] = mapped_column(String(64), default="", index=True)
+    client_id: Mapped[str | None] = mapped_column(String(128))
+    """Of sign-out notices alone; with ``sid`` it names the session that the service knows."""
+    sid: Mapped[str | None] = mapped_column(String(43))
     done_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
 
 

@@ -74,7 +74,7 @@ class Codes(Protocol):
     """Where codes and grants are kept. Every method is atomic."""
 
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
-        """Keep a fresh code."""
+        """Keep a fresh code, and note the visit that it begins with its session (``Sessions``)."""
 
     def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code, once in its life and while its session lives, and make its grant.

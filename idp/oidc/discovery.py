@@ -52,7 +52,8 @@ def metadata(
     A list here is that of the code which serves it, and each member has its use in
     ``tests/functional/test_metadata_is_true.py``.
 
-    Spec: OIDC Discovery 1.0 §3, RFC 8414 §2, RFC 9207 §3.
+    Spec: OIDC Discovery 1.0 §3, RFC 8414 §2, RFC 9207 §3, OIDC Back-Channel
+    Logout 1.0 §2.1, OIDC Front-Channel Logout 1.0 §3.
     """
     proved_methods = [method for method in AUTH_METHODS if method != "none"]
     return {
@@ -88,6 +89,10 @@ def metadata(
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
+        "frontchannel_logout_supported": True,
+        "frontchannel_logout_session_supported": True,
         **({"service_documentation": service_documentation} if service_documentation else {}),
     }
 

@@ -53,7 +53,7 @@ class Logout:
 
         Args:
             params: of the query or of the form.
-            session_key: the session that the browser's cookie names and that is alive, or "".
+            session_key: the session that the browser's cookie names, alive or not, or "".
 
         Raises:
             LogoutRefused: nobody is redirected and nothing ends.

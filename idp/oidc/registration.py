@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from idp.oidc.authorization import OFFLINE
 from idp.oidc.claims import SCOPES
@@ -168,6 +169,12 @@ def _faults_between_members(client: Client, given: Mapping[str, object]) -> list
             f"allowed_resources: {' '.join(client.api_scopes)} say what may be done at an API;"
             " name the API too"
         )
+    frame = client.frontchannel_logout_uri
+    if frame and _origin_of(frame) not in {_origin_of(uri) for uri in client.redirect_uris}:
+        faults.append(
+            "frontchannel_logout_uri: its scheme, host and port are those of a redirect URI"
+            " (OIDC Front-Channel Logout 1.0 §2)"
+        )
     hosts = sorted({host_of(uri) for uri in client.redirect_uris})
     if client.subject_type == "pairwise" and len(hosts) > 1:
         faults.append(
@@ -176,6 +183,11 @@ def _faults_between_members(client: Client, given: Mapping[str, object]) -> list
             " may all know that a member is the same"
         )
     return faults
+
+
+def _origin_of(uri: str) -> tuple[str, str]:
+    parts = urlsplit(uri)
+    return parts.scheme, parts.netloc
 
 
 def _faults_of_machines(client: Client, given: Mapping[str, object]) -> list[str]:

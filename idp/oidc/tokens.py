@@ -33,6 +33,9 @@ from idp.oidc.keys import KeyRings
 TOKEN_LIMIT = 8192
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - the name of a type, RFC 9068 §2.1
 ID_TOKEN_TYPE = "JWT"  # noqa: S105 - the name of a type
+LOGOUT_TOKEN_TYPE = "logout+jwt"  # noqa: S105 - the name of a type, Back-Channel Logout 1.0 §2.4
+LOGOUT_TOKEN_LIFETIME = timedelta(minutes=2)
+_LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 _HEADER_NAMES = {"typ", "alg", "kid"}
 
 
@@ -117,6 +120,24 @@ class Tokens:
         token = self._sign(ACCESS_TOKEN_TYPE, claims, client)
         return AccessToken(token, int(lifetime.total_seconds()))
 
+    def logout_token(self, client: Client, account_id: str, sid: str) -> str:
+        """Mint what tells a service that a session has ended; it never holds a ``nonce``.
+
+        Spec: OIDC Back-Channel Logout 1.0 §2.4.
+        """
+        now = self.now()
+        claims: dict[str, object] = {
+            "iss": self.issuer,
+            "sub": sub_of(account_id, client, self.pairwise_salt),
+            "aud": client.client_id,
+            "iat": int(now.timestamp()),
+            "exp": int((now + LOGOUT_TOKEN_LIFETIME).timestamp()),
+            "jti": secrets.token_urlsafe(16),
+            "sid": sid,
+            "events": {_LOGOUT_EVENT: {}},
+        }
+        return self._sign(LOGOUT_TOKEN_TYPE, claims, client)
+
     def read(self, token: str, *, typ: str) -> dict[str, object]:
         """Verify that a token is ours and of type ``typ``; its expiry is the caller's affair.
 
@@ -177,7 +198,7 @@ class Tokens:
             "sid": sid_of(authorization.session_key, client, self.pairwise_salt),
         }
 
-    def _sign(self, typ: str, claims: Mapping[str, ClaimValue], client: Client) -> str:
+    def _sign(self, typ: str, claims: Mapping[str, object], client: Client) -> str:
         alg = client.id_token_signed_response_alg
         key = self.rings.ring().signing_key(alg, now=self.now())
         header = {"typ": typ, "alg": alg, "kid": key.kid}

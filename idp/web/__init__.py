@@ -44,12 +44,14 @@ from idp.identity.new_password import NewPassword
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
 from idp.oidc.authorization import Codes
+from idp.oidc.backchannel_logout import Farewell
 from idp.oidc.claims import Subjects
 from idp.oidc.clients import Clients
 from idp.oidc.consent import Accesses
 from idp.oidc.consent import ConsentRule
 from idp.oidc.discovery import Document
 from idp.oidc.discovery import PublishedKeys
+from idp.oidc.frontchannel_logout import FrontChannelLogout
 from idp.oidc.logout import Logout
 from idp.oidc.provider import Provider
 from idp.oidc.userinfo import Userinfo
@@ -95,6 +97,8 @@ class Services:
     privacy_url: str
     terms_url: str
     sessions: Sessions
+    farewell: Farewell
+    frames: FrontChannelLogout
     codes: Codes
     clients: Clients
     subjects: Subjects

@@ -64,29 +64,31 @@ def session_of(request: Request, services: Services) -> tuple[str, Session | Non
     Raises:
         StoreUnavailable: nobody can tell.
     """
-    token = request.cookies.get(SESSION_COOKIE, "")
-    if not token or len(token) > _COOKIE_LIMIT:
-        return "", None
-    key = session_key(token)
-    session = services.sessions.get(key)
+    key = cookie_key_of(request)
+    session = services.sessions.get(key) if key else None
     return (key, session) if session is not None else ("", None)
+
+
+def cookie_key_of(request: Request) -> str:
+    """The key of the session that the browser's cookie names, alive or not, or ""."""
+    token = request.cookies.get(SESSION_COOKIE, "")
+    return session_key(token) if 0 < len(token) <= _COOKIE_LIMIT else ""
 
 
 def open_session(
     request: Request, services: Services, signed_in: SignedIn
 ) -> tuple[str, str, Session]:
-    """Open a session under a new id and end the one this browser had.
+    """Open a session under a new id and end the one this browser had; needs a transaction.
 
     Returns:
         The cookie's token, the store's key, the session.
     """
-    former = request.cookies.get(SESSION_COOKIE, "")
     token = new_session_token()
     key = session_key(token)
     session = Session.open(signed_in, now=services.now(), absolute=services.session_absolute)
     services.sessions.put(key, session)
-    if former and len(former) <= _COOKIE_LIMIT:
-        services.sessions.end(session_key(former))
+    if former := cookie_key_of(request):
+        services.farewell.succeed(former, key, session.account_id)
     return token, key, session
 
 

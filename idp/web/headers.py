@@ -81,7 +81,8 @@ def register(app: Flask, services: Services) -> None:
         if response.mimetype == "text/html":
             allowed = "".join(f" {origin}" for origin in g.get("form_action", ()))
             workers = _ANTI_ROBOT_POLICY if g.get("anti_robot") else ""
-            headers["Content-Security-Policy"] = _PAGE_POLICY + allowed + workers
+            frames = f"; frame-src {' '.join(g.frame_src)}" if "frame_src" in g else ""
+            headers["Content-Security-Policy"] = _PAGE_POLICY + allowed + workers + frames
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
             headers["X-Frame-Options"] = "DENY"  # for browsers that know no frame-ancestors
             headers["Permissions-Policy"] = _PERMISSIONS
@@ -113,6 +114,11 @@ def allow_form_to(*uris: str, client: Client | None = None) -> None:
     """
     origins = [origin for uri in uris if (origin := _origin(uri))]
     g.form_action = (*origins, *(client.form_action_origins if client else ()))
+
+
+def allow_frames_of(*uris: str) -> None:
+    """Let this page show frames of these origins, and of no other."""
+    g.frame_src = sorted({_origin(uri) for uri in uris})
 
 
 def allow_anti_robot() -> None:

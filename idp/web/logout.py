@@ -1,5 +1,7 @@
 """Sign-out: asked by a service, or by the person at ``/compte``."""
 
+from collections.abc import Sequence
+
 from flask import Blueprint
 from flask import Response
 from flask import g
@@ -17,12 +19,14 @@ from idp.web import services
 from idp.web.browser import SESSION_COOKIE
 from idp.web.browser import actor_of
 from idp.web.browser import browser_of
+from idp.web.browser import cookie_key_of
 from idp.web.browser import csrf_token
 from idp.web.browser import drop_session
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.browser import session_of
 from idp.web.headers import allow_form_to
+from idp.web.headers import allow_frames_of
 from idp.web.headers import see_other
 
 bp = Blueprint("logout", __name__)
@@ -44,7 +48,7 @@ def logout() -> Response:
     posted = request.method == "POST"
     pairs = request.form if posted else request.args
     params = Params.of(pair for pair in pairs.items(multi=True) if pair[0] in CARRIED)
-    key, session = session_of(request, given)
+    key, session = cookie_key_of(request), session_of(request, given)[1]
     browser = browser_of(request)
     asked = given.logout.check(params, key)
     again = posted and request.form.get("again") == "1"
@@ -70,24 +74,52 @@ def done() -> Response:
 
 
 def _end(given: Services, asked: LogoutRequest, key: str, session: Session | None) -> Response:
-    if session is not None:
-        given.sessions.end(key)
-        with given.transaction():
+    """End the session and promise to tell its services.
+
+    One that went idle is over already, and its services know nothing of it yet; nor do they when
+    the promise could not be kept in SQL, and the person tries again.
+    """
+    if not key:
+        return _gone(asked)
+    ended = given.sessions.end(key)
+    visits = ended.visits
+    owners = [session.account_id] if session else [visit.account_id for visit in visits]
+    with given.transaction():
+        promised = given.farewell.promise(visits)
+        if ended.alive or promised:
             given.audit.record(
                 Event.SESSION_ENDED,
-                account_id=session.account_id,
+                account_id=next(iter(owners), None),
                 client_id=asked.client.client_id if asked.client else None,
                 actor=actor_of(request, given, g.request_id),
             )
-    return _gone(asked)
+    return _gone(asked, given.frames.frames(visits))
 
 
-def _gone(asked: LogoutRequest) -> Response:
-    response = see_other(asked.return_to) if asked.return_to else _logged_out(asked.client)
+def _gone(asked: LogoutRequest, frames: Sequence[str] = ()) -> Response:
+    if frames:
+        allow_frames_of(*frames)
+    if not asked.return_to:
+        response = _logged_out(asked.client, frames)
+    elif frames:
+        response = _by_way_of(frames, asked)
+    else:
+        response = see_other(asked.return_to)
     if SESSION_COOKIE in request.cookies:
         # Never one that stayed behind: a form of another site would sign the person out.
         drop_session(response)
     return response
+
+
+def _by_way_of(frames: Sequence[str], asked: LogoutRequest) -> Response:
+    """Let the frames of services load, then go on. Spec: OIDC Front-Channel Logout 1.0 §3."""
+    body = render_template(
+        "pages/logging_out.html",
+        frames=frames,
+        onward=asked.return_to,
+        service_name=asked.client.client_name if asked.client else "",
+    )
+    return make_response(body)
 
 
 def _ask(given: Services, asked: LogoutRequest, params: Params, *, blind: bool) -> Response:
@@ -110,7 +142,7 @@ def _ask(given: Services, asked: LogoutRequest, params: Params, *, blind: bool) 
     return response
 
 
-def _logged_out(client: Client | None) -> Response:
+def _logged_out(client: Client | None, frames: Sequence[str] = ()) -> Response:
     link = client.client_uri if client else ""
     return make_response(
         render_template(
@@ -118,5 +150,6 @@ def _logged_out(client: Client | None) -> Response:
             service_name=client.client_name if client else "",
             link=link or "/connexion",
             link_label="Revenir au service" if link else "Se connecter à nouveau",
+            frames=frames,
         )
     )

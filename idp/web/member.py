@@ -51,9 +51,9 @@ def member_of(given: Services) -> Member | None:
         return None
     with given.transaction():
         subject = given.subjects.get(session.account_id)
-    if subject is None or not subject.stands_behind(session.credential_version):
-        given.sessions.end(key)
-        return None
+        if subject is None or not subject.stands_behind(session.credential_version):
+            given.farewell.promise(given.sessions.end(key).visits)
+            return None
     return Member(key, session, subject)
 
 

@@ -114,10 +114,11 @@ def submit() -> Response:
     except StoreUnavailable as away:
         log.warning("a chosen password was not swept up after: %s", away)
     offers_address = chosen.first or not contact.email
-    response = arrive(
-        given, found, chosen.signed_in, device,
-        by_way_of=ADDRESS_PAGE if offers_address else "",
-    )  # fmt: skip
+    with given.transaction():
+        response = arrive(
+            given, found, chosen.signed_in, device,
+            by_way_of=ADDRESS_PAGE if offers_address else "",
+        )  # fmt: skip
     drop_choice(response)
     return response
 

@@ -115,8 +115,8 @@ class RedisWorld:
     def __init__(self, clock: Clock, url: str) -> None:
         self.clock = clock
         self.store = RedisStore(url)
-        self.sessions = RedisSessions(self.store, idle=IDLE, now=clock)
-        self.codes = RedisCodes(self.store)
+        self.sessions = RedisSessions(self.store, idle=IDLE, absolute=timedelta(hours=8), now=clock)
+        self.codes = RedisCodes(self.store, session_absolute=timedelta(hours=8))
         self.service_grants = RedisServiceGrants(self.store)
         self.once = RedisOnce(self.store)
         self.pending_addresses = RedisPendingAddresses(self.store)

@@ -13,6 +13,7 @@ from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
 from idp.session import Session
 from idp.session import SignedIn
+from idp.session import Visit
 from idp.session import new_session_token
 from idp.session import session_key
 from tests.contract.conftest import IDLE
@@ -198,6 +199,16 @@ def test_a_revoked_grant_is_gone_and_revoking_it_again_changes_nothing(world):
     assert grant(world, code) is None
 
 
+def test_a_code_is_a_visit_of_its_session_and_of_no_other(world):
+    authorization, other = authorize(world), authorize(world)
+    issue(world, authorization)
+    issue(world, authorization)
+
+    visit = Visit(authorization.account_id, authorization.session_key, "cotisations")
+    assert world.sessions.end(other.session_key).visits == ()
+    assert world.sessions.end(authorization.session_key).visits == (visit,)
+
+
 def test_a_grant_ends_with_its_session(world):
     authorization = authorize(world)
     code = issue(world, authorization)
@@ -270,7 +281,12 @@ def test_authlib_trap_16_the_store_never_holds_a_code_in_clear(real_world):
 
     assert len([key for key in keys if key.startswith(("code:", "used-code:", "grant:"))]) == 3
     assert all(client.pttl(key) > 0 for key in keys)
-    held = " ".join(keys) + " ".join(str(client.get(k)) for k in keys if "sessions" not in k)
+    values = [
+        client.smembers(key) if key.startswith("session-visits:") else client.get(key)
+        for key in keys
+        if "sessions" not in key
+    ]
+    held = " ".join(map(str, [*keys, *values]))
     assert code not in held
     assert waiting not in held
 
@@ -289,7 +305,7 @@ def test_a_code_that_an_earlier_version_wrote_asks_for_nothing_that_came_later(r
 
 
 def test_without_the_store_there_is_no_verdict():
-    codes = RedisCodes(RedisStore("redis://127.0.0.1:1/0"))
+    codes = RedisCodes(RedisStore("redis://127.0.0.1:1/0"), session_absolute=timedelta(hours=8))
 
     with pytest.raises(StoreUnavailable):
         codes.take("code", client_id="cotisations", grant_lifetime=MINUTE)

@@ -294,7 +294,9 @@ def test_a_revocation_during_a_rotation_ends_the_access_token_that_the_rotation_
 ):
     app, registry, database = real
     store, rotated = RedisStore(valkey_url), threading.Event()
-    tokens = refresh_tokens(Slow(database, rotated), RedisCodes(store))
+    tokens = refresh_tokens(
+        Slow(database, rotated), RedisCodes(store, session_absolute=timedelta(hours=8))
+    )
     with registry.transaction():
         token, _ = tokens.start(FAMILY.authorization, FAMILY.grant_id)
 
@@ -319,7 +321,7 @@ def test_a_race_of_sixteen_leaves_no_access_token_behind_a_family_that_ended(
 ):
     app, registry, _ = real
     store = RedisStore(valkey_url)
-    codes = RedisCodes(store)
+    codes = RedisCodes(store, session_absolute=timedelta(hours=8))
     tokens = refresh_tokens(registry.families, codes)
     service = client(refresh_grace=grace)
     with registry.transaction():

@@ -8,8 +8,10 @@ import pytest
 from idp import StoreUnavailable
 from idp.infra.redis_store import RedisStore
 from idp.infra.sessions import RedisSessions
+from idp.session import Ended
 from idp.session import Session
 from idp.session import SignedIn
+from idp.session import Visit
 from idp.session import new_session_token
 from idp.session import session_key
 from tests.contract.conftest import IDLE
@@ -91,11 +93,11 @@ def test_all_sessions_of_an_account_end_and_no_others(world):
     mine = [keep(world) for _ in range(3)]
     yours = keep(world, opened(world, account_id="another"))
 
-    assert world.sessions.end_all("account") == 3
+    assert world.sessions.end_all("account").alive == 3
 
     assert [world.sessions.get(key) for key in mine] == [None] * 3
     assert world.sessions.get(yours) is not None
-    assert world.sessions.end_all("account") == 0
+    assert world.sessions.end_all("account").alive == 0
 
 
 def test_ending_all_counts_only_those_that_were_alive(world):
@@ -104,7 +106,7 @@ def test_ending_all_counts_only_those_that_were_alive(world):
     world.sessions.end(keep(world))
     alive = keep(world)
 
-    assert world.sessions.end_all("account") == 1
+    assert world.sessions.end_all("account").alive == 1
     assert world.sessions.get(alive) is None
 
 
@@ -116,15 +118,73 @@ def test_a_session_of_a_longer_lifetime_is_still_ended_with_all_the_others(world
         world.pass_time(timedelta(minutes=20))
         assert world.sessions.get(long) is not None
 
-    assert world.sessions.end_all("account") == 1
+    assert world.sessions.end_all("account").alive == 1
     assert world.sessions.get(long) is None
+
+
+def visit(key, service="cotisations", account_id="account"):
+    return Visit(account_id, key, service)
+
+
+def test_what_was_visited_in_a_session_is_told_when_it_ends_and_again_until_it_would_have(world):
+    key = keep(world)
+    world.sessions.inherit(key, [visit(key, "b"), visit(key, "a")])
+    world.sessions.inherit(key, [visit(key, "a")])
+
+    ended = world.sessions.end(key)
+    again = world.sessions.end(key)
+
+    assert ended == Ended(1, (visit(key, "a"), visit(key, "b")))
+    assert again == Ended(0, ended.visits)
+
+
+def test_visits_of_a_session_that_went_idle_are_told_all_the_same(world):
+    key = keep(world)
+    world.sessions.inherit(key, [visit(key)])
+
+    world.pass_time(IDLE)
+
+    assert world.sessions.end(key) == Ended(0, (visit(key),))
+
+
+def test_the_visits_of_every_session_of_an_account_are_told_with_those_ended_before(world):
+    mine = [keep(world) for _ in range(3)]
+    yours = keep(world, opened(world, account_id="another"))
+    for key in (*mine, yours):
+        world.sessions.inherit(key, [visit(key)])
+    world.sessions.end(mine[0])
+
+    ended = world.sessions.end_all("account")
+
+    assert ended.alive == 2
+    assert {one.session_key for one in ended.visits} == set(mine)
+    assert world.sessions.end_all("account") == Ended(0, ended.visits)
+
+
+def test_a_new_session_answers_for_what_the_one_before_visited(world):
+    former, key = keep(world), keep(world)
+    world.sessions.inherit(former, [visit(former)])
+
+    world.sessions.inherit(key, world.sessions.end(former).visits)
+    world.sessions.inherit(key, [])
+
+    assert world.sessions.end(key).visits == (visit(former),)
+
+
+def test_visits_leave_the_store_when_their_session_would_have_ended(real_world):
+    key = keep(real_world)
+    real_world.sessions.inherit(key, [visit(key)])
+
+    real_world.pass_time(EIGHT_HOURS + timedelta(minutes=1))
+
+    assert list(real_world.store.client.scan_iter()) == []
 
 
 def test_all_sessions_end_on_a_store_whose_clock_is_days_ahead_of_ours(real_world):
     real_world.clock.advance(timedelta(days=-3))
     key = keep(real_world)
 
-    assert real_world.sessions.end_all("account") == 1
+    assert real_world.sessions.end_all("account").alive == 1
     assert real_world.sessions.get(key) is None
 
 
@@ -161,7 +221,7 @@ def test_a_session_that_was_looked_at_late_does_not_stay_beyond_its_end(real_wor
 
 def test_two_nodes_see_one_session(real_world):
     key = keep(real_world)
-    other = RedisSessions(real_world.store, idle=IDLE, now=real_world.clock)
+    other = RedisSessions(real_world.store, idle=IDLE, absolute=EIGHT_HOURS, now=real_world.clock)
 
     other.end(key)
 
@@ -169,7 +229,9 @@ def test_two_nodes_see_one_session(real_world):
 
 
 def test_without_the_store_nobody_is_told_that_there_is_no_session():
-    sessions = RedisSessions(RedisStore("redis://127.0.0.1:1/0"), idle=IDLE, now=Clock())
+    sessions = RedisSessions(
+        RedisStore("redis://127.0.0.1:1/0"), idle=IDLE, absolute=EIGHT_HOURS, now=Clock()
+    )
     session = replace(Session("account", 1, (), "", Clock()(), Clock()()))
 
     with pytest.raises(StoreUnavailable):

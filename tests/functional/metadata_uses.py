@@ -8,15 +8,19 @@ import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
 from lxml import html as lxml_html  # type: ignore[import-untyped]
 
+from idp.notifier import Notifier
 from idp.oidc.authorize import PROMPTS
+from idp.wiring import build_backchannel_logout
 from tests.functional.metadata_world import DOCUMENTATION
 from tests.functional.metadata_world import World
 from tests.functional.metadata_world import authenticated
 from tests.functional.metadata_world import proved_at
+from tests.instance import CALLBACK
 from tests.instance import ISSUER
 from tests.instance import answer_of
 
@@ -240,6 +244,30 @@ def use_iss_in_answers(world: World, announced: bool) -> None:
     assert refusal["iss"] == success["iss"] == ISSUER
 
 
+def use_backchannel_logout(world: World, announced: bool) -> None:
+    service = world.instance.add_service("told", backchannel_logout_uri=world.back.uri)
+    tokens = world.visitor.tokens(world.person, service)
+    world.visitor.get("/logout", {"id_token_hint": tokens["id_token"]})
+    parts = world.instance.parts
+    Notifier(parts, build_backchannel_logout(parts)).deliver_all()
+    (token,) = world.back.tokens
+    assert announced is True
+    assert world.visitor.read_token(token)[1]["sid"] == world.id_token(tokens)[1]["sid"]
+
+
+def use_frontchannel_logout(world: World, announced: bool) -> None:
+    frame = f"{CALLBACK}/front"
+    service = world.instance.add_service("framed", frontchannel_logout_uri=frame)
+    tokens = world.visitor.tokens(world.person, service)
+    page = world.visitor.get("/logout", {"id_token_hint": tokens["id_token"]})
+    (source,) = lxml_html.fromstring(page.text).xpath("//iframe/@src")
+    assert announced is True
+    assert parse_qs(urlsplit(source).query) == {
+        "iss": [ISSUER],
+        "sid": [world.id_token(tokens)[1]["sid"]],
+    }
+
+
 def use_service_documentation(_world: World, announced: str) -> None:
     assert announced == DOCUMENTATION
 
@@ -276,5 +304,9 @@ USES: dict[str, Callable[[World, Any], None]] = {
     "request_parameter_supported": use_request_parameter,
     "request_uri_parameter_supported": use_request_uri_parameter,
     "authorization_response_iss_parameter_supported": use_iss_in_answers,
+    "backchannel_logout_supported": use_backchannel_logout,
+    "backchannel_logout_session_supported": use_backchannel_logout,
+    "frontchannel_logout_supported": use_frontchannel_logout,
+    "frontchannel_logout_session_supported": use_frontchannel_logout,
     "service_documentation": use_service_documentation,
 }

@@ -13,6 +13,7 @@ from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import Service
 from tests.instance import Visitor
+from tests.notified_service import NotifiedService
 from tests.service_signer import ServiceSigner
 
 METADATA = "/.well-known/openid-configuration"
@@ -41,8 +42,9 @@ Proof = Callable[[], tuple[dict[str, str], dict[str, str]]]
 class World:
     """A provider that announces all it can, and somebody with a full record."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, back: NotifiedService) -> None:
         self.instance = instance
+        self.back = back
         self.visitor: Visitor = instance.visitor()
         self.metadata: dict[str, Any] = self.visitor.get(METADATA).get_json()
         self.person: Person = instance.add_person(**FULL_RECORD)

@@ -29,6 +29,7 @@ from idp.infra.directory_read import read
 from idp.infra.mail_mix import stored_mail_mixes
 from idp.infra.migrations.upgrade import upgrade
 from idp.parts import Parts
+from idp.session import Ended
 from idp.session import Session
 from idp.session import SignedIn
 from idp.settings import read_settings
@@ -588,7 +589,7 @@ class Interrupted:
         self.calls_left -= 1
         if self.calls_left == 0:
             self.act()
-        return 0
+        return Ended(0)
 
 
 def run_with(directory, sessions, *rows):

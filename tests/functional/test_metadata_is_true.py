@@ -4,15 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
+from idp.oidc.clients import SIGNING_ALGS
 from tests.functional.metadata_uses import USES
 from tests.functional.metadata_world import DOCUMENTATION
 from tests.functional.metadata_world import World
 from tests.instance import Instance
+from tests.logout_scene import trusting
+from tests.notified_service import NotifiedService
 
 
 @pytest.fixture
-def world(make_instance: Callable[..., Instance]) -> World:
-    return World(make_instance(service_documentation_url=DOCUMENTATION))
+def world(make_instance: Callable[..., Instance], back: NotifiedService) -> World:
+    settings = trusting(back, signing_algs=SIGNING_ALGS, service_documentation_url=DOCUMENTATION)
+    return World(make_instance(**settings), back)
 
 
 def test_every_member_announced_has_a_use_here_and_the_other_way_round(world: World) -> None:

@@ -17,7 +17,7 @@ RINGS = {
     "web": (KERNEL | {"identity", "oidc", "web"}, {"flask", "werkzeug", "markupsafe", "authlib"}),
     "infra": (KERNEL | {"identity", "oidc", "infra"}, None),
 }
-WIRING = {"app", "settings", "cli", "logs", "parts", "wiring", "worker", "__main__"}
+WIRING = {"app", "settings", "cli", "logs", "parts", "wiring", "worker", "notifier", "__main__"}
 ERRORS = {"IdpError", "StoreUnavailable", "Busy"}
 """What the root package offers to every ring."""
 

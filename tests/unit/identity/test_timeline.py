@@ -437,6 +437,7 @@ EVENTS = [
     ),
     (past(Event.REFRESH_REVOKED), "Accès prolongé rendu par un service"),
     (past(Event.SESSIONS_ENDED, cause="deceased"), "Sessions fermées : le décès a été signalé"),
+    (past(Event.LOGOUT_DEAD), "Un service n'a pas pu être prévenu d'une déconnexion"),
     (
         past(Event.RESET_BEGUN),
         "Page « Mot de passe oublié » : numéro saisi, choix de l'envoi proposé",
