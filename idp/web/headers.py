@@ -4,10 +4,12 @@ import hashlib
 import logging
 import secrets
 import time
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask
+from flask import Request
 from flask import Response
 from flask import abort
 from flask import g
@@ -37,6 +39,7 @@ log = logging.getLogger("idp.request")
 
 def register(app: Flask, services: Services) -> None:
     """Prepare every request and dress every answer."""
+    app.request_class = _WithoutUploads
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.config["MAX_FORM_MEMORY_SIZE"] = BODY_LIMIT
     app.config["MAX_FORM_PARTS"] = 100
@@ -143,6 +146,13 @@ def _note(response: Response) -> None:
         response.status_code,
         extra={"ms": round((time.perf_counter() - g.began) * 1000, 1)},
     )
+
+
+class _WithoutUploads(Request):
+    """No form of ours takes a file: what comes as one opens no temporary file of the machine."""
+
+    def _get_file_stream(self, *_said: object, **_more: object) -> BytesIO:
+        return BytesIO()  # the body as a whole is bounded
 
 
 class _assets:  # noqa: N801 - a function with a memory, called as asset(name) in templates

@@ -4,12 +4,15 @@ import base64
 import importlib
 import os
 import pkgutil
+import re
 import time
 import zlib
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 from urllib.parse import quote
 from urllib.parse import urlencode
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -30,7 +33,12 @@ from tests.instance import csrf_of
 from tests.instance import form_action
 from tests.instance import value_of
 
-PUBLISHED = ("/jwks", "/.well-known/openid-configuration")  # answered in front of Flask's dispatch
+PUBLISHED = (
+    "/jwks",
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+)
+"""Answered in front of Flask's dispatch."""
 
 
 def served() -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -55,6 +63,7 @@ NAMES = (
     "switch", "post_logout_redirect_uri", "token", "token_type_hint", "refresh_token", "resource",
     "claims_locales", "etape", "code_postal", "email", "canal",
 )  # fmt: skip
+TOKENS = {"access_token", "id_token", "refresh_token"}
 TRACES = ("Traceback", 'File "', "werkzeug", "sqlalchemy", "site-packages", "IntegrityError")
 FUZZ = settings(
     max_examples=int(os.environ.get("IDP_FUZZ_EXAMPLES", "60")),
@@ -114,9 +123,14 @@ header_values = st.one_of(
     st.sampled_from(["", "*/*", ";", "=", '"', "Basic", "Bearer", "Basic " + "A" * 3000, ","]),
 )  # fmt: skip
 header_names = st.sampled_from(
-    ["Accept", "Accept-Language", "Accept-Charset", "Authorization", "Cookie", "Host", "Origin",
-     "Referer", "If-None-Match", "If-Modified-Since", "Range", "Sec-Fetch-Site", "Content-Encoding",
-     "X-Forwarded-For", "Forwarded", "User-Agent", "Cache-Control", "X-HTTP-Method-Override"]
+    ["Accept", "Accept-Language", "Accept-Charset", "Accept-Encoding", "Authorization", "Cookie",
+     "Host", "Origin", "Referer", "If-None-Match", "If-Match", "If-Modified-Since", "If-Range",
+     "Range", "Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest", "Sec-Fetch-User", "Date",
+     "Content-Type", "Content-Length", "Content-Encoding", "Content-Language", "Transfer-Encoding",
+     "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port",
+     "X-Forwarded-Prefix", "X-Real-IP", "Forwarded", "User-Agent", "Cache-Control", "Expect",
+     "X-HTTP-Method-Override", "Access-Control-Request-Method", "Access-Control-Request-Headers",
+     "DPoP", "Upgrade", "X-Request-Id"]
 )  # fmt: skip
 headers = st.dictionaries(header_names, header_values, max_size=6)
 
@@ -126,9 +140,12 @@ def encoded(some: list[tuple[str, str]]) -> str:
 
 
 def check(answer: TestResponse, path: str) -> None:
-    """An answer that says what is wrong, to its reader, and nothing about us."""
+    """An answer that says what is wrong, to its reader, nothing about us, and opens nothing."""
     assert answer.status_code < 500, (path, answer.status_code, answer.text[:400])
     assert not [trace for trace in TRACES if trace in answer.text]
+    assert not TOKENS & set(answer.get_json(silent=True) or ())
+    assert "code" not in parse_qs(urlsplit(answer.headers.get("Location", "")).query)
+    assert not re.search(r"__Host-session=[^;]", "".join(answer.headers.getlist("Set-Cookie")))
     if answer.status_code >= 400:
         if path in MACHINES:
             body = answer.get_json()
@@ -167,6 +184,14 @@ class Target:
 @pytest.fixture
 def target(make_instance: Callable[..., Instance]) -> Target:
     return Target(make_instance())  # with every key: /readyz is red without one
+
+
+def test_no_address_of_the_application_is_left_out(instance: Instance) -> None:
+    rules = {rule.rule for rule in instance.app.url_map.iter_rules()}
+
+    assert rules - set(PAGES + MACHINES) == {"/static/<path:filename>"}
+    for path in MACHINES:
+        assert instance.visitor().get(path).status_code in (200, 400, 401, 405, 503), path
 
 
 @FUZZ
@@ -217,6 +242,22 @@ def test_any_path(target: Target, path: str) -> None:
     wsgi = "/" + path.encode("utf-8", "surrogatepass").decode("latin-1")
 
     answer = target.visitor.http.open("/", environ_overrides={"PATH_INFO": wsgi}, buffered=True)
+
+    assert answer.status_code < 500
+    assert not [trace for trace in TRACES if trace in answer.text]
+
+
+@FUZZ
+@given(path=st.text(max_size=40), sent=headers)
+@example(path="../../etc/passwd", sent={})
+@example(path="pages.css/..", sent={"Range": "bytes=0-,-1"})
+@example(path="pages.css\x00", sent={"If-None-Match": '"'})
+def test_any_file(target: Target, path: str, sent: dict[str, str]) -> None:
+    wsgi = "/static/" + path.encode("utf-8", "surrogatepass").decode("latin-1")
+
+    answer = target.visitor.http.open(
+        "/", headers=list(sent.items()), environ_overrides={"PATH_INFO": wsgi}, buffered=True
+    )
 
     assert answer.status_code < 500
     assert not [trace for trace in TRACES if trace in answer.text]

@@ -169,6 +169,46 @@ def test_a_hint_of_any_shape_signs_nobody_in_or_out(target: Target, hint: str) -
     assert answer.status_code == 400
 
 
+@FUZZ
+@given(
+    request=tokens({"iss": "cotisations", "aud": "http://localhost:8000", "response_type": "code"}),
+    name=st.sampled_from(["request", "request_uri"]),
+    method=st.sampled_from(["GET", "POST"]),
+)
+def test_a_request_object_of_any_shape_is_refused_unread(
+    target: Target, request: str, name: str, method: str
+) -> None:
+    asked = encoded([*(target.service.request() | {name: request}).items()])
+
+    if method == "GET":
+        answer = target.send("GET", "/authorize", query_string=asked)
+    else:
+        answer = target.send("POST", "/authorize", data=asked, content_type=FORM)
+
+    check(answer, "/authorize")
+    assert f"error={name}_not_supported&" in answer.headers["Location"]
+
+
+@FUZZ
+@given(token=tokens({"iss": "http://localhost:8000", "sub": "x", "exp": EVER}))
+def test_a_grant_of_any_shape_gives_nothing(target: Target, token: str) -> None:
+    for grant_type, name in (
+        ("refresh_token", "refresh_token"),
+        ("authorization_code", "code"),
+        ("urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion"),
+        ("urn:ietf:params:oauth:grant-type:token-exchange", "subject_token"),
+    ):
+        body = encoded([*(target.service.redemption("x") | {
+            "grant_type": grant_type, name: token}).items()])  # fmt: skip
+
+        answer = target.send(
+            "POST", "/token", data=body, headers=target.service.basic, content_type=FORM
+        )
+
+        check(answer, "/token")
+        assert answer.status_code == 400
+
+
 @pytest.mark.parametrize("of", ["access_token", "id_token"])
 @FUZZ
 @given(changes=header_changes, claims=claim_changes)
