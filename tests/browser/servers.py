@@ -6,9 +6,7 @@ are on ``127.0.0.1``, so that they are cross-site as in production.
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import socket
 import sys
 import time
@@ -32,7 +30,6 @@ from tests.instance import Service
 from tests.running import Running
 
 ROOT = Path(__file__).resolve().parents[2]
-NODE_PARTY = ROOT / "tests" / "relying_parties" / "node"
 START_SECONDS = 30
 
 
@@ -110,43 +107,8 @@ def demo_services(provider: Provider, folder: Path) -> Iterator[str]:
         *(sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py")),
         "demo.relying_service:create_app()",
     ]
-    with _served("demo", command, provider.demo_port, "/", folder / "demo.log", environment):
+    with served("demo", command, provider.demo_port, "/", folder / "demo.log", environment):
         yield provider.demo_url
-
-
-@contextmanager
-def relying_party(provider: Provider, kind: str, folder: Path) -> Iterator[str]:
-    """Serve one of ``tests/relying_parties`` with three clients, and give its origin.
-
-    The clients: ``es256``, ``rs256`` (silent about it: OpenID Connect's default) and ``public``.
-    """
-    port = free_port()
-    origin = f"http://127.0.0.1:{port}"
-    clients = {}
-    for name, metadata in {
-        "es256": {"id_token_signed_response_alg": "ES256"},
-        "rs256": {"id_token_signed_response_alg": "RS256"},
-        "public": {
-            "id_token_signed_response_alg": "ES256",
-            "token_endpoint_auth_method": "none",
-        },
-    }.items():
-        added = provider.running.instance.add_service(
-            f"{kind}-{name}",
-            client_name=f"Service {name}",
-            redirect_uris=(f"{origin}/{name}/callback",),
-            post_logout_redirect_uris=(f"{origin}/{name}/signed-out",),
-            **metadata,
-        )
-        clients[name] = {"client_id": added.client.client_id, "client_secret": added.secret}
-        if name != "rs256":
-            clients[name]["alg"] = "ES256"
-    given = folder / f"{kind}.json"
-    given.write_text(json.dumps({"issuer": provider.url, "port": port, "clients": clients}))
-    command = {"openid-client": _node_party, "authlib": _authlib_party}[kind]()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with _served(kind, [*command, str(given)], port, "/es256", folder / f"{kind}.log", environment):
-        yield origin
 
 
 def free_port() -> int:
@@ -172,25 +134,11 @@ def _add_demo_services(provider: Provider, file: Path) -> None:
     DemoConfiguration(provider.url, provider.demo_url, clients).write(file)
 
 
-def _authlib_party() -> list[str]:
-    return [sys.executable, "-m", "tests.relying_parties.flask_authlib"]
-
-
-def _node_party() -> list[str]:
-    node = shutil.which("node")
-    if node is None:
-        message = "node is not installed: apt-get install nodejs npm"
-        raise ServerMissing(message)
-    if not (NODE_PARTY / "node_modules" / "openid-client").is_dir():
-        message = "openid-client is not installed: npm ci --ignore-scripts in " + str(NODE_PARTY)
-        raise ServerMissing(message)
-    return [node, str(NODE_PARTY / "server.mjs")]
-
-
 @contextmanager
-def _served(
+def served(
     name: str, command: Sequence[str], port: int, path: str, log: Path, environment: dict[str, str]
 ) -> Iterator[None]:
+    """Run a server until the block ends; it begins when ``path`` is answered."""
     child = Child(name, command, log=log, env=environment, cwd=ROOT)
     try:
         _wait_until_ready(child, f"http://127.0.0.1:{port}{path}")

@@ -12,7 +12,7 @@ from tests.instance import Service
 from tests.running import ROOT
 from tests.running import Running
 
-PROGRAM = ROOT / "tests" / "relying_parties" / "node" / "machine.mjs"
+PROGRAM = ROOT / "examples" / "api" / "machine.mjs"
 
 
 def credentials(service: Service) -> dict[str, str]:

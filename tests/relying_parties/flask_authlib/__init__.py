@@ -1,1 +1,0 @@
-"""A relying party on Authlib's own Flask client, used as its documentation shows."""
