@@ -116,6 +116,7 @@ def account_choice(state: str, **context: Any) -> State:
         "action": "/choix-du-dossier?demande=abc",
         "csrf": "c5f",
         "service_name": "Mes cotisations",
+        "on_device": False,
         "name": "Anne LEFÈVRE",
         "qualite_label": "Affilié",
         "numero_end": "67",
@@ -388,6 +389,7 @@ STATES = [
     account("account-taken-back", notice=Message("info", "L’accès est retiré", "C’est fait.")),
     account_choice("named"),
     account_choice("without-name", name="", service_name=LONG_NAME),
+    account_choice("of-an-application", service_name=LONG_NAME, on_device=True),
     account_choice("long-name", name="Marie-Clémentine de La Rochefoucauld-Montmorency"),
     consent("first"),
     consent(

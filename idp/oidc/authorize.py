@@ -26,6 +26,8 @@ from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
 from idp.oidc.params import PARAMETER_LIMIT
 from idp.oidc.params import Params
+from idp.oidc.redirect_uris import is_of_a_device
+from idp.oidc.redirect_uris import registered_as
 from idp.oidc.resources import REPEATABLE
 from idp.oidc.resources import resources_within
 
@@ -75,12 +77,16 @@ class RefusedOnPage(IdpError):
 
 @dataclass(frozen=True, slots=True)
 class ReturnAddress:
-    """Where the answer to a request goes, and how; by ``fragment``, refusals alone."""
+    """Where the answer to a request goes, and how; by ``fragment``, refusals alone.
+
+    ``on_device``: to an application of the member's device, which may be another than it says.
+    """
 
     client: Client
     redirect_uri: str
     state: str
     response_mode: str
+    on_device: bool = False
 
 
 class RefusedByRedirect(IdpError):
@@ -316,7 +322,7 @@ def _proved_redirect_uri(params: Params, client: Client) -> str:
     if "redirect_uri" not in params:
         raise RefusedOnPage("invalid_request", "redirect_uri is missing")
     redirect_uri = params.get("redirect_uri")
-    if redirect_uri not in client.redirect_uris:
+    if not _registered(redirect_uri, client):
         raise RefusedOnPage(
             "invalid_request",
             "redirect_uri is not registered for this client; it is compared character by character",
@@ -324,12 +330,18 @@ def _proved_redirect_uri(params: Params, client: Client) -> str:
     return redirect_uri
 
 
+def _registered(redirect_uri: str, client: Client) -> str:
+    return registered_as(redirect_uri, client.redirect_uris, public=client.is_public)
+
+
 def _return_address(params: Params, client: Client, redirect_uri: str) -> ReturnAddress:
     """Read how a request wants its answer, as far as it can be done: refusals go there too."""
     state = params.get("state") if params.count("state") == 1 else ""
     if _UNWRITABLE.search(state) or len(state) > ECHO_LIMIT:
         state = ""
-    return ReturnAddress(client, redirect_uri, state, _response_mode(params, redirect_uri))
+    mode = _response_mode(params, redirect_uri)
+    on_device = is_of_a_device(_registered(redirect_uri, client), public=client.is_public)
+    return ReturnAddress(client, redirect_uri, state, mode, on_device)
 
 
 def _response_mode(params: Params, redirect_uri: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Protocol
-from urllib.parse import urlsplit
+
+from idp.oidc.redirect_uris import sector_of
 
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 SECRET_METHODS = ("client_secret_basic", "client_secret_post")
@@ -26,7 +27,8 @@ class Client:
     """A relying service. Names are RFC 7591's where it has one.
 
     Attributes:
-        redirect_uris: compared as whole strings, never normalised.
+        redirect_uris: compared as whole strings, never normalised; ``registered_as`` knows of one
+            port that may differ.
         scope: the scopes it may ask for: ours, and with a colon in them those of APIs.
         grant_types: none for an API that only looks at tokens.
         subject_type: ``pairwise`` (our default) or ``public``.
@@ -110,11 +112,13 @@ class Client:
 
     @property
     def sector(self) -> str:
-        """What a pairwise ``sub`` depends on: the host that all redirect URIs share.
+        """What a pairwise ``sub`` depends on: the host that all redirect URIs share, or itself.
+
+        Every application of a device is on loopback: to share it makes nobody the same service.
 
         Spec: OIDC Core 1.0 §8.1.
         """
-        hosts = [urlsplit(uri).hostname for uri in self.redirect_uris[:1]]
+        hosts = [sector_of(uri) for uri in self.redirect_uris[:1]]
         return next((host for host in hosts if host), self.client_id)
 
     def has_secret(self, clear: str) -> bool:

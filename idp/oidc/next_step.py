@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from authlib.oidc.core.errors import ConsentRequiredError
+from authlib.oidc.core.errors import InteractionRequiredError
 from authlib.oidc.core.errors import LoginRequiredError
 
 from idp.oidc.authorize import AuthorizationRequest
@@ -59,11 +60,16 @@ def next_step(
         now: the instant.
         standing: what else is known.
 
-    Raises:
-        RefusedByRedirect: ``login_required`` or ``consent_required``, where the client allowed no
-            page, or ``login_required`` where not the person it hinted at signed in for it.
+    An application of the member's device may be another than it says: nothing is answered to it
+    that the member has not seen asked.
 
-    Spec: OIDC Core 1.0 §3.1.2.3, §3.1.2.4, §3.1.2.6; Initiating User Registration 1.0 §4.
+    Raises:
+        RefusedByRedirect: ``login_required``, ``interaction_required`` or ``consent_required``,
+            where the client allowed no page, or ``login_required`` where not the person it hinted
+            at signed in for it.
+
+    Spec: OIDC Core 1.0 §3.1.2.3, §3.1.2.4, §3.1.2.6; Initiating User Registration 1.0 §4; RFC 8252
+    §8.6.
     """
     another = standing.another_is_hinted
     if session is not None and another and session.auth_time > requested_at:
@@ -72,7 +78,10 @@ def next_step(
         if "none" in request.prompt:
             raise request.refused(LoginRequiredError("No session that this request accepts."))
         return NextStep.REGISTER if "create" in request.prompt else NextStep.SIGN_IN
-    if "select_account" in request.prompt and not _selected(session, requested_at, standing):
+    asks_who = "select_account" in request.prompt or request.back.on_device
+    if asks_who and not _selected(session, requested_at, standing):
+        if "none" in request.prompt:
+            raise request.refused(InteractionRequiredError("The member must see who asks."))
         return NextStep.SELECT_ACCOUNT
     return consent_step(request, standing)
 

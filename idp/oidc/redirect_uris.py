@@ -1,18 +1,21 @@
 """Which addresses a service may register: redirect URIs, pages of its own, origins of forms.
 
 A redirect URI is where codes go, so everything that browsers, proxies and libraries read in
-different ways is refused at registration; at ``/authorize`` only whole strings are compared.
+different ways is refused at registration; at ``/authorize`` only whole strings are compared, save
+for the port of a native application on loopback: docs/adr/0021-applications-on-a-device.md.
 
 Spec: RFC 9700 §4.1 (exact match), RFC 8252 §7 (native applications), RFC 6749 §3.1.2 (no fragment).
 """
 
 import re
+from collections.abc import Container
 from ipaddress import IPv4Address
 from urllib.parse import SplitResult
 from urllib.parse import urlsplit
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST = 2000
+HIGHEST_PORT = 65535
 
 _DEFAULT_PORTS = {"https": ":443", "http": ":80"}
 _SCRIPTING = frozenset({"javascript", "data", "file", "vbscript", "blob", "about"})
@@ -21,6 +24,8 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_ANY_PORT = re.compile(r"http://(?:127\.0\.0\.1|\[::1\])(?=[/?]|\Z)")
+_WITH_PORT = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\])):([1-9][0-9]{0,4})(?=[/?]|\Z)")
 _DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
 
 
@@ -61,6 +66,36 @@ def faults_of_redirect_uri(uri: str, *, public: bool) -> list[str]:
     if "@" in parts.netloc:
         faults.append("it has a user name (@)")
     return faults
+
+
+def registered_as(asked: str, registered: Container[str], *, public: bool) -> str:
+    """Find the registered redirect URI that an address is; "" when it is none.
+
+    The address of a public client on loopback may have any port where the registered one has none:
+    the system gives a native application a free one each time. The port alone is taken out, and the
+    rest compared whole. ``localhost`` is a name that a device may give to somebody else.
+
+    Spec: RFC 8252 §7.3, §8.3, §8.4.
+    """
+    if asked in registered:
+        return asked
+    found = _WITH_PORT.match(asked) if public else None
+    if found is None or int(found[2]) > HIGHEST_PORT:
+        return ""
+    without_port = found[1] + asked[found.end() :]
+    return without_port if without_port in registered else ""
+
+
+def is_of_a_device(registered: str, *, public: bool) -> bool:
+    """Tell whether any application on the member's device could receive what is sent there.
+
+    A registered port of loopback is a developer's.
+
+    Spec: RFC 8252 §8.6.
+    """
+    if not registered.startswith(("https://", "http://")):
+        return True
+    return public and bool(_ANY_PORT.match(registered))
 
 
 def faults_of_page(uri: str) -> list[str]:
@@ -107,6 +142,16 @@ def host_of(uri: str) -> str:
     """The host of a redirect URI that may be registered; its scheme where it has no host."""
     parts = urlsplit(uri)
     return parts.hostname or f"{parts.scheme}:"
+
+
+def sector_of(uri: str) -> str:
+    """The host that a redirect URI has for itself; "" on loopback or in a scheme, which have none.
+
+    Spec: OIDC Core 1.0 §8.1.
+    """
+    parts = urlsplit(uri)
+    own = parts.scheme in ("https", "http") and parts.hostname not in LOOPBACK
+    return (parts.hostname or "") if own else ""
 
 
 def _faults_of_text(uri: str) -> list[str]:

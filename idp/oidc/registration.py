@@ -30,6 +30,7 @@ from idp.oidc.redirect_uris import faults_of_origin
 from idp.oidc.redirect_uris import faults_of_redirect_uri
 from idp.oidc.redirect_uris import faults_of_web_origin
 from idp.oidc.redirect_uris import host_of
+from idp.oidc.redirect_uris import sector_of
 from idp.oidc.resources import faults_of_resource
 from idp.oidc.service_keys import ASSERTION_ALGS
 from idp.oidc.service_keys import registered_keys
@@ -175,8 +176,9 @@ def _faults_between_members(client: Client, given: Mapping[str, object]) -> list
             "frontchannel_logout_uri: its scheme, host and port are those of a redirect URI"
             " (OIDC Front-Channel Logout 1.0 §2)"
         )
-    hosts = sorted({host_of(uri) for uri in client.redirect_uris})
-    if client.subject_type == "pairwise" and len(hosts) > 1:
+    sectors = {sector_of(uri) for uri in client.redirect_uris}
+    if client.subject_type == "pairwise" and len(sectors) > 1:
+        hosts = sorted({host_of(uri) for uri in client.redirect_uris})
         faults.append(
             f"subject_type: pairwise needs redirect_uris of one host, not of {', '.join(hosts)}"
             " (OIDC Core 1.0 §8.1); register one service a host, or use subject_type public if they"

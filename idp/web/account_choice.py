@@ -73,6 +73,7 @@ def choose() -> Response:
         action=with_waiting(ACCOUNT_CHOICE, found.sealed),
         csrf=csrf_token(given, browser, *about),
         service_name=found.request.client.client_name,
+        on_device=found.request.back.on_device,
         name=member.name,
         qualite_label=member.qualite_label,
         numero_end=member.numero_end,

@@ -115,8 +115,8 @@ def allow_form_to(*uris: str, client: Client | None = None) -> None:
 
     Chromium applies ``form-action`` to every redirect that follows the form.
     """
-    origins = [origin for uri in uris if (origin := _origin(uri))]
-    g.form_action = (*origins, *(client.form_action_origins if client else ()))
+    onward = client.form_action_origins if client else ()
+    g.form_action = tuple(origin for uri in (*uris, *onward) if (origin := _origin(uri)))
 
 
 def allow_frames_of(*uris: str) -> None:
@@ -132,7 +132,9 @@ def allow_anti_robot() -> None:
 def _origin(uri: str) -> str:
     parts = urlsplit(uri)
     if parts.scheme in ("http", "https"):
-        return f"{parts.scheme}://{parts.netloc}"
+        # CSP 3 §2.3.1 has no IPv6 addresses, and Chromium takes none: any host, on this port.
+        netloc = f"*{parts.netloc.partition(']')[2]}" if "]" in parts.netloc else parts.netloc
+        return f"{parts.scheme}://{netloc}"
     return f"{parts.scheme}:" if parts.scheme else ""
 
 

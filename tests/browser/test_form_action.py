@@ -5,6 +5,7 @@ A service that redirects on after its callback, to another origin, must have reg
 form), and fails at the end of the form, which is what the second test writes down.
 """
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -41,8 +42,14 @@ class MovesOn(BaseHTTPRequestHandler):
         pass
 
 
-def serve() -> ThreadingHTTPServer:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), MovesOn)
+class OnIPv6(ThreadingHTTPServer):
+    """The same, on ``[::1]``."""
+
+    address_family = socket.AF_INET6
+
+
+def serve(kind: type[ThreadingHTTPServer] = ThreadingHTTPServer) -> ThreadingHTTPServer:
+    server = kind(("::1" if kind is OnIPv6 else "127.0.0.1", 0), MovesOn)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
@@ -101,6 +108,30 @@ def test_a_service_that_redirects_on_without_saying_so_is_stopped_after_the_form
     assert ["form-action" in said for said in chromium_visit.violations] == [True]
     page.goto(ask(provider, service))
     page.wait_for_url(f"{onward}/welcome")
+
+
+@pytest.mark.parametrize(("kind", "host"), [(ThreadingHTTPServer, "127.0.0.1"), (OnIPv6, "[::1]")])
+def test_an_application_is_answered_at_the_port_that_the_system_gave_it(
+    provider, open_browser, affilie, kind, host
+):
+    application = provider.add_service(
+        f"application-{kind.__name__}",
+        redirect_uris=(f"http://{host}/welcome",),
+        token_endpoint_auth_method="none",
+    )
+    server = serve(kind)
+    at_its_port = f"http://{host}:{server.server_port}/welcome"
+    page = open_browser().page
+
+    page.goto(
+        f"{provider.url}/authorize?{urlencode(application.request(redirect_uri=at_its_port))}"
+    )
+    sign_in(page, affilie)
+
+    page.wait_for_url(f"{at_its_port}?code=*")
+    expect(page.get_by_role("heading")).to_have_text("Arrived")
+    server.shutdown()
+    server.server_close()
 
 
 def test_no_other_place_may_receive_a_form_of_ours(provider, open_browser, origins):

@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.servers import ServerMissing
 from tests.instance import Person
 
-HOSTS = {"localhost", "127.0.0.1"}
+HOSTS = {"localhost", "127.0.0.1", "::1"}
 PATIENCE_MS = 10_000
 DESKTOP = {"width": 1280, "height": 900}
 TELEPHONE = {"width": 360, "height": 740}

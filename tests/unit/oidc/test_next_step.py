@@ -28,6 +28,32 @@ def step(request, session, *, requested_at=NOON, now=NOON, **standing):
     )
 
 
+NATIVE = {"redirect_uris": ("http://127.0.0.1/cb",), "token_endpoint_auth_method": "none"}
+
+
+def native(**changes):
+    """A request of an application on the member's device."""
+    return run(NATIVE, redirect_uri="http://127.0.0.1:51004/cb", **changes)
+
+
+class TestAnApplicationOfTheDevice:
+    def test_is_answered_by_nothing_that_the_member_has_not_seen_asked(self):
+        assert step(native(), session(SECOND)) is NextStep.SELECT_ACCOUNT
+        assert step(native(), session(SECOND), selected=True) is NextStep.ISSUE_CODE
+
+    def test_is_answered_after_a_sign_in_for_it(self):
+        later = replace(session(), auth_time=NOON + SECOND)
+
+        assert step(native(), None) is NextStep.SIGN_IN
+        assert step(native(), later, now=NOON + SECOND) is NextStep.ISSUE_CODE
+
+    def test_attack_another_application_asks_without_a_page_and_gets_no_code(self):
+        with pytest.raises(RefusedByRedirect) as refusal:
+            step(native(prompt="none"), session(SECOND))
+
+        assert refusal.value.error == "interaction_required"
+
+
 class TestNextStep:
     def test_another_person_than_the_hinted_one_signing_in_is_refused_not_asked_for_ever(self):
         later = replace(session(), auth_time=NOON + SECOND)

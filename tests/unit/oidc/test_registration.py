@@ -343,12 +343,20 @@ def test_pairwise_subjects_of_an_application_and_of_a_site_are_refused():
     assert "a.example, com.example.app:" in fault
 
 
-def test_the_sector_of_an_application_is_the_service_itself():
+@pytest.mark.parametrize(
+    "uris",
+    [
+        ["com.example.app:/cb"],
+        ["http://127.0.0.1/cb", "http://[::1]/cb"],
+        ["com.example.app:/cb", "http://127.0.0.1/cb", "http://localhost:3000/cb"],
+    ],
+)
+def test_the_sector_of_an_application_is_the_service_itself(uris):
     client = parse(
         LEAST
         | {
             "client_id": "mobile",
-            "redirect_uris": ["com.example.app:/cb"],
+            "redirect_uris": uris,
             "token_endpoint_auth_method": "none",
         }
     )
