@@ -222,6 +222,12 @@ def test_a_race_of_twenty_gives_one_success_or_with_a_grace_one_successor(
     answers = at_once(act(each) for each in visitors)
 
     # On a busy machine a store may say that it is: who hears 503 tries again.
+    with running.instance.app.app_context(), running.instance.parts.database.transaction():
+        families = running.instance.parts.database.execute(
+            text("SELECT count(*) FROM refresh_families WHERE client_id = :id"),
+            {"id": service.client.client_id},
+        ).scalar_one()
+    assert families == (1 if grace else 0)
     successes = [answer for answer in answers if answer.status_code == 200]
     if not grace:
         assert len(successes) == 1
@@ -233,4 +239,9 @@ def test_a_race_of_twenty_gives_one_success_or_with_a_grace_one_successor(
     assert {answer.status_code for answer in answers} <= {200, 503}
     assert len(successes) > 1
     (successor_token,) = {answer.get_json()["refresh_token"] for answer in successes}
-    assert refresh(visitor, service, successor_token).status_code == 200
+    used = refresh(visitor, service, successor_token)
+    assert used.status_code == 200
+    refused(refresh(visitor, service, token))  # its successor is in use: a thief's, or a loser's
+    refused(refresh(visitor, service, used.get_json()["refresh_token"]))
+    for answer in [*successes, used]:
+        assert visitor.userinfo(answer.get_json()["access_token"]).status_code == 401
