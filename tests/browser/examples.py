@@ -69,6 +69,7 @@ class PlainBrowser:
         policy = DefaultCookiePolicy(secure_protocols=("http", "https"))
         self._history = _History()
         self._opener = build_opener(HTTPCookieProcessor(CookieJar(policy)), self._history)
+        self._opener.addheaders = [("Accept", "text/html")]  # mod_auth_openidc asks browsers alone
         self.url = ""
         self.text = ""
 
