@@ -131,7 +131,7 @@ def account(state: str, **context: Any) -> State:
         "numero_end": "89",
         "name": "Jeanne-Marie Le Goff-Desrosiers",
         "since": f"Connexion à 14{NBSP}h{NBSP}32",
-        "logout_action": "/logout",
+        "logout_action": "/deconnexion",
         "csrf": "c5f",
         "notice": None,
         "accesses": [],
@@ -411,7 +411,7 @@ STATES = [
         "logout-confirm",
         "pages/logout_confirm.html",
         {
-            "action": "/logout",
+            "action": "/deconnexion",
             "csrf": "c5f",
             "fields": [("state", "s"), ("client_id", "cotisations")],
             "service_name": "Mes cotisations",
@@ -420,7 +420,7 @@ STATES = [
     State(
         "logout-confirm-alone",
         "pages/logout_confirm.html",
-        {"action": "/logout", "csrf": "c5f", "fields": [], "service_name": ""},
+        {"action": "/deconnexion", "csrf": "c5f", "fields": [], "service_name": ""},
     ),
     State(
         "logged-out",

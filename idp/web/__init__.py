@@ -11,7 +11,7 @@
 ``anti_robot``         what a form with the anti-robot sends back
 ``account_choice``     ``/choix-du-dossier``: go on as who is signed in, or as another
 ``consent``            ``/consentement``; ``consent_words`` says what each scope gives
-``logout``             ``/logout``
+``logout``             ``/logout``, ``/deconnexion``
 ``account``            ``/compte``
 ``member``             who is signed in, as pages tell it
 ``published``          discovery and JWKS, answered in front of Flask's dispatch

@@ -23,6 +23,7 @@ from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.consent_words import title_of
 from idp.web.login_form import Notice
+from idp.web.logout import SIGNED_OUT
 from idp.web.member import PARIS
 from idp.web.member import Member
 from idp.web.member import member_of
@@ -116,7 +117,7 @@ def _page(
             numero_end=member.numero_end,
             name=member.name,
             since=f"Connexion à {since.hour}\u00a0h\u00a0{since:%M}",
-            logout_action="/logout",
+            logout_action=SIGNED_OUT,
             csrf=csrf_token(given, browser),
             notice=notice,
             accesses=[_told(access) for access in found],

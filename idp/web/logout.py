@@ -32,8 +32,11 @@ from idp.web.headers import see_other
 bp = Blueprint("logout", __name__)
 
 CARRIED = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+SIGNED_OUT = "/deconnexion"
+"""Where our own forms go, so that the page that follows has an address of its own."""
 
 
+@bp.post(SIGNED_OUT)
 @bp.route("/logout", methods=["GET", "POST"])
 def logout() -> Response:
     """End the session: at once on a valid hint of it, else after a question.
@@ -67,7 +70,7 @@ def logout() -> Response:
     return _ask(given, asked, params, blind=blind)
 
 
-@bp.get("/deconnexion")
+@bp.get(SIGNED_OUT)
 def done() -> Response:
     """Say that the person is signed out."""
     return _logged_out(None)
@@ -133,7 +136,7 @@ def _ask(given: Services, asked: LogoutRequest, params: Params, *, blind: bool) 
     response.set_data(
         render_template(
             "pages/logout_confirm.html",
-            action="/logout",
+            action=SIGNED_OUT,
             csrf=csrf,
             fields=fields,
             service_name=asked.client.client_name if asked.client else "",

@@ -132,6 +132,7 @@ def test_logout_csrf_without_a_hint_a_question_is_asked_first(
 
     assert is_question(question)
     assert still
+    assert form_action(question) == "/deconnexion"  # a script tells the two pages apart
     assert answer.status_code == 200
     assert not here.is_signed_in
 
