@@ -87,5 +87,5 @@ def apache(running: Running, site: Registered) -> Iterator[str]:
             "CRYPTO_PASSPHRASE": secrets.token_urlsafe(24),
         }
         command = [program, "-f", str(configuration), "-D", "FOREGROUND"]
-        with served("apache2", command, site.port, "/", site.file.with_name("log"), environment):
+        with served("apache2", command, f"{site.origin}/", site.file.with_name("log"), environment):
             yield site.origin

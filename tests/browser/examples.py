@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar
@@ -178,6 +179,15 @@ def node_openid_client(
         yield registered.origin
 
 
+@contextmanager
+def api(running: Running, registered: Registered, program: str, port: int) -> Iterator[None]:
+    """Serve one of the two APIs."""
+    interpreter = [sys.executable] if program.endswith(".py") else node()
+    command = [*interpreter, str(EXAMPLES / "api" / program), str(registered.file), str(port)]
+    with _example(running, registered, command, {}, f":{port}/healthz"):
+        yield
+
+
 def make_key(file: Path) -> Path:
     """Let a registration prove itself by a key, as the example in JavaScript does."""
     key = file.with_name("key.json")
@@ -199,14 +209,17 @@ def node() -> list[str]:
 
 
 def _example(
-    running: Running, registered: Registered, command: list[str], environment: dict[str, str]
-) -> Any:
+    running: Running,
+    registered: Registered,
+    command: list[str],
+    environment: dict[str, str],
+    address: str = "",
+) -> AbstractContextManager[None]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("CLIENT_")}
     return served(
         registered.client_id,
         command,
-        registered.port,
-        "/",
+        f"http://127.0.0.1{address or f':{registered.port}/'}",
         registered.file.with_name("log"),
         {**inherited, "ISSUER": running.issuer, **registered.environment, **environment},
     )

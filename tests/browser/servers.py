@@ -107,7 +107,7 @@ def demo_services(provider: Provider, folder: Path) -> Iterator[str]:
         *(sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py")),
         "demo.relying_service:create_app()",
     ]
-    with served("demo", command, provider.demo_port, "/", folder / "demo.log", environment):
+    with served("demo", command, f"{provider.demo_url}/", folder / "demo.log", environment):
         yield provider.demo_url
 
 
@@ -136,12 +136,12 @@ def _add_demo_services(provider: Provider, file: Path) -> None:
 
 @contextmanager
 def served(
-    name: str, command: Sequence[str], port: int, path: str, log: Path, environment: dict[str, str]
+    name: str, command: Sequence[str], url: str, log: Path, environment: dict[str, str]
 ) -> Iterator[None]:
-    """Run a server until the block ends; it begins when ``path`` is answered."""
+    """Run a server until the block ends; it begins when ``url`` is answered."""
     child = Child(name, command, log=log, env=environment, cwd=ROOT)
     try:
-        _wait_until_ready(child, f"http://127.0.0.1:{port}{path}")
+        _wait_until_ready(child, url)
         yield
     finally:
         child.end()
