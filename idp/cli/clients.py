@@ -17,6 +17,7 @@ from idp.oidc.metadata_reader import decode
 from idp.oidc.registration import parse
 from idp.oidc.registration import to_metadata
 from idp.parts import Parts
+from idp.promise import PromiseState
 
 ES256_ADVICE = (
     'Advice: without "id_token_signed_response_alg", id_tokens are signed with RS256, the default'
@@ -69,10 +70,19 @@ def list_() -> None:
 @clients.command()
 @click.argument("client_id")
 def show(client_id: str) -> None:
-    """Show a service's metadata as JSON that ``update`` takes back."""
-    client = _registered(migrated_parts(), client_id)
+    """Show a service's metadata as JSON that ``update`` takes back; beside it, how it fares."""
+    built = migrated_parts()
+    client = _registered(built, client_id)
     print(json.dumps(to_metadata(client), indent=2, ensure_ascii=False))
     click.echo(f"live secrets: {len(client.secret_hashes)}", err=True)
+    if client.backchannel_logout_uri:
+        with built.flask.app_context(), built.database.transaction():
+            counts = built.logout_notices.counts(client_id)
+        told = ", ".join(f"{counts[state]} {state}" for state in PromiseState if state in counts)
+        click.echo(
+            f"sign-out notices: {told or 'none yet'}; idp outbox list --service {client_id}",
+            err=True,
+        )
 
 
 @clients.command()

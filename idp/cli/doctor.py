@@ -288,6 +288,7 @@ def _outbox(built: Parts) -> Iterator[Finding]:
         return  # told already
     with built.flask.app_context(), built.database.transaction():
         dead = len(built.outbox.rows(states=(PromiseState.DEAD,), limit=100))
+        dead += len(built.logout_notices.rows(states=(PromiseState.DEAD,), limit=100))
     if dead:
         what = f"given up: {dead}; idp outbox list --state dead says why"
         yield Finding(Level.WARN, "outbox", what)

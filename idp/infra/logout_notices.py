@@ -62,8 +62,9 @@ class SqlLogoutNotices:
                 sid=sid,
             )
             .on_conflict_do_nothing(index_elements=["client_id", "sid"])
+            .returning(OUTBOX.c.id)
         )
-        return bool(made.rowcount == 1)  # type: ignore[attr-defined] # an INSERT's result has it
+        return made.one_or_none() is not None
 
     def claim(self, *, without: Collection[str]) -> LogoutNotice | None:
         """Lease the oldest that is due to another service than ``without``; nobody else gets it."""

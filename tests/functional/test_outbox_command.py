@@ -16,8 +16,10 @@ from sqlalchemy import select
 from idp.cli import main
 from idp.identity.outbox import Kind
 from idp.identity.temporary_password import Channel
+from idp.infra.logout_notices import SqlLogoutNotices
 from idp.infra.outbox import SqlOutbox
 from idp.infra.tables import AuditRow
+from idp.promise import PromiseState
 from tests.instance import Clock
 from tests.instance import Instance
 
@@ -62,6 +64,38 @@ class Rows:
     def claim(self) -> list[int]:
         with self._instance.app.app_context(), self._instance.parts.database.transaction():
             return [row.id for row in self._outbox.claim(Channel.MAIL, limit=9)]
+
+
+class Notices:
+    """Sign-out notices of the same outbox."""
+
+    def __init__(self, instance: Instance, clock: Clock) -> None:
+        self._instance = instance
+        self._notices = SqlLogoutNotices(instance.parts.database, clock)
+        self._last = 0
+
+    def waiting(self, service: str = "cotisations") -> int:
+        self._last += 1
+        with self._instance.app.app_context(), self._instance.parts.database.transaction():
+            self._notices.add(service, ACCOUNT, f"sid-{self._last}")
+            return self._notices.rows(states=tuple(PromiseState), limit=1_000)[-1].id
+
+    def ended(self, name: str, *words: str, service: str = "cotisations", **named: bool) -> int:
+        made = self.waiting(service)
+        with self._instance.app.app_context(), self._instance.parts.database.transaction():
+            claimed = self._notices.claim(without=())
+            assert claimed is not None
+            assert claimed.id == made, "rows that end come before those that wait"
+            getattr(self._notices, name)(claimed, *words, **named)
+        return made
+
+    def dead(self) -> int:
+        return self.ended("failed", "answer_400", permanent=True)
+
+
+@pytest.fixture
+def notices(instance: Instance, clock: Clock) -> Notices:
+    return Notices(instance, clock)
 
 
 @pytest.fixture
@@ -203,3 +237,79 @@ def test_one_row_or_all_must_be_named(idp, words):
 def operators(instance: Instance) -> list[str]:
     with instance.app.app_context(), instance.parts.database.transaction():
         return list(instance.parts.database.execute(select(AuditRow.operator)).scalars())
+
+
+def test_notices_to_services_stand_in_the_same_list_in_order(idp, rows, notices):
+    notices.ended("failed", "service_timeout", permanent=False)
+    mail = rows.waiting()
+    waiting = notices.waiting("attestations")
+
+    told = idp("outbox", "list").output.splitlines()
+
+    assert "waiting  logout to cotisations" in told[0]
+    assert "1 try, service_timeout, next try" in told[0]
+    assert told[1].startswith(f"{mail}  waiting  temporary_password by mail")
+    assert told[2].startswith(f"{waiting}  waiting  logout to attestations")
+    assert "sid-" not in "".join(told)
+
+
+def test_one_service_s_notices_alone(idp, rows, notices):
+    rows.waiting()
+    dead = notices.dead()
+    notices.waiting("attestations")
+
+    told = idp("outbox", "list", "--service", "cotisations").output.splitlines()
+    facts = json.loads(idp("outbox", "list", "--service", "attestations", "--json").output)
+
+    assert len(told) == 1
+    assert told[0].startswith(f"{dead}  dead  logout to cotisations")
+    assert [(row["client_id"], row["kind"], row["channel"]) for row in facts] == [
+        ("attestations", "logout", "service")
+    ]
+
+
+def test_a_dead_notice_is_retried_and_audited_with_its_service(idp, rows, notices, instance):
+    dead, mail = notices.dead(), rows.dead()
+
+    one = idp("outbox", "retry", str(dead))
+    rest = idp("outbox", "retry", "--all")
+
+    assert one.output == f"row {dead} waits again: logout to cotisations\n"
+    assert rest.output == f"row {mail} waits again: temporary_password by mail\n"
+    assert [event for event, *_ in instance.audit()] == ["logout.retried", "message.retried"]
+
+
+def test_the_list_of_all_kinds_keeps_to_its_limit(idp, rows, notices):
+    made = [notices.waiting(), rows.waiting(), notices.waiting()]
+
+    result = idp("outbox", "list", "--limit", "2")
+
+    assert [int(line.split()[0]) for line in result.stdout.splitlines()] == made[:2]
+    assert "there are more" in result.stderr
+
+
+def test_showing_a_service_tells_how_its_notices_fare(instance, clock, tmp_path, sqlite_url):
+    env = {
+        "IDP_ISSUER": "http://localhost:8000",
+        "IDP_DATA_DIR": str(tmp_path / "data"),
+        "IDP_DATABASE_URL": sqlite_url,
+        "IDP_ENV_FILE": None,
+    }
+    instance.add_service(backchannel_logout_uri="https://cotisations.example/sortie")
+    instance.add_service("sans")
+
+    def told(service):
+        return CliRunner(env=env).invoke(main, ["clients", "show", service]).stderr
+
+    fresh = told("cotisations")
+    notices = Notices(instance, clock)
+    notices.ended("done")
+    notices.dead()
+    notices.waiting()
+    notices.waiting("sans")
+
+    assert "sign-out notices: none yet" in fresh
+    assert "sign-out notices: 1 waiting, 1 done, 1 dead; idp outbox list --service" in told(
+        "cotisations"
+    )
+    assert "notices" not in told("sans")
