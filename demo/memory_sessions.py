@@ -65,3 +65,12 @@ class MemorySessions(SessionInterface):
         with self._lock:
             self._visits.pop(session.identifier, None)
         session.identifier = secrets.token_urlsafe(32)
+
+    def forget(self, name: str, sid: str) -> None:
+        """End the visits of a service that began with this session of the identity provider."""
+        with self._lock:
+            for identifier, visit in list(self._visits.items()):
+                if name in visit and visit[name]["claims"].get("sid") == sid:
+                    del visit[name]
+                    if not visit:
+                        del self._visits[identifier]

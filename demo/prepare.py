@@ -89,6 +89,8 @@ def _client(name: str, origin: str) -> Client:
             "redirect_uris": [f"{origin}/{name}/retour"],
             "post_logout_redirect_uris": [f"{origin}/{name}/au-revoir"],
             "initiate_login_uri": f"{origin}/{name}/connexion",
+            "backchannel_logout_uri": f"{origin}/{name}/fin-de-session",
+            "backchannel_logout_session_required": True,
             "scope": "openid profile email dossier",
             "id_token_signed_response_alg": "ES256",
         }

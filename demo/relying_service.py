@@ -24,7 +24,10 @@ from flask import render_template
 from flask import request
 from flask import session
 from flask import url_for
+from joserfc import jwt
 from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from joserfc.jwt import JWTClaimsRegistry
 from werkzeug import Response
 
 from demo import wording
@@ -33,6 +36,17 @@ from demo.memory_sessions import MemorySessions
 
 SCOPE = "openid profile email dossier"
 PROVIDER_TIMEOUT_SECONDS = 10
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_CLAIMS = JWTClaimsRegistry(
+    leeway=30,
+    iss={"essential": True},
+    aud={"essential": True},
+    iat={"essential": True},
+    exp={"essential": True},
+    jti={"essential": True},
+    sid={"essential": True},
+    events={"essential": True},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +168,27 @@ def disconnect(name: str) -> Response:
 def goodbye(name: str) -> str:
     """Where the identity provider sends the browser when its session has ended."""
     _client(name).validate_logout_response()
-    session.clear()
     return render_template("goodbye.html", service=_service(name))
+
+
+@bp.post("/<name>/fin-de-session")
+def told(name: str) -> tuple[str, int]:
+    """Forget every visit of a session that has ended: the provider says so, server to server.
+
+    Spec: OIDC Back-Channel Logout 1.0 §2.6, §2.7, §2.8.
+    """
+    client, service = _client(name), _service(name)
+    keys = KeySet.import_key_set(client.fetch_jwk_set())
+    read = jwt.decode(request.form.get("logout_token", ""), keys, algorithms=["ES256"])
+    LOGOUT_CLAIMS.validate(read.claims)
+    is_ours = read.claims["iss"] == client.load_server_metadata()["issuer"]
+    is_for_us = read.claims["aud"] == client.client_id
+    if not (is_ours and is_for_us and LOGOUT_EVENT in read.claims["events"]):
+        abort(HTTPStatus.BAD_REQUEST)
+    if read.header.get("typ") != "logout+jwt" or "nonce" in read.claims:
+        abort(HTTPStatus.BAD_REQUEST)
+    current_app.extensions["demo_visits"].forget(service.name, read.claims["sid"])
+    return "", HTTPStatus.OK
 
 
 @bp.app_errorhandler(OAuthError)

@@ -59,6 +59,7 @@ PINNED = (
     "IDP_SMTP_CA_FILE",
     "IDP_MAIL_FROM",
     "IDP_MAIL_REPLY_TO",
+    "IDP_SERVICES_PRIVATE_NETWORKS",
     "IDP_ENV_FILE",
     "IDP_BIND",
     "GUNICORN_CMD_ARGS",
@@ -229,6 +230,7 @@ def _prepare(
             "IDP_REDIS_URL": valkey.url,
             "IDP_DEFAULT_CLIENT_ID": DEFAULT_CLIENT_ID,
             "IDP_SUPPORT_PHONE": "01 23 45 67 89",
+            "IDP_SERVICES_PRIVATE_NETWORKS": "127.0.0.0/8",  # the two services are told there
             **mail_settings(smtp_port),
         }
     )

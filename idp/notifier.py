@@ -29,6 +29,8 @@ RESTS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 30, 60, 120, 300
 
 AFTER_FAILURE = timedelta(seconds=5)
 
+_LEVELS = {Outcome.SENT: logging.INFO, Outcome.DEAD: logging.ERROR}
+
 log = logging.getLogger("idp.worker")
 
 
@@ -138,9 +140,10 @@ class Notifier:
             self._rest(name)
         else:
             self._rests.pop(name, None)
-        level = logging.INFO if told.outcome is Outcome.SENT else logging.WARNING
-        outcome = f"{told.outcome} {told.fault}".rstrip()
-        log.log(level, "outbox row %s: logout to %s: %s", notice.id, name, outcome)
+        level = _LEVELS.get(told.outcome, logging.WARNING)
+        # Grouped, or the net of the logs would take a long row number for a dossier's.
+        row, outcome = f"{notice.id:_}", f"{told.outcome} {told.fault}".rstrip()
+        log.log(level, "outbox row %s: logout to %s: %s", row, name, outcome)
 
     def _rest(self, name: str) -> None:
         former = self._rests.get(name)

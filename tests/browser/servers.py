@@ -45,6 +45,7 @@ class Provider:
             "default_client_id": "demo-cotisations",
             "support_phone": "01 23 45 67 89",
             "network_limit": 10_000,  # every test comes from one address
+            "services_private_networks": "127.0.0.0/8",  # services are told of sign-outs there
             **settings,
         }
         self.running = Running(
@@ -94,7 +95,7 @@ def provider(folder: Path, **settings: object) -> Iterator[Provider]:
 
 @contextmanager
 def demo_services(provider: Provider, folder: Path) -> Iterator[str]:
-    """Serve the two demo services, and give their origin."""
+    """Serve the two demo services, run the worker that tells them, and give their origin."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -107,8 +108,15 @@ def demo_services(provider: Provider, folder: Path) -> Iterator[str]:
         *(sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py")),
         "demo.relying_service:create_app()",
     ]
-    with served("demo", command, f"{provider.demo_url}/", folder / "demo.log", environment):
-        yield provider.demo_url
+    worker = Child(
+        "worker", [sys.executable, "-m", "idp", "worker"],
+        log=folder / "demo.worker.log", env=provider.running.environment, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        with served("demo", command, f"{provider.demo_url}/", folder / "demo.log", environment):
+            yield provider.demo_url
+    finally:
+        worker.end()
 
 
 def free_port() -> int:
@@ -129,6 +137,7 @@ def _add_demo_services(provider: Provider, file: Path) -> None:
             redirect_uris=(f"{origin}/{name}/retour",),
             post_logout_redirect_uris=(f"{origin}/{name}/au-revoir",),
             initiate_login_uri=f"{origin}/{name}/connexion",
+            backchannel_logout_uri=f"{origin}/{name}/fin-de-session",
         )
         clients[name] = DemoClient(added.client.client_id, added.secret or "")
     DemoConfiguration(provider.url, provider.demo_url, clients).write(file)

@@ -6,6 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.visit import sign_in
 from tests.instance import PASSWORD
+from tests.running import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -18,6 +19,11 @@ def open_sign_in(page: Page, demo: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(
         "Je me connecte à mon espace personnel"
     )
+
+
+def is_a_stranger_to(page: Page, service: str) -> bool:
+    page.goto(service)
+    return page.get_by_role("link", name="Se connecter").count() == 1
 
 
 def expect_known(page: Page, person) -> None:
@@ -54,6 +60,7 @@ def test_a_member_signs_in_is_known_to_two_services_and_signs_out_of_everything(
     expect(page.get_by_role("heading", level=1)).to_have_text("Vous êtes déconnecté")
     page.goto(f"{provider.url}/compte")
     page.wait_for_url(f"{provider.url}/connexion")
+    eventually(lambda: is_a_stranger_to(page, demo))  # the first service hears of it by itself
     open_sign_in(page, demo)
 
 

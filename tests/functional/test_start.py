@@ -189,6 +189,35 @@ def test_everybody_on_the_screen_can_sign_in_go_to_a_second_service_and_sign_out
     assert browser.url.startswith(f"http://localhost:{ready.port}/connexion")
 
 
+@pytest.mark.stores
+@pytest.mark.parametrize("way_out", ["a service", "the account page"])
+def test_signing_out_anywhere_signs_out_of_both_services(ready, way_out):
+    _who, qualite, numero, password = PEOPLE[0]
+    browser = Browser()
+    browser.open(f"{ready.demo_url}/cotisations/connexion")
+    browser.sign_in(qualite, numero, password)
+    browser.open(f"{ready.demo_url}/attestations/connexion")
+    assert f"Numéro de dossier {numero}" in browser.text
+
+    if way_out == "the account page":
+        browser.open(f"http://localhost:{ready.port}/compte")
+    browser.submit(browser.page.forms[0])
+
+    def is_known(path: str) -> bool:
+        browser.open(f"{ready.demo_url}{path}")
+        return f"Numéro de dossier {numero}" in browser.text
+
+    wait_until(lambda: not is_known("/"), seconds=15)
+    wait_until(lambda: not is_known("/attestations"), seconds=15)
+
+
+def test_back_channel_a_token_that_is_not_the_provider_s_ends_no_visit(ready):
+    address = f"{ready.demo_url}/cotisations/fin-de-session"
+
+    for form in ({}, {"logout_token": "x"}, {"logout_token": "e30.e30.e30"}):
+        assert requests.post(address, data=form, timeout=10).status_code == 400
+
+
 def test_the_provider_and_the_demo_are_two_sites_for_a_browser(ready):
     assert f"http://localhost:{ready.port}" in ready.said
     assert f"http://127.0.0.1:{ready.demo_port}" in ready.said
