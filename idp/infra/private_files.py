@@ -3,6 +3,7 @@
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from idp import IdpError
@@ -23,9 +24,14 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_private_file(path: Path) -> None:
-    """Make an empty file and its folder for their owner alone; leave what exists as it is."""
+    """Make an empty file and its folder for their owner alone; leave what exists as it is.
+
+    What exists is not even opened: closing it would drop every lock that this process holds on it,
+    and SQLite would believe that nobody uses its file.
+    """
     make_private_folder(path.parent)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with suppress(FileExistsError):
+        os.close(os.open(path.resolve(), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def write_private_file(path: Path, content: bytes) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +50,28 @@ def test_a_server_that_became_a_standby_is_a_store_that_is_away() -> None:
 def test_a_fault_of_ours_is_no_store_that_is_away() -> None:
     with pytest.raises(ProgrammingError), sql_failures_told():
         raise ProgrammingError("UPDATE", {}, SqlSyntaxError())
+
+
+def test_a_second_connection_leaves_the_file_s_locks_to_the_first(tmp_path: Path) -> None:
+    # A process that closes a file loses every lock it holds on it, SQLite's too (POSIX). Another
+    # one, an operator's command, then takes itself for the last user of the file and unlinks the
+    # log that this one writes to: what is written afterwards is lost.
+    app = Flask(__name__)
+    database = Database(app, f"sqlite:///{tmp_path / 'idp.sqlite'}")
+    with database.engine.connect() as first:
+        first.exec_driver_sql("CREATE TABLE kept (n INTEGER)")
+        first.commit()
+        with database.engine.connect():
+            log = (tmp_path / "idp.sqlite-wal").stat().st_ino
+            subprocess.run(
+                [sys.executable, "-c", "import sqlite3, sys\n"
+                 "other = sqlite3.connect(sys.argv[1])\n"
+                 "other.execute('INSERT INTO kept VALUES (1)')\n"
+                 "other.commit()\n"
+                 "other.close()", str(tmp_path / "idp.sqlite")],
+                check=True,
+            )  # fmt: skip
+
+        assert (tmp_path / "idp.sqlite-wal").stat().st_ino == log
+        assert first.exec_driver_sql("SELECT n FROM kept").all() == [(1,)]
+    database.engine.dispose()
