@@ -1,7 +1,8 @@
 """A browser of little wit that does what the suite's ``browser`` configuration says.
 
 It keeps cookies, follows redirects, finds fields and buttons by the selectors of the configuration,
-and of scripts runs the one that posts an answer, where the page's policy lets it.
+loads frames, and of scripts runs those that post an answer or go on after a sign-out, where the
+page's policy lets them.
 """
 
 import re
@@ -63,6 +64,7 @@ class Browser:
         self._uses = [0] * len(entries)
         self.screens: list[str] = []
         self.tasks: list[str] = []
+        self.frames: list[Landing] = []
         self.url = ""
         self.status = 0
         self.policy = ""
@@ -116,8 +118,7 @@ class Browser:
                 return
             headers = {"Accept": "text/html"}
             if method == "POST":
-                parts = urlsplit(url)
-                headers |= {"Content-Type": FORM, "Origin": f"{parts.scheme}://{parts.netloc}"}
+                headers |= {"Content-Type": FORM, "Origin": _origin(url)}
             answer = self._http.request(
                 method, url, data=body or None, headers=headers, allow_redirects=False, timeout=20
             )
@@ -129,6 +130,7 @@ class Browser:
             self.policy = answer.headers["Content-Security-Policy"]
             assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
             self.document = lxml_html.fromstring(answer.text)
+            self._load_frames()
             self._run_scripts()
             return
         raise AssertionError("twenty redirects lead nowhere")
@@ -138,9 +140,17 @@ class Browser:
         if any("/form-post.js" in source for source in sources):
             (form,) = self.document.xpath("//form[@id='form-post']")
             assert "script-src 'self'" in self.policy
-            parts = urlsplit(form.get("action"))
-            assert f"{parts.scheme}://{parts.netloc}" in self.policy.partition("form-action")[2]
+            assert _origin(form.get("action")) in self.policy.partition("form-action")[2]
             self._submit(form, None)
+        if any("/logging-out.js" in source for source in sources):
+            (onward,) = self.document.xpath("//a[@id='logging-out-continue']/@href")
+            self._open("GET", onward)
+
+    def _load_frames(self) -> None:
+        for address in self.document.xpath("//iframe/@src"):
+            assert _origin(address) in self.policy.partition("frame-src")[2].partition(";")[0]
+            assert address.startswith(self._suite)
+            self.frames.append(Landing("GET", address))
 
     def _submit(self, form: Any, button: Any) -> None:
         fields = list(form.form_values())
@@ -195,3 +205,8 @@ class Browser:
 def fits(pattern: str, url: str) -> bool:
     """Tell whether an address fits a pattern whose stars stand for anything."""
     return re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), url) is not None
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -23,6 +23,7 @@ from tests.running import ROOT
 from tests.running import Running
 
 SHIPPED = ROOT / "deploy" / "conformance"
+CONFIGURATIONS = ("basic.json", "backchannel.json", "frontchannel.json")
 OUR_ADDRESS = "https://connexion.example.org"
 PASSWORD = "PASSWORD-OF-THE-MEMBER"
 
@@ -68,7 +69,7 @@ def configured(name: str, issuer: str, secrets: dict[str, str]) -> dict[str, Any
         text = text.replace(f'"SECRET-OF-{client_id}"', json.dumps(secret))
     assert "SECRET-OF-" not in text
     content: dict[str, Any] = json.loads(text)
-    return {"override": {}} | content
+    return content
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +89,7 @@ def provider(
     yield Provider(
         front.issuer,
         front.ca_file,
-        configured("basic.json", front.issuer, secrets),
+        {name: configured(name, front.issuer, secrets) for name in CONFIGURATIONS},
         f"{parts.scheme}://{parts.netloc}",
     )
     running.stop()
@@ -100,8 +101,8 @@ def module(provider: Provider) -> Iterator[Callable[..., Suite]]:
     """Begin a module of the suite, with an empty cookie jar."""
     begun: list[Suite] = []
 
-    def begin(name: str, mode: str = QUERY) -> Suite:
-        begun.append(Suite(provider, name, mode))
+    def begin(name: str, mode: str = QUERY, configured_by: str = "basic.json") -> Suite:
+        begun.append(Suite(provider, name, mode, configured_by))
         return begun[-1]
 
     yield begin

@@ -37,11 +37,11 @@ def drawn(length: int) -> str:
 
 @dataclass(frozen=True)
 class Provider:
-    """The provider under test, and the suite's configuration for it."""
+    """The provider under test, and the suite's configurations for it, by the name of their file."""
 
     issuer: str
     ca_file: Path
-    configuration: dict[str, Any]
+    configurations: dict[str, dict[str, Any]]
     suite: str
 
 
@@ -57,8 +57,11 @@ class Tokens:
 class Suite:
     """One run of one module, named as the suite names it."""
 
-    def __init__(self, provider: Provider, module: str, mode: str = QUERY) -> None:
-        configuration = provider.configuration | provider.configuration["override"].get(module, {})
+    def __init__(
+        self, provider: Provider, module: str, mode: str = QUERY, configured_by: str = "basic.json"
+    ) -> None:
+        plain = provider.configurations[configured_by]
+        configuration = plain | plain.get("override", {}).get(module, {})
         self.provider = provider
         self.mode = mode
         self.configuration = configuration

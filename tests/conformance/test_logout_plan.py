@@ -1,14 +1,20 @@
-"""The modules of the plan RP-initiated logout: lines L2 to L11 (L1 is with the metadata)."""
+"""The plans of the sign-out: lines L2 to L11 (L1 is with the metadata), N1 to N3, K1, K2, K5.
+
+What services are told behind the browser's back, K3 and K4, is in
+``functional/test_backchannel_logout.py``.
+"""
 
 import base64
 import json
 from collections.abc import Callable
+from urllib.parse import parse_qs
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from tests.conformance.checks import jwt_part
+from tests.conformance.conftest import shipped
 from tests.conformance.suite import Suite
 from tests.conformance.suite import Tokens
 from tests.conformance.suite import drawn
@@ -154,4 +160,47 @@ def test_l11_oidcc_rp_initiated_logout_no_post_logout_redirect_uri(leaving: Begu
     here = leaving("-no-post-logout-redirect-uri")
 
     assert "Votre session est terminée" in here.shown(id_token_hint=here.hint, state=drawn(10))
+    assert here.is_signed_out
+
+
+def test_k1_n1_oidcc_logout_discovery_endpoint_verification(module: Begin) -> None:
+    metadata = module("oidcc-frontchannel-logout-discovery-endpoint-verification").metadata
+
+    for channel in ("backchannel", "frontchannel"):
+        assert metadata[f"{channel}_logout_supported"] is True
+        assert metadata[f"{channel}_logout_session_supported"] is True
+
+
+@pytest.mark.parametrize("channel", ["backchannel", "frontchannel"])
+def test_k2_n2_each_channel_is_registered_for_a_client_of_its_own(channel: str) -> None:
+    registered = shipped(f"clients/suite-{channel}.json")
+
+    base = registered["redirect_uris"][0].removesuffix("/callback")
+    assert registered[f"{channel}_logout_uri"] == f"{base}/{channel}_logout"
+    assert registered[f"{channel}_logout_session_required"] is True
+    assert {name for name in registered if name.endswith("channel_logout_uri")} == {
+        f"{channel}_logout_uri"
+    }
+
+
+def test_k5_oidcc_backchannel_rp_initiated_logout_as_the_browser_sees_it(module: Begin) -> None:
+    suite = module("oidcc-backchannel-rp-initiated-logout", configured_by="backchannel.json")
+    here, state = Leaving(suite), drawn(10)
+
+    assert here.sent_back(id_token_hint=here.hint, state=state) == {"state": state}
+    assert here.is_signed_out
+
+
+def test_n3_oidcc_frontchannel_rp_initiated_logout(module: Begin) -> None:
+    suite = module("oidcc-frontchannel-rp-initiated-logout", configured_by="frontchannel.json")
+    here, state = Leaving(suite), drawn(10)
+
+    assert here.sent_back(id_token_hint=here.hint, state=state) == {"state": state}
+
+    (frame,) = suite.browser.frames
+    assert frame.url.partition("?")[0] == f"{suite.base}/frontchannel_logout"
+    assert parse_qs(frame.query) == {
+        "iss": [suite.metadata["issuer"]],
+        "sid": [here.tokens.id_token["sid"]],
+    }
     assert here.is_signed_out

@@ -216,7 +216,9 @@ def test_a_session_that_ended_is_taken_from_the_browser(here: ThirdParty) -> Non
 def test_attack_the_token_that_signs_out_takes_nothing_back(here: ThirdParty) -> None:
     here.consent()
     page = here.visitor.get("/compte")
-    sign_out = lxml_html.fromstring(page.text).xpath("//form[@action='/deconnexion']//input/@value")[0]
+    sign_out = lxml_html.fromstring(page.text).xpath(
+        "//form[@action='/deconnexion']//input/@value"
+    )[0]
 
     assert take_back(here, page, csrf=sign_out).status_code == 403
     assert here.granted()

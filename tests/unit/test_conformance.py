@@ -1,6 +1,5 @@
 """Every line of the conformance checklist has a test of its number; what operators get is whole."""
 
-import ast
 import json
 import re
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.page_states import words
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 SHIPPED = ROOT / "deploy" / "conformance"
-COUNTED = {"c": 25, "b": 39, "g": 9, "p": 2, "l": 11}
+COUNTED = {"c": 25, "b": 39, "g": 9, "p": 2, "l": 11, "k": 5, "n": 3}
 LINES = [f"{letter}{n}" for letter, last in COUNTED.items() for n in range(1, last + 1)]
 CONFIGURATIONS = ["basic.json", "backchannel.json", "frontchannel.json"]
 CLIENTS = sorted((SHIPPED / "clients").glob("*.json"))
@@ -30,9 +29,8 @@ def numbers_of_tests() -> set[str]:
     return {
         word
         for file in TESTS.rglob("test_*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-        for word in node.name.split("_")
+        for name in re.findall(r"^ *def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+        for word in name.split("_")
     }
 
 
@@ -52,7 +50,9 @@ def browser_of(configuration):
 
 
 def test_each_line_of_the_checklist_has_a_test_that_carries_its_number():
-    assert [line for line in LINES if line not in numbers_of_tests()] == []
+    carried = numbers_of_tests()
+
+    assert [line for line in LINES if line not in carried] == []
 
 
 def test_each_line_of_the_checklist_is_told_with_its_state_and_its_tests():
