@@ -24,6 +24,11 @@ from flask import redirect
 from flask import render_template_string
 from flask import request
 from flask import session
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from joserfc.jwt import JWTClaimsRegistry
 
 registration = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 callback_uri = registration["redirect_uris"][0]
@@ -48,6 +53,15 @@ fund = OAuth(app).register(
         "code_challenge_method": "S256",
         "token_endpoint_auth_method": registration["token_endpoint_auth_method"],
     },
+)
+
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
+LOGOUT_CLAIMS = JWTClaimsRegistry(
+    leeway=60,  # clocks differ
+    iss={"essential": True, "value": os.environ["ISSUER"]},
+    aud={"essential": True, "value": os.environ["CLIENT_ID"]},
+    exp={"essential": True},
+    sid={"essential": True},
 )
 
 people: dict[str, dict[str, Any]] = {}
@@ -142,6 +156,37 @@ def signed_out() -> Response:
     """Take the member back, with the ``state`` that went along."""
     fund.validate_logout_response()
     return redirect("/")
+
+
+@app.post("/backchannel-logout")
+def backchannel_logout() -> Response:
+    """Hear from the fund, not from a browser, that a session ended: the token says which.
+
+    A token that comes twice ends the same session again, which does no harm.
+    """
+    try:
+        ended = read_logout_token(request.form["logout_token"])
+    except (JoseError, ValueError, TypeError):
+        return Response(status=400)
+    for key, person in list(people.items()):
+        if person["claims"]["sid"] == ended["sid"]:
+            people.pop(key, None)
+    return Response(status=200)
+
+
+def read_logout_token(token: str) -> dict[str, Any]:
+    """Check who wrote it, for whom, and that it is one. Spec: Back-Channel Logout 1.0 §2.6."""
+    alg = registration.get("id_token_signed_response_alg", "RS256")
+    try:
+        read = jwt.decode(token, KeySet.import_key_set(fund.fetch_jwk_set()), algorithms=[alg])
+    except InvalidKeyIdError:  # a new key: ask for the keys again
+        keys = KeySet.import_key_set(fund.fetch_jwk_set(force=True))
+        read = jwt.decode(token, keys, algorithms=[alg])
+    LOGOUT_CLAIMS.validate(read.claims)
+    is_logout = LOGOUT_EVENT in read.claims.get("events", {}) and "nonce" not in read.claims
+    if read.header.get("typ") != "logout+jwt" or not is_logout:
+        raise ValueError("an ID token, or something else")
+    return dict(read.claims)
 
 
 @app.get("/")

@@ -8,7 +8,7 @@
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { importJWK } from "jose";
+import { createRemoteJWKSet, importJWK, jwtVerify } from "jose";
 import * as oidc from "openid-client";
 
 const { ISSUER, CLIENT_ID, CLIENT_SECRET, CLIENT_KEY } = process.env;
@@ -85,6 +85,36 @@ function signOut(visit) {
   }).href;
 }
 
+// Hear from the fund, not from a browser, that a session ended: the token says which (Back-Channel Logout 1.0, 2.6).
+// A token that comes twice ends the same session again, which does no harm.
+const keys = createRemoteJWKSet(new URL(fund.serverMetadata().jwks_uri));
+
+async function hearOfLogout(token) {
+  const { payload } = await jwtVerify(token, keys, {
+    issuer: fund.serverMetadata().issuer,
+    audience: CLIENT_ID,
+    typ: "logout+jwt",
+    algorithms: [registration.id_token_signed_response_alg ?? "RS256"],
+    requiredClaims: ["exp", "sid", "events"],
+    clockTolerance: 60, // clocks differ
+  });
+  if (!payload.events["http://schemas.openid.net/event/backchannel-logout"] || "nonce" in payload) {
+    throw new Error("an ID token, or something else");
+  }
+  for (const visit of visits.values()) {
+    if (visit.person?.claims.sid === payload.sid) delete visit.person;
+  }
+}
+
+async function formOf(request) {
+  let body = "";
+  for await (const chunk of request) {
+    body += chunk;
+    if (body.length > 10_000) throw new Error("too long");
+  }
+  return new URLSearchParams(body);
+}
+
 // Each browser's visit, by a key that the cookie holds: tokens never travel to the browser.
 // In memory, to be short: yours stands in a store that all of your processes share.
 const visits = new Map();
@@ -122,6 +152,10 @@ function page({ person, error }) {
 
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, origin);
+  if (request.method === "POST" && url.pathname === "/backchannel-logout") {
+    const heard = formOf(request).then((form) => hearOfLogout(form.get("logout_token") ?? ""));
+    return heard.then(() => response.writeHead(200).end(), () => response.writeHead(400).end());
+  }
   const visit = visitOf(request, response);
   const go = (location) => response.writeHead(303, { Location: location }).end();
   try {

@@ -14,6 +14,8 @@ import urllib.request
 from collections.abc import Iterator
 from collections.abc import Sequence
 from contextlib import contextmanager
+from datetime import UTC
+from datetime import datetime
 from http.client import HTTPException
 from itertools import count
 from pathlib import Path
@@ -25,6 +27,8 @@ from demo.configuration import DemoConfiguration
 from demo.relying_service import SERVICES
 from demo.valkey import FORGETFUL
 from demo.valkey import ValkeyServer
+from idp.notifier import Notifier
+from idp.wiring import build_backchannel_logout
 from tests.instance import Person
 from tests.instance import Service
 from tests.running import Running
@@ -65,6 +69,12 @@ class Provider:
         if qualite == "ayant_droit":
             numero += "37"
         return self.running.instance.add_person(qualite, numero, **values)
+
+    def tell_services(self) -> None:
+        """Do what the worker does, once: services hear of sessions that have ended."""
+        instance = self.running.instance
+        instance.clock.at = datetime.now(UTC)
+        Notifier(instance.parts, build_backchannel_logout(instance.parts)).deliver_all()
 
     def add_service(self, client_id: str, **metadata: Any) -> Service:
         """Register a relying service; both workers know it within a second."""

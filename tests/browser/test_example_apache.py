@@ -87,6 +87,23 @@ def test_it_refreshes_and_reads_userinfo_again(
     assert again["access_token_expires"] > first["access_token_expires"]
 
 
+def test_it_hears_of_a_session_that_ended_elsewhere(
+    site: str, provider: Provider, plain: PlainBrowser
+) -> None:
+    person = provider.add_person("affilie")
+    plain.get(f"{site}/espace/")
+    plain.submit(qualite=person.qualite, numero=person.numero, password=person.password)
+    plain.get(f"{provider.url}/compte")
+    plain.submit()
+    plain.get(f"{site}/espace/")
+    assert plain.url == f"{site}/espace/"
+
+    provider.tell_services()
+
+    plain.get(f"{site}/espace/")
+    assert plain.url.startswith(f"{provider.url}/connexion")
+
+
 @pytest.mark.browser
 def test_it_signs_in_and_signs_out_in_a_browser(
     site: str, provider: Provider, open_browser

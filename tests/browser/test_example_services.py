@@ -12,6 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import pytest
 from lxml import html as lxml_html
@@ -37,8 +40,13 @@ REGISTRATIONS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Party:
-    """An example that runs."""
+    """An example that runs.
 
+    Attributes:
+        another: another library's example, whose cookie has another name: ports share cookies.
+    """
+
+    another: str
     origin: str
     client_id: str
     alg: str
@@ -74,7 +82,8 @@ def running_example(provider: Provider, library: str, how: str, folder: Path) ->
         serving = getattr(examples, library)(provider.running, registered)
     alg = "RS256" if how == "silent" else "ES256"
     with serving as origin:
-        yield Party(origin, registered.client_id, alg, is_public=how == "public")
+        another = next(one for one in LIBRARIES if one != library)
+        yield Party(another, origin, registered.client_id, alg, is_public=how == "public")
 
 
 @pytest.fixture
@@ -149,7 +158,7 @@ def test_one_sign_in_serves_every_service(
     plain.get(f"{party.origin}/sign-in")
     plain.submit(qualite=person.qualite, numero=person.numero, password=person.password)
 
-    with running_example(provider, "flask_authlib", "its own", tmp_path / "other") as other:
+    with running_example(provider, party.another, "silent", tmp_path / "other") as other:
         plain.get(f"{other.origin}/sign-in?prompt=none")
         expect_signed_in(known_to(plain.text), person)
 
@@ -166,6 +175,39 @@ def test_a_new_password_ends_what_it_refreshes(
 
     known = known_to(plain.text)
     assert (known["signed_in"], known["error"]) == (False, "invalid_grant")
+
+
+def test_it_hears_of_a_sign_out_at_another_service(
+    party: Party, provider: Provider, plain: PlainBrowser, tmp_path: Path
+) -> None:
+    person = provider.add_person("affilie")
+    plain.get(f"{party.origin}/sign-in")
+    plain.submit(qualite=person.qualite, numero=person.numero, password=person.password)
+    with running_example(provider, party.another, "silent", tmp_path / "other") as other:
+        plain.get(f"{other.origin}/sign-in?prompt=none")
+        plain.press("sign-out")
+        plain.get(f"{party.origin}/")
+        expect_signed_in(known_to(plain.text), person)
+
+        provider.tell_services()
+
+    plain.get(f"{party.origin}/")
+    assert not known_to(plain.text)["signed_in"]
+
+
+def test_its_back_channel_takes_nothing_but_a_logout_token(
+    party: Party, provider: Provider, plain: PlainBrowser
+) -> None:
+    person = provider.add_person("affilie")
+    plain.get(f"{party.origin}/sign-in")
+    plain.submit(qualite=person.qualite, numero=person.numero, password=person.password)
+    plain.press("sign-out")
+    id_token = plain.sent_with("id_token_hint")
+
+    for token in (id_token, "not-a-token", ""):
+        body = urlencode({"logout_token": token}).encode()
+        with pytest.raises(HTTPError, match="400"):
+            urlopen(f"{party.origin}/backchannel-logout", data=body, timeout=20)  # noqa: S310
 
 
 def test_whoever_is_not_signed_in_is_asked_nothing_by_prompt_none(
