@@ -81,7 +81,7 @@ def sign_in() -> Response:
 
 @app.get("/callback")
 def callback() -> Response:
-    """Redeem the code. Authlib checks state, nonce, signature, iss, aud, exp and at_hash."""
+    """Redeem the code. Authlib checks state, nonce, signature, iss, aud, exp."""
     people.pop(session.pop("key", ""), None)
     try:
         token = fund.authorize_access_token()
