@@ -71,6 +71,11 @@ In memory, to be short: yours stands in a store that all of your processes share
 """
 
 
+def signed_in() -> dict[str, Any] | None:
+    """Give who is signed in here, in this browser."""
+    return people.get(session.get("key", ""))
+
+
 @app.get("/sign-in")
 def sign_in() -> Response:
     """Send the member to the fund; ``state``, ``nonce`` and the PKCE verifier stay here."""
@@ -102,7 +107,9 @@ def callback() -> Response:
 @app.post("/refresh")
 def refresh() -> Response:
     """Get new tokens without the member, who may be asleep. Keep the new refresh token at once."""
-    person = people[session["key"]]
+    person = signed_in()
+    if person is None:
+        return redirect("/sign-in")
     try:
         token = fund.fetch_access_token(
             grant_type="refresh_token", refresh_token=person["token"]["refresh_token"]
@@ -126,7 +133,9 @@ def refresh() -> Response:
 @app.post("/introspect")
 def introspect() -> Response:
     """Ask whether the access token is good at this moment: revocation is seen at once."""
-    person = people[session["key"]]
+    person = signed_in()
+    if person is None:
+        return redirect("/sign-in")
     with OAuth2Session(
         fund.client_id,
         fund.client_secret,
@@ -192,7 +201,7 @@ def read_logout_token(token: str) -> dict[str, Any]:
 @app.get("/")
 def home() -> str:
     """Show what is known of the member."""
-    person = people.get(session.get("key", ""), {})
+    person = signed_in() or {}
     known = {name: person.get(name) for name in ("claims", "userinfo", "introspection")}
     known |= {"signed_in": bool(person), "error": session.get("error")}
     return render_template_string(PAGE, known=json.dumps(known, indent=2))

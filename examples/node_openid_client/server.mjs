@@ -158,6 +158,7 @@ const server = createServer(async (request, response) => {
   }
   const visit = visitOf(request, response);
   const go = (location) => response.writeHead(303, { Location: location }).end();
+  if (["/refresh", "/introspect"].includes(url.pathname) && !visit.person) return go("/sign-in");
   try {
     switch (`${request.method} ${url.pathname}`) {
       case "GET /":

@@ -219,6 +219,16 @@ def test_whoever_is_not_signed_in_is_asked_nothing_by_prompt_none(
     assert known_to(plain.text)["error"] == "login_required"
 
 
+def test_who_is_not_signed_in_there_any_more_signs_in_again(
+    party: Party, provider: Provider, plain: PlainBrowser
+) -> None:
+    plain.get(f"{party.origin}/")
+
+    plain.press("refresh")
+
+    assert plain.url.startswith(f"{provider.url}/connexion")
+
+
 @pytest.mark.browser
 def test_it_signs_in_refreshes_and_signs_out_in_a_browser(
     party: Party, provider: Provider, open_browser
