@@ -462,6 +462,9 @@ STATES = [
     ),
 ]
 
+STAYING = [state for state in STATES if state.name != "logging-out"]
+"""Those that a browser stays on; ``browser/test_frontchannel_logout.py`` holds the other up."""
+
 
 def pages_app() -> Flask:
     app = Flask("idp", static_folder=str(STATIC), template_folder=str(ROOT / "templates"))

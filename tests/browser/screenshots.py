@@ -21,7 +21,7 @@ from tests.browser.visit import TELEPHONE
 from tests.browser.visit import Visit
 from tests.browser.visit import chromium
 from tests.browser.visit import sign_in
-from tests.page_states import STATES
+from tests.page_states import STAYING
 
 SIZES = {360: TELEPHONE, 1280: DESKTOP}
 TOO_MANY = 6
@@ -71,7 +71,7 @@ def _states(browser: Browser, album: Album) -> None:
     with pages.states() as address:
         for width in SIZES:
             visit = album.visit(browser, width)
-            for state in STATES:
+            for state in STAYING:
                 visit.page.goto(f"{address}/{state.name}")
                 album.take(visit.page, f"states/{state.name}", width)
             visit.close()

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.test_accessibility import check_accessibility
+from tests.browser.test_accessibility import check_reflow
 from tests.browser.visit import sign_in
 
 pytestmark = pytest.mark.browser
@@ -111,3 +113,14 @@ def test_whoever_does_not_wait_chooses_to_go_on_and_sees_no_frame(signed_in, sit
     visit.page.get_by_role("link", name="Continuer").click()
 
     expect(visit.page.get_by_role("heading")).to_have_text("revenu")
+
+
+def test_axe_finds_nothing_on_the_page_that_waits(signed_in, site):
+    site.seconds = 60.0
+    visit, sign_out = signed_in()
+    visit.page.route("**/logging-out.js*", lambda route: route.fulfill(body=""))
+    visit.page.goto(sign_out, wait_until="commit")
+    expect(visit.page.get_by_role("heading")).to_have_text("Déconnexion en cours")
+
+    check_accessibility(visit.page)
+    check_reflow(visit.page)

@@ -102,7 +102,7 @@ def test_n3_the_page_loads_the_frame_with_iss_and_sid_then_goes_on_with_the_stat
     assert parse_qsl(query) == [("iss", ISSUER), ("sid", scene.sid(scene.hint))]
     onward = f"{SIGNED_OUT}?state=s%26%C3%A9"
     document = lxml_html.fromstring(page.text)
-    assert document.xpath("//meta[@http-equiv='refresh']/@content") == [f"2; url={onward}"]
+    assert document.xpath("//meta[@http-equiv='refresh']/@content") == [f"0; url={onward}"]
     assert document.xpath("//a[@id='logging-out-continue']/@href") == [onward]
     assert "Déconnexion en cours" in text_of(page)
     silent = answer_of(scene.visitor.get("/authorize", scene.service.request(prompt="none")))

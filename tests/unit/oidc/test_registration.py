@@ -528,6 +528,14 @@ def test_an_address_that_passes_reads_the_same_to_everybody(tail):
         assert "#" not in uri
 
 
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["https://other.example/front", "https://retraite.example:8443/front"],
+)
+def test_n2_a_frame_is_of_an_origin_of_the_redirect_uris(elsewhere):
+    assert "those of a redirect URI" in only_fault(frontchannel_logout_uri=elsewhere)
+
+
 @pytest.mark.parametrize("member", ["backchannel_logout_uri", "frontchannel_logout_uri"])
 def test_a_logout_address_has_no_fragment(member):
     assert "fragment" in only_fault(**{member: "https://retraite.example/out#there"})
