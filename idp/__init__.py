@@ -18,6 +18,7 @@ OpenID        ``oidc/*``                       ``web/oidc``           ``infra/co
 refresh       ``oidc/refresh``                 ``web/oidc``           ``infra/refresh_families``
 machines      ``oidc/client_credentials``      ``web/oidc``           ``infra/service_grants``
 services      ``oidc/clients``                 ``cli/clients``        ``infra/clients``
+refusals      ``oidc/refusals``                ``web/refused``        ``infra/refusals``
 keys          ``oidc/keys``                    ``cli/keys``           ``infra/key_files``
 directory     ``identity/directory``           ``cli/dossiers``       ``infra/directory``
 sessions      ``session``, ``oidc/logout``     ``web/browser``        ``infra/sessions``

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from idp.infra.pending_addresses import RedisPendingAddresses
     from idp.infra.redis_store import RedisStore
     from idp.infra.refresh_families import SqlRefreshFamilies
+    from idp.infra.refusals import RedisRefusals
     from idp.infra.reset_quotas import RedisResetQuotas
     from idp.infra.secret_files import Secrets
     from idp.infra.service_calls import ServiceCalls
@@ -135,6 +136,13 @@ class Parts:
         from idp.infra.audit import SqlAuditLog
 
         return SqlAuditLog(self.database, now=self.now)
+
+    @cached_property
+    def refusals(self) -> RedisRefusals:
+        """The newest refused requests of services."""
+        from idp.infra.refusals import RedisRefusals
+
+        return RedisRefusals(self.redis, now=self.now)
 
     @cached_property
     def sessions(self) -> RedisSessions:

@@ -142,6 +142,7 @@ def build_services(parts: Parts) -> Services:
         logout=Logout(tokens, parts.clients),
         acr_values=ACR_VALUES,
         audit=parts.audit,
+        refusals=parts.refusals,
         metadata=document(
             metadata(
                 settings.issuer,

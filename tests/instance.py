@@ -237,6 +237,11 @@ def text_of(page: TestResponse) -> str:
     return re.sub(r"\s+", " ", str(document.text_content()))
 
 
+def without_incident(description: str) -> str:
+    """What a refusal says, without the id that each has for itself."""
+    return re.sub(r" \(incident [0-9a-f]{16}\)$", "", description)
+
+
 def answer_of(response: TestResponse) -> dict[str, str]:
     """The parameters that a redirect brings to a service."""
     assert response.status_code == 303, response.text

@@ -18,9 +18,16 @@ from idp.oidc.tokens import UnreadableToken
 
 
 class InvalidAccessToken(IdpError):
-    """The token is not ours, has expired, was revoked, or its session has ended."""
+    """The token is not ours, has expired, was revoked, or its session has ended.
+
+    ``client_id`` is the service that it was signed for, or "" when it is not ours.
+    """
 
     code = "invalid_token"
+
+    def __init__(self, reason: str, *, client_id: str = "") -> None:
+        super().__init__(reason)
+        self.client_id = client_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,13 @@ class AccessTokens:
             claims = self.tokens.read(access_token, typ=ACCESS_TOKEN_TYPE)
         except UnreadableToken as error:
             raise InvalidAccessToken(str(error)) from None
+        try:
+            return self._living(claims)
+        except InvalidAccessToken as refusal:
+            client_id = str(claims.get("client_id", ""))
+            raise InvalidAccessToken(str(refusal), client_id=client_id) from None
+
+    def _living(self, claims: dict[str, object]) -> LiveAccessToken:
         expires_at, jti, sub = claims.get("exp"), claims.get("jti"), claims.get("sub")
         scope, audiences = claims.get("scope", ""), _audiences(claims.get("aud"))
         if not isinstance(expires_at, int) or expires_at <= self.tokens.now().timestamp():

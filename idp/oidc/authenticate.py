@@ -24,8 +24,12 @@ from idp.oidc.assertions import read_assertion
 from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
 from idp.oidc.params import Params
+from idp.oidc.refusals import Finding
+from idp.oidc.refusals import seen
+from idp.oidc.refusals import shown
 
 CREDENTIALS_LIMIT = 2048
+_EXPECTED = "a registered client, by its registered method and with its living credentials"
 _CREDENTIALS = ("client_id", "client_secret", "client_assertion", "client_assertion_type")
 
 
@@ -58,6 +62,11 @@ class WrongClientCredentials(InvalidClientError):
         )
         self.client_id = client_id
         self.reason = reason
+
+    @property
+    def finding(self) -> Finding:
+        """What refused it."""
+        return Finding("client authentication", _EXPECTED, self.reason)
 
     def get_headers(self) -> list[tuple[str, str]]:
         """Name the scheme, with its realm (RFC 7617 §2 asks for one; Authlib sends none)."""
@@ -118,24 +127,40 @@ class ClientAuthenticator:
 
 def _presented(params: Params, authorization: str) -> Presented:
     if any(params.count(name) > 1 for name in _CREDENTIALS):
-        raise InvalidRequestError("Client credentials came more than once.")
+        raise InvalidRequestError("Client credentials came more than once.") from Finding(
+            "client authentication", "each credential once", seen(params, *_CREDENTIALS)
+        )
     in_body = params.get("client_id")
     if "client_assertion" in params or "client_assertion_type" in params:
         if authorization or "client_secret" in params:
-            raise InvalidRequestError("More than one client authentication method.")
+            raise _several(params, authorization)
         return _signed(params, in_body)
     if authorization:
         if "client_secret" in params:
-            raise InvalidRequestError("More than one client authentication method.")
+            raise _several(params, authorization)
         presented = _basic(authorization)
         if in_body and in_body != presented.client_id:
-            raise InvalidRequestError("client_id differs from the authenticated client.")
+            raise InvalidRequestError(
+                "client_id differs from the authenticated client."
+            ) from Finding(
+                "client authentication",
+                f"client_id={shown(presented.client_id)}, as in the header",
+                seen(params, "client_id"),
+            )
         return presented
     if "client_secret" in params:
         return Presented("client_secret_post", in_body, params.get("client_secret"))
     if not in_body:
         raise WrongClientCredentials(reason="client_id: missing")
     return Presented("none", in_body)
+
+
+def _several(params: Params, authorization: str) -> InvalidRequestError:
+    header = "an Authorization header" if authorization else "no Authorization header"
+    came = f"{header}; {seen(params, 'client_secret', 'client_assertion')}"
+    refusal = InvalidRequestError("More than one client authentication method.")
+    refusal.__cause__ = Finding("client authentication", "one method", came)
+    return refusal
 
 
 def _signed(params: Params, in_body: str) -> Presented:

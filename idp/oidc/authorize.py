@@ -28,6 +28,8 @@ from idp.oidc.params import PARAMETER_LIMIT
 from idp.oidc.params import Params
 from idp.oidc.redirect_uris import is_of_a_device
 from idp.oidc.redirect_uris import registered_as
+from idp.oidc.refusals import Finding
+from idp.oidc.refusals import seen
 from idp.oidc.resources import REPEATABLE
 from idp.oidc.resources import resources_within
 
@@ -64,15 +66,17 @@ _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # lone surrogates: no
 class RefusedOnPage(IdpError):
     """A request that may not be redirected: its client or its redirect URI is not proved.
 
-    ``error`` is the OAuth code, ``description`` tells the integrator what is wrong.
+    ``error`` is the OAuth code, ``description`` tells the integrator what is wrong; ``client_id``
+    is the registered client that the request names, or "".
     """
 
     code = "refused_on_page"
 
-    def __init__(self, error: str, description: str) -> None:
+    def __init__(self, error: str, description: str, *, client_id: str = "") -> None:
         super().__init__(f"{error}: {description}")
         self.error = error
         self.description = description
+        self.client_id = client_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +146,11 @@ class AuthorizationRequest:
         """The service that asks."""
         return self.back.client
 
-    def refused(self, cause: OAuth2Error) -> RefusedByRedirect:
+    def refused(self, cause: OAuth2Error, finding: Finding) -> RefusedByRedirect:
         """Say no to the service."""
-        return RefusedByRedirect(self.back, cause)
+        refused = RefusedByRedirect(self.back, cause)
+        refused.__cause__ = finding
+        return refused
 
 
 def check_parameters_come_once(params: Params, _client: Client) -> None:
@@ -256,20 +262,21 @@ def check_claims(params: Params, client: Client) -> None:
     claims_request(params, client)
 
 
-CHECKS: tuple[Callable[[Params, Client], None], ...] = (
-    check_parameters_come_once,
-    check_values_are_writable,
-    check_no_request_object,
-    check_response_type,
-    check_response_mode,
-    check_scope,
-    check_pkce_is_s256,
-    check_prompt,
-    check_max_age,
-    check_resources,
-    check_claims,
+CHECKS: tuple[tuple[Callable[[Params, Client], None], tuple[str, ...]], ...] = (
+    (check_parameters_come_once, ()),
+    (check_values_are_writable, ("state", "nonce", "login_hint")),
+    (check_no_request_object, ("request", "request_uri", "registration")),
+    (check_response_type, ("response_type",)),
+    (check_response_mode, ("response_mode", "redirect_uri")),
+    (check_scope, ("scope",)),
+    (check_pkce_is_s256, ("code_challenge", "code_challenge_method")),
+    (check_prompt, ("prompt",)),
+    (check_max_age, ("max_age",)),
+    (check_resources, ("resource",)),
+    (check_claims, ("claims",)),
 )
-"""In this order, for every way a request can arrive. The first that refuses decides the answer."""
+"""In this order, for every way a request can arrive, each with the parameters that it looks at. The
+first that refuses decides the answer."""
 
 
 def check(params: Params, clients: Clients) -> AuthorizationRequest:
@@ -283,11 +290,11 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
     """
     client = _proved_client(params, clients)
     back = _return_address(params, client, _proved_redirect_uri(params, client))
-    try:
-        for run in CHECKS:
+    for run, looks_at in CHECKS:
+        try:
             run(params, client)
-    except OAuth2Error as refusal:
-        raise RefusedByRedirect(back, refusal) from None
+        except OAuth2Error as refusal:
+            raise RefusedByRedirect(back, refusal) from _finding(run, looks_at, refusal, params)
     max_age = params.get("max_age")
     return AuthorizationRequest(
         back=back,
@@ -303,30 +310,52 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
     )
 
 
+def _finding(
+    run: Callable[[Params, Client], None],
+    looks_at: tuple[str, ...],
+    refusal: OAuth2Error,
+    params: Params,
+) -> Finding:
+    """Name a check, and show what it saw; some tell more themselves."""
+    if isinstance(refusal.__cause__, Finding):
+        return refusal.__cause__
+    check = run.__name__.removeprefix("check_")
+    names = looks_at or tuple(name for name in params.repeated() if name in UNDERSTOOD)
+    return Finding(check, str(refusal.description or refusal.error), seen(params, *names))
+
+
 def _proved_client(params: Params, clients: Clients) -> Client:
     if len(params.pairs) > PARAMETER_LIMIT:
-        raise RefusedOnPage("invalid_request", "more than 100 parameters")
-    if params.count("client_id") > 1:
-        raise RefusedOnPage("invalid_request", "client_id was sent more than once")
+        too_many = Finding("parameters", "at most 100", f"{len(params.pairs)}")
+        raise RefusedOnPage("invalid_request", "more than 100 parameters") from too_many
+    fault = "client_id was sent more than once" if params.count("client_id") > 1 else ""
     if "client_id" not in params:
-        raise RefusedOnPage("invalid_request", "client_id is missing")
+        fault = "client_id is missing"
+    if fault:
+        found = Finding("client_id", "client_id, once", seen(params, "client_id"))
+        raise RefusedOnPage("invalid_request", fault) from found
     client = clients.find(params.get("client_id"))
     if client is None:
-        raise RefusedOnPage("invalid_client", "client_id is not registered here")
+        unknown = Finding("client_id", "the client_id of a service", seen(params, "client_id"))
+        raise RefusedOnPage("invalid_client", "client_id is not registered here") from unknown
     return client
 
 
 def _proved_redirect_uri(params: Params, client: Client) -> str:
+    redirect_uri, fault = params.get("redirect_uri"), ""
     if params.count("redirect_uri") > 1:
-        raise RefusedOnPage("invalid_request", "redirect_uri was sent more than once")
-    if "redirect_uri" not in params:
-        raise RefusedOnPage("invalid_request", "redirect_uri is missing")
-    redirect_uri = params.get("redirect_uri")
-    if not _registered(redirect_uri, client):
-        raise RefusedOnPage(
-            "invalid_request",
-            "redirect_uri is not registered for this client; it is compared character by character",
+        fault = "redirect_uri was sent more than once"
+    elif "redirect_uri" not in params:
+        fault = "redirect_uri is missing"
+    elif not _registered(redirect_uri, client):
+        fault = (
+            "redirect_uri is not registered for this client; it is compared character by character"
         )
+    if fault:
+        found = Finding(
+            "redirect_uri", " or ".join(client.redirect_uris), seen(params, "redirect_uri")
+        )
+        raise RefusedOnPage("invalid_request", fault, client_id=client.client_id) from found
     return redirect_uri
 
 

@@ -14,7 +14,10 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from authlib.oauth2.rfc6749.errors import UnauthorizedClientError
 
 from idp.oidc.clients import Client
+from idp.oidc.grants import unregistered
 from idp.oidc.params import Params
+from idp.oidc.refusals import Finding
+from idp.oidc.refusals import seen
 from idp.oidc.resources import InvalidTarget
 from idp.oidc.resources import resources_within
 
@@ -50,7 +53,9 @@ class ClientCredentialsGrant(grants.ClientCredentialsGrant):
         """
         client = self.server.client_of(self.request)
         if client.is_public or not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("This client is not registered for client_credentials.")
+            raise UnauthorizedClientError(
+                "This client is not registered for client_credentials."
+            ) from unregistered(client, self.GRANT_TYPE)
         self.for_client = client
         self.scope = _scope(self.request.params, client)
         self.resources = _resources(self.request.params, client)
@@ -79,7 +84,10 @@ def _scope(params: Params, client: Client) -> tuple[str, ...]:
     """Take what is asked, or all that is registered: scopes of APIs, never those about members."""
     asked = params.words("scope")
     if not set(asked) <= set(client.api_scopes):
-        raise InvalidScopeError("A scope that this client may not have for itself.")
+        allowed = " ".join(client.api_scopes) or "no scope at all"
+        raise InvalidScopeError("A scope that this client may not have for itself.") from Finding(
+            "scope", f"{allowed}, as registered for itself", seen(params, "scope")
+        )
     return asked or client.api_scopes
 
 
@@ -90,5 +98,7 @@ def _resources(params: Params, client: Client) -> tuple[str, ...]:
     """
     asked = resources_within(params, client.allowed_resources)
     if not asked and len(client.allowed_resources) > 1:
-        raise InvalidTarget("This client may ask for several resources: name one.")
+        raise InvalidTarget("This client may ask for several resources: name one.") from Finding(
+            "resource", " or ".join(client.allowed_resources)
+        )
     return asked or client.allowed_resources

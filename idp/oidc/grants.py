@@ -30,6 +30,8 @@ from idp.oidc.params import Params
 from idp.oidc.refresh import Family
 from idp.oidc.refresh import RefreshTokenRefused
 from idp.oidc.refresh import RefreshTokenReused
+from idp.oidc.refusals import Finding
+from idp.oidc.refusals import seen
 from idp.oidc.resources import InvalidTarget
 from idp.oidc.resources import resources_within
 
@@ -71,14 +73,21 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
         """
         client = self.server.client_of(self.request)
         if not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("This client is not registered for authorization_code.")
+            raise UnauthorizedClientError(
+                "This client is not registered for authorization_code."
+            ) from unregistered(client, self.GRANT_TYPE)
         params = self.request.params
         code = params.get("code")
         if not code:
-            raise InvalidRequestError("code is required.")
+            raise InvalidRequestError("code is required.") from Finding("code", "a code")
         authorization = self._take(code, client)
         if params.get("redirect_uri") != authorization.redirect_uri:
-            raise InvalidGrantError("redirect_uri differs from that of the authorization request.")
+            found = Finding(
+                "redirect_uri", authorization.redirect_uri, seen(params, "redirect_uri")
+            )
+            raise InvalidGrantError(
+                "redirect_uri differs from that of the authorization request."
+            ) from found
         _check_verifier(params.get("code_verifier"), authorization.code_challenge)
         subject = self.server.subject_of(authorization, client)
         resources = _resources(params, authorization, client)
@@ -117,9 +126,15 @@ class AuthorizationCodeGrant(grants.AuthorizationCodeGrant):
                 self.server.audit.record(
                     Event.CODE_REPLAYED, client_id=client.client_id, actor=self.request.actor
                 )
-            raise InvalidGrantError("The code was used before; what it gave is revoked.") from None
+            found = Finding("code", "a code that was not used yet", "one that was used before")
+            raise InvalidGrantError("The code was used before; what it gave is revoked.") from found
         if authorization is None:
-            raise InvalidGrantError("The code is unknown or expired.")
+            found = Finding(
+                "code",
+                "a code of this client, within its lifetime and the member's session",
+                f"one of {len(code)} characters that is unknown, expired, or of another client",
+            )
+            raise InvalidGrantError("The code is unknown or expired.") from found
         return authorization
 
 
@@ -138,14 +153,17 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):
         """
         client = self.server.client_of(self.request)
         if not client.check_grant_type(self.GRANT_TYPE):
-            raise UnauthorizedClientError("This client is not registered for refresh_token.")
+            raise UnauthorizedClientError(
+                "This client is not registered for refresh_token."
+            ) from unregistered(client, self.GRANT_TYPE)
         params = self.request.params
         if "refresh_token" not in params:
-            raise InvalidRequestError("refresh_token is required.")
+            absent = Finding("refresh_token", "a refresh token")
+            raise InvalidRequestError("refresh_token is required.") from absent
         try:
             self.family = self.server.refresh_tokens.present(params.get("refresh_token"), client)
         except RefreshTokenRefused as refusal:
-            raise self._refused(refusal, client) from None
+            raise self._refused(refusal, client) from _of_refresh(refusal)
         authorization = registered_still(self.family.authorization, client)
         try:
             subject = self.server.subject_of(authorization, client)
@@ -153,10 +171,16 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):
             self.server.refresh_tokens.end(self.family)
             raise
         if not authorization.is_offline:
-            raise InvalidGrantError("This client is not registered for offline_access any more.")
+            found = Finding("scope", "offline_access in the client's registration", "none any more")
+            raise InvalidGrantError(
+                "This client is not registered for offline_access any more."
+            ) from found
         scope = params.words("scope") or authorization.scope
         if not set(scope) <= set(authorization.scope):
-            raise InvalidScopeError("The scope must be within that of the refresh token.")
+            found = Finding("scope", " ".join(authorization.scope), seen(params, "scope"))
+            raise InvalidScopeError(
+                "The scope must be within that of the refresh token."
+            ) from found
         resources = _resources(params, authorization, client)
         self.request.redeemed = Redeemed(
             client, authorization, subject, self.family.grant_id, scope, resources
@@ -173,7 +197,7 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):
         try:
             successor = self.server.refresh_tokens.rotate(token, self.family, redeemed.client)
         except RefreshTokenRefused as refusal:
-            raise self._refused(refusal, redeemed.client) from None
+            raise self._refused(refusal, redeemed.client) from _of_refresh(refusal)
         return 200, self.server.mint(redeemed, successor), list(self.TOKEN_RESPONSE_HEADER)
 
     def _refused(self, refusal: RefreshTokenRefused, client: Client) -> InvalidGrantError:
@@ -190,6 +214,16 @@ class RefreshTokenGrant(grants.RefreshTokenGrant):
 _REFUSED_REFRESH = "The refresh token is unknown, expired, revoked, or was used before."
 
 
+def unregistered(client: Client, grant_type: str) -> Finding:
+    """Say that a client is not registered for what it asks."""
+    registered = " or ".join(client.grant_types) or "no grant at all"
+    return Finding("grant_type", f"{registered}, as registered", grant_type)
+
+
+def _of_refresh(refusal: RefreshTokenRefused) -> Finding:
+    return Finding("refresh_token", "the newest refresh token of a living family", str(refusal))
+
+
 def _resources(params: Params, authorization: Authorization, client: Client) -> tuple[str, ...]:
     """Tell whom the access token is for: what was granted and is still allowed, or less.
 
@@ -199,7 +233,14 @@ def _resources(params: Params, authorization: Authorization, client: Client) -> 
     """
     granted = tuple(name for name in authorization.resources if name in client.allowed_resources)
     if authorization.resources and not granted:
-        raise InvalidTarget("This client may ask for none of the resources of this grant any more.")
+        found = Finding(
+            "resource",
+            " or ".join(client.allowed_resources) or "no resource, as registered",
+            f"a grant for {' '.join(authorization.resources)}",
+        )
+        raise InvalidTarget(
+            "This client may ask for none of the resources of this grant any more."
+        ) from found
     return resources_within(params, granted) or granted
 
 
@@ -207,12 +248,23 @@ def _check_verifier(verifier: str, challenge: str) -> None:
     if not challenge:
         if verifier:
             # Somebody took a request's challenge away: RFC 9700 §2.1.1, the PKCE downgrade.
-            raise InvalidGrantError("code_verifier without a code_challenge in the request.")
+            raise InvalidGrantError(
+                "code_verifier without a code_challenge in the request."
+            ) from Finding("code_verifier", "none: the request had no code_challenge", "one")
         return
+    length = f"one of {len(verifier)} characters"
     if not verifier:
-        raise InvalidGrantError("code_verifier is required.")
+        raise InvalidGrantError("code_verifier is required.") from Finding(
+            "code_verifier", "the verifier of the request's code_challenge"
+        )
     if not _VERIFIER.fullmatch(verifier):
-        raise InvalidGrantError("code_verifier must be 43 to 128 unreserved characters.")
+        raise InvalidGrantError(
+            "code_verifier must be 43 to 128 unreserved characters."
+        ) from Finding("code_verifier", "43 to 128 letters, digits or -._~", length)
     computed = create_s256_code_challenge(verifier)  # type: ignore[no-untyped-call] # as above
     if not hmac.compare_digest(computed, challenge):
-        raise InvalidGrantError("code_verifier does not fit the code_challenge.")
+        raise InvalidGrantError("code_verifier does not fit the code_challenge.") from Finding(
+            "code_verifier",
+            "one whose S256 is the request's code_challenge",
+            f"{length}, of another",
+        )

@@ -4,11 +4,12 @@ A level that is only wished for, by ``acr_values`` or by ``acr`` without ``essen
 nothing: the ID token tells the level there was.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from authlib.oauth2 import OAuth2Error
 
 from idp.oidc.authorize import AuthorizationRequest
+from idp.oidc.refusals import Finding
 
 
 class UnmetAuthenticationRequirements(OAuth2Error):
@@ -21,7 +22,7 @@ class UnmetAuthenticationRequirements(OAuth2Error):
     description = "No sign-in reaches a level that acr was asked for."
 
 
-def check_level(request: AuthorizationRequest, reached: Iterable[str]) -> None:
+def check_level(request: AuthorizationRequest, reached: Collection[str]) -> None:
     """Refuse a request that insists on a level which is not among those ``reached``.
 
     Before anybody signs in, these are all that a sign-in here can reach; afterwards, its own.
@@ -32,4 +33,5 @@ def check_level(request: AuthorizationRequest, reached: Iterable[str]) -> None:
     Spec: OIDC Core 1.0 §5.5.1.1.
     """
     if not any(request.claims.takes_level(acr) for acr in reached):
-        raise request.refused(UnmetAuthenticationRequirements())
+        found = Finding("level", "one of the levels that claims insists on", " or ".join(reached))
+        raise request.refused(UnmetAuthenticationRequirements(), found)

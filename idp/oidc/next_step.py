@@ -11,6 +11,7 @@ from authlib.oidc.core.errors import LoginRequiredError
 
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import RefusedByRedirect
+from idp.oidc.refusals import Finding
 from idp.session import Session
 
 
@@ -76,19 +77,28 @@ def next_step(
         raise another_person(request)
     if session is None or another or not _accepts(request, session, requested_at, now):
         if "none" in request.prompt:
-            raise request.refused(LoginRequiredError("No session that this request accepts."))
+            raise request.refused(
+                LoginRequiredError("No session that this request accepts."),
+                Finding("session", *_no_session(request, session, now, another=another)),
+            )
         return NextStep.REGISTER if "create" in request.prompt else NextStep.SIGN_IN
     asks_who = "select_account" in request.prompt or request.back.on_device
     if asks_who and not _selected(session, requested_at, standing):
         if "none" in request.prompt:
-            raise request.refused(InteractionRequiredError("The member must see who asks."))
+            raise request.refused(
+                InteractionRequiredError("The member must see who asks."),
+                Finding("choice of account", "a page that asks the member", "prompt=none"),
+            )
         return NextStep.SELECT_ACCOUNT
     return consent_step(request, standing)
 
 
 def another_person(request: AuthorizationRequest) -> RefusedByRedirect:
     """Refuse the sign-in of somebody else than the request names."""
-    return request.refused(LoginRequiredError("Another person signed in than the request names."))
+    return request.refused(
+        LoginRequiredError("Another person signed in than the request names."),
+        Finding("person", "the person of id_token_hint or claims", "a session of another one"),
+    )
 
 
 def consent_step(request: AuthorizationRequest, standing: Standing) -> NextStep:
@@ -101,12 +111,29 @@ def consent_step(request: AuthorizationRequest, standing: Standing) -> NextStep:
     if not standing.must_consent and (standing.consented or not asked_for):
         return NextStep.ISSUE_CODE
     if "none" in request.prompt:
-        raise request.refused(ConsentRequiredError("The member has not granted all of this."))
+        raise request.refused(
+            ConsentRequiredError("The member has not granted all of this."),
+            Finding("consent", f"a consent to {' '.join(request.scope)}", "none, and prompt=none"),
+        )
     return NextStep.ASK_CONSENT
 
 
 def _selected(session: Session, requested_at: datetime, standing: Standing) -> bool:
     return standing.selected or session.auth_time > requested_at
+
+
+def _no_session(
+    request: AuthorizationRequest, session: Session | None, now: datetime, *, another: bool
+) -> tuple[str, str]:
+    """Say what session a request wants, and what there is."""
+    if session is None:
+        return "a session in this browser", "none"
+    if another:
+        return "a session of the person of id_token_hint or claims", "one of another person"
+    if not request.claims.takes_level(session.acr):
+        return "a session of the level that claims wants", f"one of {session.acr}"
+    age = int((now - session.auth_time).total_seconds())
+    return f"a sign-in within max_age={request.max_age}", f"one {age} seconds ago"
 
 
 def _accepts(

@@ -41,6 +41,10 @@ from idp.oidc.introspection import Introspection
 from idp.oidc.params import PARAMETER_LIMIT
 from idp.oidc.params import Params
 from idp.oidc.refresh import RefreshTokens
+from idp.oidc.refusals import Finding
+from idp.oidc.refusals import finding_of
+from idp.oidc.refusals import seen
+from idp.oidc.refusals import shown
 from idp.oidc.resources import REPEATABLE
 from idp.oidc.revocation import Revocation
 from idp.oidc.tokens import Tokens
@@ -85,7 +89,8 @@ class Answer:
 
     ``to_confirm`` names the grant whose refresh family it began, or "": the answer may go out when
     ``Provider.confirmed`` has looked at it, in a transaction after the one that it was made in.
-    ``client`` is whom it is for, once that is proved.
+    ``client`` is whom it is for, once that is proved; ``named`` the registered client that a
+    refused one only claims to be, or ""; ``finding`` what refused it.
     """
 
     status: int
@@ -93,6 +98,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...]
     client: Client | None = None
     to_confirm: str = ""
+    named: str = ""
+    finding: Finding | None = None
 
 
 class TokenRequest(OAuth2Request):
@@ -165,7 +172,7 @@ class Provider(AuthorizationServer):
             grant.validate_token_request()
             status, body, headers = grant.create_token_response()
         except OAuth2Error as error:
-            return _answer(request.proved, *error())
+            return _refused(request.proved, error)
         answer = _answer(request.proved, status, body, headers)
         return replace(answer, to_confirm=request.started)
 
@@ -177,7 +184,8 @@ class Provider(AuthorizationServer):
         if self.refresh_tokens.still_granted(answer.to_confirm):
             return answer
         refusal = InvalidGrantError("The code was used before; what it gave is revoked.")
-        return _answer(answer.client, *refusal())
+        refusal.__cause__ = Finding("code", "a code that comes once", "one that came again at once")
+        return _refused(answer.client, refusal)
 
     def answer_revocation(
         self, pairs: Iterable[tuple[str, str]], *, authorization: str, network: str, actor: Actor
@@ -192,7 +200,7 @@ class Provider(AuthorizationServer):
         try:
             client = self._client_of_token(request)
         except OAuth2Error as error:
-            return _answer(request.proved, *error())
+            return _refused(request.proved, error)
         ended = self._revocation.revoke(request.params.get("token"), client)
         if ended is not None:
             self.audit.record(
@@ -216,9 +224,10 @@ class Provider(AuthorizationServer):
         try:
             client = self._client_of_token(request)
             if client.is_public:
-                raise WrongClientCredentials(client.client_id)
+                public = "method: none, which proves nothing"
+                raise WrongClientCredentials(client.client_id, reason=public)
         except OAuth2Error as error:
-            return _answer(request.proved, *error())
+            return _refused(request.proved, error)
         told = self._introspection.look(request.params.get("token"), client)
         return _answer(client, 200, told, [])
 
@@ -233,7 +242,10 @@ class Provider(AuthorizationServer):
                 request.params, request.authorization, request.network
             )
         except TooManyClientFailures as held:
-            raise TemporarilyUnavailable(int(held.retry_after.total_seconds())) from None
+            seconds = int(held.retry_after.total_seconds())
+            raise TemporarilyUnavailable(seconds) from Finding(
+                "client failures", "fewer wrong credentials from this network", f"wait {seconds} s"
+            )
         except WrongClientCredentials as refusal:
             self.audit.record(
                 Event.CLIENT_REFUSED,
@@ -253,9 +265,13 @@ class Provider(AuthorizationServer):
         """
         subject = self._subjects.get(authorization.account_id)
         if subject is None or not subject.stands_behind(authorization.credential_version):
-            raise InvalidGrantError("The sign-in behind this grant has ended.")
+            raise InvalidGrantError("The sign-in behind this grant has ended.") from Finding(
+                "member", "an active dossier and the password of the sign-in", "a change of one"
+            )
         if not self._consent_rule.stands_behind(authorization, client):
-            raise InvalidGrantError("The member took back the consent behind this grant.")
+            raise InvalidGrantError(
+                "The member took back the consent behind this grant."
+            ) from Finding("consent", "the member's consent", "one taken back")
         return subject
 
     def mint(self, redeemed: Redeemed, refresh_token: str = "") -> dict[str, str | int]:
@@ -301,7 +317,7 @@ class Provider(AuthorizationServer):
         _check_parameters(request.params)
         client = self.client_of(request)
         if "token" not in request.params:
-            raise InvalidRequestError("token is required.")
+            raise InvalidRequestError("token is required.") from Finding("token", "a token")
         return client
 
     def _grant_of(self, request: TokenRequest) -> Grant:
@@ -310,15 +326,34 @@ class Provider(AuthorizationServer):
             return cast("Grant", self.get_token_grant(request))
         except UnsupportedGrantTypeError:
             self.client_of(request)  # who is nobody here learns nothing of what is served
-            raise UnsupportedGrantType from None
+            served = " or ".join(grant.GRANT_TYPE for grant in GRANTS)
+            raise UnsupportedGrantType from Finding(
+                "grant_type", served, seen(request.params, "grant_type")
+            )
 
 
 def _check_parameters(params: Params, *required: str) -> None:
     if len(params.pairs) > PARAMETER_LIMIT or set(params.repeated()) - REPEATABLE:
-        raise InvalidRequestError("A parameter came more than once, or too many came.")
+        repeated = ", ".join(shown(name) for name in params.repeated())
+        raise InvalidRequestError(
+            "A parameter came more than once, or too many came."
+        ) from Finding(
+            "parameters",
+            f"each once, {PARAMETER_LIMIT} at most",
+            f"{len(params.pairs)}, repeated: {repeated or 'none'}",
+        )
     for name in required:
         if name not in params:
-            raise InvalidRequestError(f"{name} is required.")
+            raise InvalidRequestError(f"{name} is required.") from Finding(name, name)
+
+
+def _refused(client: Client | None, error: OAuth2Error) -> Answer:
+    wrong = error if isinstance(error, WrongClientCredentials) else None
+    return replace(
+        _answer(client, *error()),
+        named=wrong.client_id if wrong else "",
+        finding=wrong.finding if wrong else finding_of(error),
+    )
 
 
 def _answer(

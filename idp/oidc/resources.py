@@ -7,12 +7,14 @@ is simply not registered. Why so: docs/adr/0017-whom-an-access-token-is-for.md.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from authlib.oauth2 import OAuth2Error
 
 from idp.oidc.params import Params
 from idp.oidc.redirect_uris import faults_of_page
+from idp.oidc.refusals import Finding
+from idp.oidc.refusals import seen
 
 LONGEST_IDENTIFIER = 255
 MOST_RESOURCES = 8
@@ -30,7 +32,7 @@ class InvalidTarget(OAuth2Error):
     error = "invalid_target"
 
 
-def resources_within(params: Params, allowed: Iterable[str]) -> tuple[str, ...]:
+def resources_within(params: Params, allowed: Collection[str]) -> tuple[str, ...]:
     """Read what a request asks for; () where it is silent.
 
     Raises:
@@ -40,7 +42,10 @@ def resources_within(params: Params, allowed: Iterable[str]) -> tuple[str, ...]:
     """
     asked = params.values("resource")
     if not set(asked) <= set(allowed):
-        raise InvalidTarget("A resource that this client may not ask for, or did not ask for.")
+        found = Finding("resource", " or ".join(allowed) or "no resource", seen(params, "resource"))
+        raise InvalidTarget(
+            "A resource that this client may not ask for, or did not ask for."
+        ) from found
     if len(asked) > MOST_RESOURCES:
         raise InvalidTarget(f"More than {MOST_RESOURCES} resources in one request.")
     return asked

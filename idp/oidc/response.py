@@ -34,15 +34,25 @@ def success(back: ReturnAddress, *, code: str, issuer: str) -> AuthorizationResp
     return _response(back, [("code", code), ("state", back.state), ("iss", issuer)])
 
 
-def refusal(refused: RefusedByRedirect, *, issuer: str) -> AuthorizationResponse:
-    """Answer with an error. Spec: RFC 6749 §4.1.2.1, RFC 9207 §2."""
+def refusal(
+    refused: RefusedByRedirect, *, issuer: str, incident: str = ""
+) -> AuthorizationResponse:
+    """Answer with an error, and the id by which operators find why.
+
+    Spec: RFC 6749 §4.1.2.1, RFC 9207 §2.
+    """
     parameters = [
         ("error", refused.error),
-        ("error_description", refused.description),
+        ("error_description", with_incident(refused.description, incident)),
         ("state", refused.back.state),
         ("iss", issuer),
     ]
     return _response(refused.back, parameters)
+
+
+def with_incident(description: str, incident: str) -> str:
+    """Put the id of a refusal behind its text, within the characters of RFC 6749 §5.2."""
+    return f"{description} (incident {incident})" if description and incident else description
 
 
 def home_location(client: Client, *, issuer: str) -> str:

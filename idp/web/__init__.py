@@ -20,6 +20,7 @@
 ``browser``            cookies, CSRF, the network a request comes from
 ``headers``            request id, security headers, one log line a request
 ``errors``             every error as a French page, or as JSON for machines
+``refused``            what a refused request leaves for who asks why
 =====================  ==================================================================
 """
 
@@ -54,6 +55,7 @@ from idp.oidc.discovery import PublishedKeys
 from idp.oidc.frontchannel_logout import FrontChannelLogout
 from idp.oidc.logout import Logout
 from idp.oidc.provider import Provider
+from idp.oidc.refusals import Refusals
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
 from idp.sealed import Sealer
@@ -110,6 +112,7 @@ class Services:
     logout: Logout
     acr_values: tuple[str, ...]
     audit: AuditLog
+    refusals: Refusals
     metadata: Document
     keys: PublishedKeys
     transaction: Callable[[], AbstractContextManager[None]]

@@ -24,7 +24,6 @@ from idp.oidc.next_step import consent_step
 from idp.oidc.next_step import next_step
 from idp.oidc.params import Params
 from idp.oidc.response import AuthorizationResponse
-from idp.oidc.response import refusal
 from idp.oidc.response import success
 from idp.oidc.waiting import WaitingRequestTooLarge
 from idp.session import Session
@@ -36,6 +35,7 @@ from idp.web.browser import name_browser
 from idp.web.browser import session_of
 from idp.web.headers import allow_form_to
 from idp.web.headers import see_other
+from idp.web.refused import refuse
 
 bp = Blueprint("authorize", __name__)
 
@@ -68,7 +68,7 @@ def authorize() -> Response:
         key, session = session_of(request, given)
         step = _next_step(given, asked, session, requested_at=now)
     except RefusedByRedirect as refused:
-        return sent(refusal(refused, issuer=given.issuer))
+        return sent(refuse(given, refused))
     if step is NextStep.ISSUE_CODE and session is not None:
         return sent(issue_code(given, asked, key, session))
     return _to_page(given, params, PAGES[step])
@@ -85,7 +85,7 @@ def authorize_by_form() -> Response:
     try:
         check(params, given.clients)
     except RefusedByRedirect as refused:
-        return sent(refusal(refused, issuer=given.issuer))
+        return sent(refuse(given, refused))
     return ask_again(given, params)
 
 
@@ -115,11 +115,11 @@ def issue_code(
     insists on: the client is told so.
     """
     if _another_is_hinted(given, asked, session):
-        return refusal(another_person(asked), issuer=given.issuer)
+        return refuse(given, another_person(asked))
     try:
         check_level(asked, [session.acr])
     except RefusedByRedirect as refused:
-        return refusal(refused, issuer=given.issuer)
+        return refuse(given, refused)
     code = new_session_token()  # 32 random bytes, like every bearer secret here
     given.codes.put(
         code,
@@ -163,7 +163,7 @@ def resume(
             given, asked, session, requested_at=requested_at, selected=selected, consented=consented
         )
     except RefusedByRedirect as refused:
-        return refusal(refused, issuer=given.issuer)
+        return refuse(given, refused)
     if step is NextStep.ISSUE_CODE and session is not None:
         return issue_code(given, asked, key, session)
     return step

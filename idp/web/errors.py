@@ -20,12 +20,22 @@ from idp import Busy
 from idp import StoreUnavailable
 from idp.oidc.authorize import RefusedOnPage
 from idp.oidc.logout import LogoutRefused
+from idp.oidc.refusals import Finding
+from idp.oidc.refusals import finding_of
+from idp.oidc.response import with_incident
 from idp.oidc.waiting import WaitingRequestTooLarge
+from idp.web import services
+from idp.web.refused import note
 
 MACHINE_ENDPOINTS = frozenset(
     {"/token", "/revoke", "/introspect", "/userinfo", "/jwks", "/healthz", "/readyz"}
 )
 """They answer JSON whatever they are asked to answer, and need no CSRF token."""
+
+PROTOCOL_ENDPOINTS = frozenset(
+    {"/authorize", "/token", "/revoke", "/introspect", "/userinfo", "/logout"}
+)
+"""What services and their members' browsers are refused here, an operator can be asked about."""
 
 RETRY_SECONDS = 5
 
@@ -115,11 +125,17 @@ def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
         return make_response(error.get_response())
+    refused = request.path in PROTOCOL_ENDPOINTS and status < 500
+    if refused:
+        expected = f"{error.get_response().allow.to_header() or 'a request that can be read'}"
+        finding = Finding("http", expected, f"{request.method}, answered {status} {error.name}")
+        note(services(), "invalid_request", error.name, finding)
     if _is_machine():
         name = "invalid_request" if status < 500 else "server_error"
-        response = _machine(status, name, error.name)
+        told = with_incident(error.name, g.request_id) if refused else error.name
+        response = _machine(status, name, told)
     else:
-        response = page(status, incident=g.request_id if status >= 500 else "")
+        response = page(status, incident=g.request_id if refused or status >= 500 else "")
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
@@ -138,7 +154,8 @@ def _unavailable(error: StoreUnavailable | Busy) -> Response:
 
 
 def _refused_on_page(error: RefusedOnPage) -> Response:
-    log.info("authorization refused on page: %s", error)
+    finding = finding_of(error)
+    note(services(), error.error, error.description, finding, client_id=error.client_id)
     return page(
         400,
         title="Ce service ne peut pas vous connecter",
@@ -153,7 +170,8 @@ def _refused_on_page(error: RefusedOnPage) -> Response:
 
 
 def _logout_refused(error: LogoutRefused) -> Response:
-    log.info("logout refused: %s", error)
+    finding = finding_of(error)
+    note(services(), "invalid_request", str(error), finding, client_id=error.client_id)
     return page(
         400,
         title="Cette demande de déconnexion n’est pas valable",
@@ -166,8 +184,9 @@ def _logout_refused(error: LogoutRefused) -> Response:
 
 
 def _too_large(error: WaitingRequestTooLarge) -> Response:
-    log.info("waiting request too large: %s", error)
-    return _refused_on_page(RefusedOnPage("invalid_request", "the request is too long"))
+    refused = RefusedOnPage("invalid_request", "the request is too long")
+    refused.__cause__ = Finding("length", "a request that fits into an address", str(error))
+    return _refused_on_page(refused)
 
 
 def _unforeseen(error: Exception) -> Response:

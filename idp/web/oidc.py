@@ -10,12 +10,17 @@ from flask import request
 
 from idp.oidc.access_tokens import InvalidAccessToken
 from idp.oidc.provider import Answer
+from idp.oidc.refusals import Finding
+from idp.oidc.refusals import finding_of
+from idp.oidc.response import with_incident
 from idp.oidc.userinfo import InsufficientScope
 from idp.web import Services
 from idp.web import services
 from idp.web.browser import actor_of
 from idp.web.browser import network_of_request
 from idp.web.cors import readable_by
+from idp.web.refused import note
+from idp.web.refused import note_json
 
 bp = Blueprint("oidc", __name__)
 
@@ -57,16 +62,25 @@ def userinfo() -> Response:
     presented = _bearer_tokens()
     if not presented:
         # RFC 6750 §3.1: to a request without any token, no error code.
-        return _bearer_refusal(401, "", "")
+        absent = Finding("access_token", "an access token, in the header or in a form")
+        return _bearer_refusal(401, "", "", absent)
     if len(presented) > 1:
-        return _bearer_refusal(400, "invalid_request", "More than one access token.")
+        once = Finding("access_token", "one access token", f"{len(presented)}")
+        return _bearer_refusal(400, "invalid_request", "More than one access token.", once)
     try:
         with given.transaction():
             told = given.userinfo.tell(presented[0])
     except InvalidAccessToken as refusal:
-        return _bearer_refusal(401, "invalid_token", f"The access token is refused: {refusal}.")
+        description = f"The access token is refused: {refusal}."
+        living = Finding("access_token", "an access token for userinfo, alive", str(refusal))
+        return _bearer_refusal(
+            401, "invalid_token", description, finding_of(refusal, living), refusal.client_id
+        )
     except InsufficientScope as refusal:
-        return _bearer_refusal(403, "insufficient_scope", f"The token is {refusal}.")
+        description = f"The token is {refusal}."
+        return _bearer_refusal(
+            403, "insufficient_scope", description, finding_of(refusal), refusal.client_id
+        )
     readable_by(given.clients.find(told.client_id))
     return jsonify(told.claims)
 
@@ -85,7 +99,10 @@ def _asked(given: Services, answer: Callable[..., Answer]) -> Answer:
 def _response(answer: Answer) -> Response:
     if answer.client is not None:
         readable_by(answer.client)
-    response = jsonify(answer.body)
+    body = answer.body
+    if answer.finding is not None:
+        body = note_json(services(), answer.body, answer.finding, answer.client, answer.named)
+    response = jsonify(body)
     response.status_code = answer.status
     for name, value in answer.headers:
         response.headers[name] = value
@@ -102,7 +119,11 @@ def _bearer_tokens() -> list[str]:
     return presented
 
 
-def _bearer_refusal(status: int, error: str, description: str) -> Response:
+def _bearer_refusal(
+    status: int, error: str, description: str, finding: Finding, client_id: str = ""
+) -> Response:
+    note(services(), error, description, finding, client_id=client_id)
+    description = with_incident(description, g.request_id)
     challenge = 'Bearer realm="userinfo"'
     if error:
         challenge += f', error="{error}", error_description="{description}"'

@@ -15,9 +15,9 @@ from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
 from idp.oidc.clients import Client
+from idp.oidc.refusals import Finding
 from idp.oidc.response import AuthorizationResponse
 from idp.oidc.response import home_location
-from idp.oidc.response import refusal
 from idp.oidc.waiting import WaitingRequest
 from idp.oidc.waiting import WaitingRequestUnreadable
 from idp.session import SignedIn
@@ -34,6 +34,7 @@ from idp.web.browser import open_session
 from idp.web.browser import was_answered
 from idp.web.headers import allow_form_to
 from idp.web.headers import see_other
+from idp.web.refused import refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def cancel(given: Services, asked: AuthorizationRequest, found: Waiting) -> Resp
     """Take the person back to the service with a no; to its home, when it has had its answer."""
     if found.answered:
         return see_other(home_of(given, asked.client))
-    return led_on(found, refusal(asked.refused(AccessDenied()), issuer=given.issuer))
+    said_no = Finding("member", "the member goes on", "the member did not want to")
+    return led_on(found, refuse(given, asked.refused(AccessDenied(), said_no)))
 
 
 def waiting_of(given: Services, browser: str) -> Waiting | Response:
@@ -91,7 +93,7 @@ def waiting_of(given: Services, browser: str) -> Waiting | Response:
     try:
         asked = check(opened.params, given.clients)
     except RefusedByRedirect as refused:
-        return sent(refusal(refused, issuer=given.issuer))
+        return sent(refuse(given, refused))
     if opened.expired:
         return _expired(home_location(asked.client, issuer=given.issuer))
     if not opened.same_browser and browser and request.method == "GET":

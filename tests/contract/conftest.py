@@ -26,6 +26,7 @@ from idp.infra.codes import RedisCodes
 from idp.infra.once import RedisOnce
 from idp.infra.pending_addresses import RedisPendingAddresses
 from idp.infra.redis_store import RedisStore
+from idp.infra.refusals import RedisRefusals
 from idp.infra.reset_quotas import RedisResetQuotas
 from idp.infra.service_grants import RedisServiceGrants
 from idp.infra.sessions import RedisSessions
@@ -36,10 +37,12 @@ from idp.limits import ClientFailures
 from idp.limits import Once
 from idp.oidc.authorization import Codes
 from idp.oidc.client_credentials import ServiceGrants
+from idp.oidc.refusals import Refusals
 from idp.session import Sessions
 from tests.fake_counters import MemoryAttempts
 from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryPendingAddresses
+from tests.fake_refusals import MemoryRefusals
 from tests.fake_service_grants import MemoryServiceGrants
 from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import MemoryClientFailures
@@ -60,6 +63,7 @@ class World(Protocol):
     service_grants: ServiceGrants
     once: Once
     pending_addresses: PendingAddresses
+    refusals: Refusals
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords under a policy."""
@@ -87,6 +91,7 @@ class MemoryWorld:
         self.service_grants = MemoryServiceGrants(now=clock)
         self.once = MemoryOnce(now=clock)
         self.pending_addresses = MemoryPendingAddresses(clock)
+        self.refusals = MemoryRefusals(now=clock)
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords in memory."""
@@ -120,6 +125,7 @@ class RedisWorld:
         self.service_grants = RedisServiceGrants(self.store)
         self.once = RedisOnce(self.store)
         self.pending_addresses = RedisPendingAddresses(self.store)
+        self.refusals = RedisRefusals(self.store, now=clock)
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords in the store."""

@@ -13,6 +13,7 @@ from tests.instance import Instance
 from tests.instance import Service
 from tests.instance import Visitor
 from tests.instance import answer_of
+from tests.instance import without_incident
 from tests.running import at_once
 
 MakeInstance = Callable[..., Instance]
@@ -26,7 +27,7 @@ def refused(answer: TestResponse, status: int, error: str) -> str:
     assert (answer.status_code, body["error"]) == (status, error)
     assert set(body) <= {"error", "error_description"}
     assert '"' not in body.get("error_description", "")
-    return str(body.get("error_description", ""))
+    return without_incident(str(body.get("error_description", "")))
 
 
 def basic(credentials: str | bytes) -> dict[str, str]:

@@ -287,7 +287,7 @@ class TestChecks:
         refusal = refused(response_type="token", scope="é", prompt="none login", max_age="x")
 
         assert refusal.error == "unsupported_response_type"
-        assert [check.__name__ for check in CHECKS][:3] == [
+        assert [check.__name__ for check, _ in CHECKS][:3] == [
             "check_parameters_come_once",
             "check_values_are_writable",
             "check_no_request_object",
