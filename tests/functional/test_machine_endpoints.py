@@ -19,6 +19,7 @@ from tests.functional.test_refresh import OFFLINE
 from tests.functional.test_refresh import SCOPE
 from tests.instance import Instance
 from tests.instance import Service
+from tests.notified_service import NotifiedService
 
 ENDPOINTS = ("/token", "/revoke", "/introspect")
 HINTS = ("access_token", "refresh_token", "id_token", "nonsense", "é")
@@ -28,8 +29,8 @@ PROVED = tuple(method for method in AUTH_METHODS if method != "none")
 class Proved:
     """A service of one method, with the tokens of a member that it keeps offline."""
 
-    def __init__(self, instance: Instance, method: str) -> None:
-        self.world = World(instance)
+    def __init__(self, instance: Instance, back: NotifiedService, method: str) -> None:
+        self.world = World(instance, back)
         self.service: Service
         self.proof: Proof
         self.service, self.proof = authenticated(self.world, method, **OFFLINE)
@@ -50,8 +51,8 @@ class Proved:
 
 
 @pytest.fixture(params=AUTH_METHODS)
-def proved(instance: Instance, request: pytest.FixtureRequest) -> Proved:
-    return Proved(instance, request.param)
+def proved(instance: Instance, back: NotifiedService, request: pytest.FixtureRequest) -> Proved:
+    return Proved(instance, back, request.param)
 
 
 def test_authlib_trap_10_a_service_of_each_method_refreshes_revokes_and_asks(
@@ -89,8 +90,10 @@ def test_authlib_trap_15_no_hint_hides_a_token_from_its_service(proved: Proved, 
 
 
 @pytest.mark.parametrize("method", PROVED)
-def test_a_machine_of_each_method_asks_for_itself(instance: Instance, method: str) -> None:
-    world = World(instance)
+def test_a_machine_of_each_method_asks_for_itself(
+    instance: Instance, back: NotifiedService, method: str
+) -> None:
+    world = World(instance, back)
     metadata: dict[str, Any] = {**MACHINE}
     service, proof = authenticated(world, method, **metadata)
     form, headers = proof()
