@@ -7,7 +7,9 @@ its own, one that is silent where it can be (ID tokens in RS256), and one withou
 
 import json
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from collections.abc import Iterator
+from contextlib import ExitStack
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +88,22 @@ def running_example(provider: Provider, library: str, how: str, folder: Path) ->
         yield Party(another, origin, registered.client_id, alg, is_public=how == "public")
 
 
+@pytest.fixture(scope="module")
+def other_than(provider: Provider, tmp_path_factory) -> Iterator[Callable[[Party], Party]]:
+    """Give another service, on the other library; it stays for every test."""
+    started: dict[str, Party] = {}
+    with ExitStack() as running:
+
+        def other_one(party: Party) -> Party:
+            if party.another not in started:
+                folder = tmp_path_factory.mktemp("another") / "registered"
+                example = running_example(provider, party.another, "silent", folder)
+                started[party.another] = running.enter_context(example)
+            return started[party.another]
+
+        yield other_one
+
+
 @pytest.fixture
 def plain() -> PlainBrowser:
     return PlainBrowser()
@@ -152,15 +170,17 @@ def test_it_signs_in_refreshes_introspects_and_signs_out_by_http(
 
 
 def test_one_sign_in_serves_every_service(
-    party: Party, provider: Provider, plain: PlainBrowser, tmp_path: Path
+    party: Party,
+    provider: Provider,
+    plain: PlainBrowser,
+    other_than: Callable[[Party], Party],
 ) -> None:
     person = provider.add_person("affilie")
     plain.get(f"{party.origin}/sign-in")
     plain.submit(qualite=person.qualite, numero=person.numero, password=person.password)
 
-    with running_example(provider, party.another, "silent", tmp_path / "other") as other:
-        plain.get(f"{other.origin}/sign-in?prompt=none")
-        expect_signed_in(known_to(plain.text), person)
+    plain.get(f"{other_than(party).origin}/sign-in?prompt=none")
+    expect_signed_in(known_to(plain.text), person)
 
 
 def test_a_new_password_ends_what_it_refreshes(
@@ -178,18 +198,20 @@ def test_a_new_password_ends_what_it_refreshes(
 
 
 def test_it_hears_of_a_sign_out_at_another_service(
-    party: Party, provider: Provider, plain: PlainBrowser, tmp_path: Path
+    party: Party,
+    provider: Provider,
+    plain: PlainBrowser,
+    other_than: Callable[[Party], Party],
 ) -> None:
     person = provider.add_person("affilie")
     plain.get(f"{party.origin}/sign-in")
     plain.submit(qualite=person.qualite, numero=person.numero, password=person.password)
-    with running_example(provider, party.another, "silent", tmp_path / "other") as other:
-        plain.get(f"{other.origin}/sign-in?prompt=none")
-        plain.press("sign-out")
-        plain.get(f"{party.origin}/")
-        expect_signed_in(known_to(plain.text), person)
+    plain.get(f"{other_than(party).origin}/sign-in?prompt=none")
+    plain.press("sign-out")
+    plain.get(f"{party.origin}/")
+    expect_signed_in(known_to(plain.text), person)
 
-        provider.tell_services()
+    provider.tell_services()
 
     plain.get(f"{party.origin}/")
     assert not known_to(plain.text)["signed_in"]
