@@ -92,6 +92,8 @@ def callback() -> Response:
         token = fund.authorize_access_token()
     except (OAuthError, OAuth2Error) as refused:
         # access_denied: the member turned back. login_required: the answer to prompt=none.
+        # Any other is a fault; its text ends with the incident that the fund's operators look up.
+        app.logger.warning("the fund refused: %s", refused)
         session["error"] = refused.error
         return redirect("/")
     session.clear()

@@ -187,6 +187,8 @@ const server = createServer(async (request, response) => {
     // access_denied: the member turned back. login_required: the answer to prompt=none.
     // invalid_grant: what was refreshed has ended, by a new password for one; the member signs in again.
     if (refused.error === "invalid_grant") delete visit.person;
+    // Any other is a fault; its text ends with the incident that the fund's operators look up.
+    console.warn("the fund refused:", refused.error, refused.error_description ?? refused.message);
     visit.error = refused.error ?? refused.code ?? String(refused);
     return go("/");
   }

@@ -6,6 +6,7 @@ its own, one that is silent where it can be (ID tokens in RS256), and one withou
 """
 
 import json
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ class Party:
     client_id: str
     alg: str
     is_public: bool
+    log: Path
 
 
 @pytest.fixture(
@@ -85,7 +87,8 @@ def running_example(provider: Provider, library: str, how: str, folder: Path) ->
     alg = "RS256" if how == "silent" else "ES256"
     with serving as origin:
         another = next(one for one in LIBRARIES if one != library)
-        yield Party(another, origin, registered.client_id, alg, is_public=how == "public")
+        log = registered.file.with_name("log")
+        yield Party(another, origin, registered.client_id, alg, how == "public", log)
 
 
 @pytest.fixture(scope="module")
@@ -233,12 +236,15 @@ def test_its_back_channel_takes_nothing_but_a_logout_token(
 
 
 def test_whoever_is_not_signed_in_is_asked_nothing_by_prompt_none(
-    party: Party, plain: PlainBrowser
+    party: Party, provider: Provider, plain: PlainBrowser
 ) -> None:
     plain.get(f"{party.origin}/sign-in?prompt=none")
 
     assert plain.url == f"{party.origin}/"
     assert known_to(plain.text)["error"] == "login_required"
+    incident = re.findall(r"\(incident ([0-9a-f]{16})\)", party.log.read_text())[-1]
+    refusal = provider.running.instance.parts.refusals.find(incident)
+    assert (refusal.client_id, refusal.error) == (party.client_id, "login_required")
 
 
 def test_who_is_not_signed_in_there_any_more_signs_in_again(
