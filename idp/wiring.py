@@ -258,6 +258,8 @@ def _reset(parts: Parts) -> Reset:
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,
         journey_lifetime=parts.settings.reset_journey,
+        print_hour=parts.settings.print_hour,
+        letter_every=parts.settings.letter_every,
         now=parts.now,
     )
 

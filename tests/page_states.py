@@ -195,7 +195,12 @@ CHALLENGE = Challenge(
 ROBOT = Fault("robot", "Répondez à la question, ou cochez « Je ne suis pas un robot ».")
 MASK = "j***dy@c*****.com"
 LATE_LETTER = "mardi 1er décembre"
-PROMISED = {"mail_mask": MASK, "letter_by": LATE_LETTER, "valid_until_words": "24 heures"}
+PROMISED = {
+    "mail_mask": MASK,
+    "letter_by": LATE_LETTER,
+    "valid_until_words": "24 heures",
+    "letter_every": "10 jours",
+}
 BY_LETTER = {"channel": "letter", "mail_mask": "", "valid_until_words": "30 jours"}
 LINKS = {"login_url": "/connexion?demande=abc", "again_url": "/mot-de-passe-oublie?demande=abc"}
 OWN = {"form": LoginForm(action="/etape?demande=abc"), "errors": (), "notice": None}

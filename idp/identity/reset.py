@@ -15,7 +15,6 @@ from datetime import date
 from datetime import datetime
 from datetime import timedelta
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from idp import IdpError
 from idp import StoreUnavailable
@@ -41,6 +40,7 @@ from idp.identity.reset_quotas import ResetQuotas
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import TemporaryPasswords
 from idp.identity.working_days import expected_by
+from idp.identity.working_days import print_day
 from idp.limits import Once
 
 FORM = "reset"
@@ -51,8 +51,6 @@ CHOOSING = timedelta(seconds=10)
 
 REFUSED_CHOICES = 10
 """So many refused by quotas end a journey: one anti-robot shall not ask without end."""
-
-PARIS = ZoneInfo("Europe/Paris")
 
 _UNDER_WAY = "under way"
 _ENDED = "ended"
@@ -114,7 +112,12 @@ class Choosing:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The use case, given its stores and the clock."""
+    """The use case, given its stores and the clock.
+
+    Attributes:
+        print_hour: of France; a letter asked for later is printed on the next working day.
+        letter_every: after so long another letter may be asked for.
+    """
 
     contacts: Contacts
     masks: ContactMasks
@@ -126,6 +129,8 @@ class Reset:
     audit: AuditLog
     decoy_key: bytes = field(repr=False)
     journey_lifetime: timedelta
+    print_hour: int
+    letter_every: timedelta
     now: Callable[[], datetime]
 
     def begin(
@@ -170,7 +175,7 @@ class Reset:
         masked = mask_email(address or _SOMEBODY)
         real = masked if address else ""
         shown = real if _may_receive(contact) else decoy
-        return Offer(shown, expected_by(self.now().astimezone(PARIS).date()))
+        return Offer(shown, expected_by(print_day(self.now(), hour=self.print_hour)))
 
     def choose(self, journey: Journey, channel: Channel, *, network: str, actor: Actor) -> Choosing:
         """Promise one message for one journey; sent twice, the form promises nothing more.

@@ -66,6 +66,20 @@ def is_working_day(day: date) -> bool:
     return day.weekday() < 5 and day not in holidays(day.year)
 
 
+def print_day(at: datetime, *, hour: int) -> date:
+    """The day on which a letter asked for at an instant is printed.
+
+    Args:
+        at: when it was asked for.
+        hour: of France, before which it still leaves on the same working day.
+    """
+    here = at.astimezone(FRANCE)
+    day = here.date() if here.hour < hour else here.date() + _DAY
+    while not is_working_day(day):
+        day += _DAY
+    return day
+
+
 def expected_by(day: date) -> date:
     """The last day on which a letter printed on ``day`` is expected: its third working day."""
     for _ in range(LETTER_TAKES):

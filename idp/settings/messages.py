@@ -120,6 +120,15 @@ class MessageSettings(BaseModel):
             "as on any letter",
         ),
     ] = ""
+    print_hour: Annotated[
+        int,
+        Told(
+            "letters asked for before this hour of France leave the same working day, 1 to 24",
+            "hour",
+            "the day that the page promises is counted from it: put it before the "
+            "timer of `idp letters print`",
+        ),
+    ] = Field(default=15, ge=1, le=24)
     letter_retention: Annotated[
         Span,
         Told(

@@ -173,6 +173,7 @@ def confirm() -> Response:
             mail_mask=offered.mail_mask,
             letter_by=in_words(offered.letter_by),
             valid_until_words=_span(LIFETIMES[journey.chosen]),
+            letter_every=_span(given.reset.letter_every),
             login_url=with_waiting("/connexion", _waiting()),
             again_url=with_waiting(FIRST, _waiting()),
         )

@@ -125,6 +125,14 @@ def test_the_confirmation_says_where_until_when_and_what_else():
         assert "à personne" in said
 
 
+@pytest.mark.parametrize("name", ["letter", "letter-no-phone"])
+def test_who_waits_for_a_letter_is_not_sent_to_a_request_that_is_refused(name):
+    said = words(document(named(f"reset_sent-{name}"))).replace(NBSP, " ")
+
+    assert "s’ils n’étaient pas les bons, refaites une demande" in said
+    assert "un autre courrier peut être demandé 10 jours après celui-ci" in said
+
+
 def test_the_date_of_a_letter_is_never_cut():
     for name in ("reset_channel-both", "reset_channel-post-only", "reset_sent-letter"):
         assert LATE_LETTER.replace(" ", NBSP) in source(named(name))

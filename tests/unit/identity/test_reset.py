@@ -139,6 +139,8 @@ class Scene:
             audit=self.audit,
             decoy_key=DECOY_KEY,
             journey_lifetime=HALF_AN_HOUR,
+            print_hour=15,
+            letter_every=timedelta(days=10),
             now=self.clock,
         )
 
@@ -274,16 +276,16 @@ def test_who_cannot_sign_in_is_offered_a_decoy_that_stays_the_same(scene, numero
     scene.clock.advance(timedelta(hours=2))
     assert offered.mail_mask == scene.masks.contact_mask(scene.subject(numero), Qualite.AFFILIE)
     assert offered.mail_mask != ""
-    assert scene.reset.offer(scene.journey(numero)) == offered
+    assert scene.reset.offer(scene.journey(numero)).mail_mask == offered.mail_mask
 
 
-def test_the_day_of_the_letter_is_counted_from_the_day_in_france(scene):
-    scene.clock.at = scene.clock.at.replace(hour=22, minute=59)
-    before_midnight = scene.reset.offer(scene.journey()).letter_by
+def test_the_day_of_the_letter_is_counted_from_the_print(scene):
+    scene.clock.at = scene.clock.at.replace(hour=13, minute=59)  # 14 h 59 in France, a Tuesday
+    assert scene.reset.offer(scene.journey()).letter_by == date(2026, 11, 27)
 
     scene.clock.advance(timedelta(minutes=1))
 
-    assert scene.reset.offer(scene.journey()).letter_by > before_midnight
+    assert scene.reset.offer(scene.journey()).letter_by == date(2026, 11, 30)
 
 
 @EVERYBODY

@@ -12,6 +12,7 @@ from idp.identity.working_days import expected_by
 from idp.identity.working_days import holidays
 from idp.identity.working_days import in_words
 from idp.identity.working_days import is_working_day
+from idp.identity.working_days import print_day
 
 YEARS = range(1990, 2101)
 WORKED_WHIT_MONDAY = {2005, 2006, 2007}
@@ -61,6 +62,21 @@ def test_between_print_and_letter_box_there_are_always_three_working_days():
         assert is_working_day(reached)
         assert reached - day <= timedelta(days=8)
         day += timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "printed"),
+    [
+        (datetime(2026, 11, 24, 13, 59, tzinfo=UTC), date(2026, 11, 24)),  # a Tuesday, 14 h 59
+        (datetime(2026, 11, 24, 14, 0, tzinfo=UTC), date(2026, 11, 25)),  # 15 h: the post has left
+        (datetime(2026, 7, 15, 13, 0, tzinfo=UTC), date(2026, 7, 16)),  # 15 h in summer too
+        (datetime(2026, 11, 27, 20, 0, tzinfo=UTC), date(2026, 11, 30)),  # a Friday evening
+        (datetime(2026, 11, 29, 9, 0, tzinfo=UTC), date(2026, 11, 30)),  # a Sunday
+        (datetime(2026, 12, 25, 9, 0, tzinfo=UTC), date(2026, 12, 28)),  # Christmas
+    ],
+)
+def test_a_letter_is_printed_before_the_post_leaves_on_a_working_day(asked, printed):
+    assert print_day(asked, hour=15) == printed
 
 
 def test_a_day_is_said_as_people_say_it():
