@@ -167,13 +167,16 @@ class EmailAddresses:
         if former is None or not recorded:
             self.audit.record(Event.ADDRESS_REFUSED, account_id=account_id, actor=actor)
             raise WrongCode(ended=not waits)
+        told_by = Channel.MAIL if former.email else Channel.LETTER
         self.outbox.add(
             Kind.ADDRESS_RECORDED,
-            Channel.MAIL if former.email else Channel.LETTER,
+            told_by,
             account_id=account_id,
             credential_version=former.credential_version,
         )
-        self.audit.record(Event.ADDRESS_RECORDED, account_id=account_id, actor=actor)
+        self.audit.record(
+            Event.ADDRESS_RECORDED, account_id=account_id, actor=actor, detail={"channel": told_by}
+        )
 
 
 @dataclass(frozen=True, slots=True)

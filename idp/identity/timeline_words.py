@@ -18,6 +18,10 @@ from idp.limits import AttemptPolicy
 from idp.limits import HeldBy
 
 BY_CHANNEL: Mapping[str, str] = {Channel.MAIL: "par courriel", Channel.LETTER: "par lettre"}
+_TELLS_OF_ADDRESS: Mapping[str, str] = {
+    Channel.MAIL: " ; l'ancienne est prévenue",
+    Channel.LETTER: " ; une lettre en avertit",
+}
 
 MESSAGES: Mapping[str, str] = {
     Kind.TEMPORARY_PASSWORD: "mot de passe provisoire",
@@ -240,6 +244,11 @@ def _unlocked(event: PastEvent) -> str:
     return f"Attente levée par {event.operator}{_reason(event)}"
 
 
+def _address_recorded(event: PastEvent) -> str:
+    told = _TELLS_OF_ADDRESS.get(str(event.detail.get("channel")), "")
+    return f"Adresse de courriel confirmée{told}{_from(event)}"
+
+
 def _plain(text: str) -> Callable[[PastEvent], str]:
     return lambda event: f"{text}{_from(event)}"
 
@@ -270,7 +279,7 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], str]] = {
     Event.MESSAGE_DEAD: _dead,
     Event.MESSAGE_RETRIED: _retried,
     Event.ADDRESS_REQUESTED: _plain("Adresse de courriel proposée, un code y est envoyé"),
-    Event.ADDRESS_RECORDED: _plain("Adresse de courriel confirmée ; l'ancienne est prévenue"),
+    Event.ADDRESS_RECORDED: _address_recorded,
     Event.ADDRESS_REFUSED: _plain("Code de confirmation d'adresse refusé"),
     Event.LETTERS_REISSUED: _reissued,
     Event.ACCOUNT_UNLOCKED: _unlocked,

@@ -340,6 +340,7 @@ def test_the_former_address_is_told_of_the_new_one(scene):
 
     notice = scene.promises()[0]
     assert (notice.kind, notice.channel) == (Kind.ADDRESS_RECORDED, Channel.MAIL)
+    assert scene.audit.events[-1].detail == {"channel": "mail"}
     assert (notice.account_id, notice.credential_version) == ("account", 3)
 
 

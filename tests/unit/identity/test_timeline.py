@@ -504,7 +504,15 @@ EVENTS = [
         "Remis en route par jeanne : mot de passe provisoire par courriel",
     ),
     (past(Event.ADDRESS_REQUESTED), "Adresse de courriel proposée, un code y est envoyé"),
-    (past(Event.ADDRESS_RECORDED), "Adresse de courriel confirmée ; l'ancienne est prévenue"),
+    (past(Event.ADDRESS_RECORDED), "Adresse de courriel confirmée"),
+    (
+        past(Event.ADDRESS_RECORDED, channel="mail"),
+        "Adresse de courriel confirmée ; l'ancienne est prévenue",
+    ),
+    (
+        past(Event.ADDRESS_RECORDED, channel="letter"),
+        "Adresse de courriel confirmée ; une lettre en avertit",
+    ),
     (past(Event.ADDRESS_REFUSED), "Code de confirmation d'adresse refusé"),
     (
         past(Event.LETTERS_REISSUED, operator="jeanne", batch="B"),
