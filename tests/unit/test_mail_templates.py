@@ -117,7 +117,7 @@ def test_the_secret_stands_on_a_line_of_its_own_and_never_in_the_subject(kind):
     assert plain(mail).splitlines().count("ABCD-EFGH-JKM2") == 1
     assert html.document_fromstring(page(mail)).xpath("//p/strong/text()")[0] == "ABCD-EFGH-JKM2"
     assert "ABCD" not in str(mail["Subject"])
-    assert "à ne communiquer à personne" in plain(mail)
+    assert "Ne le communiquez à personne" in plain(mail)
     assert f"jusqu’au mardi 1er décembre 2026 à 9{NBSP}h{NBSP}05" in plain(mail)
 
 
