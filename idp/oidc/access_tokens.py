@@ -8,10 +8,10 @@ from idp.oidc.authorization import Codes
 from idp.oidc.authorization import registered_still
 from idp.oidc.claims import Subject
 from idp.oidc.claims import Subjects
-from idp.oidc.client_credentials import ServiceGrants
 from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
 from idp.oidc.consent import ConsentRule
+from idp.oidc.service_grants import ServiceGrants
 from idp.oidc.tokens import ACCESS_TOKEN_TYPE
 from idp.oidc.tokens import Tokens
 from idp.oidc.tokens import UnreadableToken

@@ -5,9 +5,7 @@ that revocation, a store that forgot and a service that is removed all end it at
 """
 
 import secrets
-from datetime import timedelta
 from typing import TYPE_CHECKING
-from typing import Protocol
 
 from authlib.oauth2.rfc6749 import grants
 from authlib.oauth2.rfc6749.errors import InvalidScopeError
@@ -24,19 +22,6 @@ from idp.oidc.resources import resources_within
 if TYPE_CHECKING:
     from idp.oidc.provider import Provider
     from idp.oidc.provider import TokenRequest
-
-
-class ServiceGrants(Protocol):
-    """Where the records are kept that services' own tokens hang on."""
-
-    def put(self, grant_id: str, client_id: str, *, lifetime: timedelta) -> None:
-        """Keep a record as long as its token lives."""
-
-    def holder(self, grant_id: str) -> str:
-        """Name the client of a record, or "" when it has ended."""
-
-    def revoke(self, grant_id: str) -> None:
-        """End a record, and with it its token."""
 
 
 class ClientCredentialsGrant(grants.ClientCredentialsGrant):

@@ -31,7 +31,6 @@ from idp.oidc.authorization import Codes
 from idp.oidc.claims import Subject
 from idp.oidc.claims import Subjects
 from idp.oidc.client_credentials import ClientCredentialsGrant
-from idp.oidc.client_credentials import ServiceGrants
 from idp.oidc.clients import Client
 from idp.oidc.consent import ConsentRule
 from idp.oidc.grants import AuthorizationCodeGrant
@@ -47,6 +46,7 @@ from idp.oidc.refusals import seen
 from idp.oidc.refusals import shown
 from idp.oidc.resources import REPEATABLE
 from idp.oidc.revocation import Revocation
+from idp.oidc.service_grants import ServiceGrants
 from idp.oidc.tokens import Tokens
 
 Grant = AuthorizationCodeGrant | RefreshTokenGrant | ClientCredentialsGrant

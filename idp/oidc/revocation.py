@@ -9,11 +9,11 @@ from datetime import UTC
 from datetime import datetime
 
 from idp.oidc.authorization import Codes
-from idp.oidc.client_credentials import ServiceGrants
 from idp.oidc.clients import Client
 from idp.oidc.refresh import Family
 from idp.oidc.refresh import RefreshTokens
 from idp.oidc.refresh import looks_like_refresh_token
+from idp.oidc.service_grants import ServiceGrants
 from idp.oidc.tokens import ACCESS_TOKEN_TYPE
 from idp.oidc.tokens import Tokens
 from idp.oidc.tokens import UnreadableToken

@@ -36,8 +36,8 @@ from idp.limits import Attempts
 from idp.limits import ClientFailures
 from idp.limits import Once
 from idp.oidc.authorization import Codes
-from idp.oidc.client_credentials import ServiceGrants
 from idp.oidc.refusals import Refusals
+from idp.oidc.service_grants import ServiceGrants
 from idp.session import Sessions
 from tests.fake_counters import MemoryAttempts
 from tests.fake_counters import MemoryResetQuotas
