@@ -86,15 +86,23 @@ class LetterSpool:
 
         Raises:
             AlreadyPrinting: somebody else is.
-            SpoolUnusable: others may look into it.
+            SpoolUnusable: others may look into it, or the disk will not have it; inside too.
         """
-        self._make()
-        with self._open(".lock", os.O_RDWR | os.O_CREAT) as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AlreadyPrinting(f"another process prints into {self.folder}") from None
-            yield
+        try:
+            self._make()
+            with self._open(".lock", os.O_RDWR | os.O_CREAT) as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    message = f"another process prints into {self.folder}"
+                    raise AlreadyPrinting(message) from None
+                yield
+        except OSError as fault:
+            message = (
+                f"{self.folder}: {fault.strerror}; mend that and run `idp letters print`: what was"
+                " begun is brought to its end"
+            )
+            raise SpoolUnusable(message) from None
 
     def unsettled(self) -> list[Unsettled]:
         """Read what former runs left, oldest first; and erase what a write broken off left."""
