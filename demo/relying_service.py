@@ -124,6 +124,18 @@ def attestations() -> str:
     return _page(SERVICES["attestations"])
 
 
+@bp.get("/confidentialite")
+def privacy() -> str:
+    """What the reset's page calls « Confidentialité »."""
+    return _told("Confidentialité", wording.PRIVACY)
+
+
+@bp.get("/conditions")
+def terms() -> str:
+    """What the reset's page calls « Conditions »."""
+    return _told("Conditions d’utilisation", wording.TERMS)
+
+
 @bp.get("/<name>/connexion")
 def connect(name: str) -> Response:
     """Send the browser to the identity provider; ``?silencieux=1`` forbids it to ask anything."""
@@ -214,6 +226,11 @@ def away(error: requests.RequestException) -> tuple[str, int]:
 
 def _page(service: Service) -> str:
     return render_template("service.html", service=service, visit=session.get(service.name))
+
+
+def _told(title: str, sentence: str) -> str:
+    service = SERVICES["cotisations"]
+    return render_template("told.html", service=service, title=title, sentence=sentence)
 
 
 def _refusal(service: Service, code: str, detail: str) -> tuple[str, int]:

@@ -230,6 +230,8 @@ def _prepare(
             "IDP_REDIS_URL": valkey.url,
             "IDP_DEFAULT_CLIENT_ID": DEFAULT_CLIENT_ID,
             "IDP_SUPPORT_PHONE": "01 23 45 67 89",
+            "IDP_PRIVACY_URL": f"{demo_origin}/confidentialite",
+            "IDP_TERMS_URL": f"{demo_origin}/conditions",
             "IDP_SERVICES_PRIVATE_NETWORKS": "127.0.0.0/8",  # the two services are told there
             **mail_settings(smtp_port),
         }

@@ -19,6 +19,15 @@ REFUSALS = {
     "access_denied": "La connexion a été interrompue avant la fin.",
     "temporarily_unavailable": "Le service de connexion est momentanément indisponible.",
 }
+PRIVACY = (
+    "Toutes les personnes de cette démonstration sont inventées, et rien ne quitte cet ordinateur."
+    " La vérification « Je ne suis pas un robot » est servie par le site lui-même : personne"
+    " d’autre n’apprend votre visite."
+)
+TERMS = (
+    "Cette démonstration n’engage à rien. La caisse met ici les conditions d’utilisation de son"
+    " espace personnel."
+)
 EPOCHS = frozenset({"auth_time", "exp", "iat", "nbf", "updated_at"})
 _MONTHS = (
     "janvier", "février", "mars", "avril", "mai", "juin",

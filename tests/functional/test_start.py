@@ -190,6 +190,18 @@ def test_everybody_on_the_screen_can_sign_in_go_to_a_second_service_and_sign_out
 
 
 @pytest.mark.stores
+def test_the_reset_has_the_links_of_the_guide_and_they_lead_somewhere(ready):
+    browser = Browser()
+    for label, heading in [("Confidentialité", "Confidentialité"), ("Conditions", "Conditions d’")]:
+        browser.open(f"http://localhost:{ready.port}/mot-de-passe-oublie")
+        (address,) = browser.page.xpath(f"//a[. = '{label}']/@href")
+
+        browser.open(address)
+
+        assert heading in browser.page.xpath("string(//h1)")
+
+
+@pytest.mark.stores
 @pytest.mark.parametrize("way_out", ["a service", "the account page"])
 def test_signing_out_anywhere_signs_out_of_both_services(ready, way_out):
     _who, qualite, numero, password = PEOPLE[0]
