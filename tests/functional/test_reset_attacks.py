@@ -32,6 +32,7 @@ from tests.reset_steps import choose
 from tests.reset_steps import field
 from tests.reset_steps import open_choice
 from tests.reset_steps import submit_new
+from tests.running import at_once
 
 EMAIL = "anne.lefevre@exemple.example"
 
@@ -50,7 +51,7 @@ def person(instance: Instance) -> Person:
     return instance.add_person(email=EMAIL, address_4="12 RUE DES LILAS", address_6="75010 PARIS")
 
 
-def test_two_forms_with_a_new_password_sent_at_once_give_one_password(
+def test_a_second_form_with_a_new_password_changes_nothing(
     instance: Instance, person: Person, mailbox: Mailbox
 ) -> None:
     visitor = instance.visitor()
@@ -71,6 +72,32 @@ def test_two_forms_with_a_new_password_sent_at_once_give_one_password(
         .status_code
         == 303
     )
+
+
+def test_two_forms_with_a_new_password_sent_at_one_instant_give_one_password_race(
+    instance: Instance, person: Person, mailbox: Mailbox
+) -> None:
+    visitor, other_tab = instance.visitor(), instance.visitor()
+    ask(visitor, person.numero)
+    deliver(instance)
+    page = open_choice(visitor, person, mailbox.newest_secret())
+    for name in ("__Host-browser", "__Host-choice"):
+        kept = visitor.http.get_cookie(name)
+        assert kept is not None
+        other_tab.http.set_cookie(name, kept.value)
+    other = "un tout autre choix de mots 84"
+
+    at_once(
+        [lambda: submit_new(visitor, page), lambda: submit_new(other_tab, page, other)],
+    )
+
+    opened = [
+        instance.visitor().sign_in(Person(person.account_id, "affilie", person.numero, clear))
+        for clear in (CHOSEN, other)
+    ]
+    assert sorted(answer.status_code for answer in opened) == [303, 403]
+    in_session = [tab for tab in (visitor, other_tab) if tab.get("/compte").status_code == 200]
+    assert len(in_session) == 1
 
 
 def cookie_of(response: TestResponse, name: str) -> str:
