@@ -61,6 +61,8 @@ class Event(StrEnum):
     LETTERS_RELEASED = "letters.released"
     ACCOUNT_SHOWN = "account.shown"
     ACCOUNT_UNLOCKED = "account.unlocked"
+    AUDIT_FORGOTTEN = "audit.forgotten"
+    AUDIT_EXPORTED = "audit.exported"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,14 @@ from idp.settings import Settings
 from idp.settings import networks_of
 
 if TYPE_CHECKING:
+    from idp.audit_sealing import Sealing
     from idp.identity.password import Passwords
     from idp.identity.temporary_password import TryPolicy
     from idp.infra.accounts import SqlAccounts
     from idp.infra.anti_robot import AltchaAntiRobot
     from idp.infra.attempts import RedisAttempts
     from idp.infra.audit import SqlAuditLog
+    from idp.infra.audit_seals import SqlAuditSeals
     from idp.infra.client_failures import RedisClientFailures
     from idp.infra.clients import SqlClients
     from idp.infra.codes import RedisCodes
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from idp.infra.sessions import RedisSessions
     from idp.infra.sql import Database
     from idp.infra.temporary_passwords import RedisTemporaryPasswords
+    from idp.oidc.audit_heads import SignedHeads
     from idp.oidc.rotation import RotationPolicy
 
 PACKAGE = Path(__file__).parent
@@ -143,6 +146,29 @@ class Parts:
         from idp.infra.refusals import RedisRefusals
 
         return RedisRefusals(self.redis, now=self.now)
+
+    @cached_property
+    def audit_seals(self) -> SqlAuditSeals:
+        """The audit log as a chain."""
+        from idp.infra.audit_seals import SqlAuditSeals
+
+        return SqlAuditSeals(self.database)
+
+    @cached_property
+    def audit_heads(self) -> SignedHeads:
+        """Who signs the audit log's heads and reads them."""
+        from idp.oidc.audit_heads import SignedHeads
+
+        return SignedHeads(self.settings.issuer, self.key_files, self.now)
+
+    @cached_property
+    def sealing(self) -> Sealing:
+        """What seals the audit log and forgets its oldest rows."""
+        from idp.audit_sealing import Sealing
+
+        return Sealing(
+            self.audit_seals, self.audit_heads, self.audit, self.database.transaction, self.now
+        )
 
     @cached_property
     def sessions(self) -> RedisSessions:

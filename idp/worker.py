@@ -1,7 +1,8 @@
 """The worker: what must happen without anybody asking, in a process of its own.
 
 It sends the mails that wait in the outbox, one after the other, has the ``notifier`` tell services
-of sessions that ended, and once an hour forgets what is older than its retention. A store or a mail
+of sessions that ended, the ``sealer`` closes the audit log batch by batch, and once an hour it
+forgets what is older than its retention. A store or a mail
 server that is away costs a pause, growing to half a minute, and no restart. SIGTERM and SIGINT end
 the loops after the message or the batch under way. Several workers at once do no harm: a row is
 claimed by one.
@@ -21,6 +22,7 @@ from idp.identity.delivery import Delivered
 from idp.identity.delivery import Outcome
 from idp.notifier import Notifier
 from idp.parts import Parts
+from idp.sealer import Sealer
 
 ROUND = timedelta(hours=1)
 AFTER_FAILURE = timedelta(minutes=1)
@@ -56,6 +58,7 @@ class Worker:
         self._parts = parts
         self._delivery = delivery
         self._notifier = notifier
+        self._sealer = Sealer(parts)
         self._poll = parts.settings.outbox_poll
         self._stopping = threading.Event()
         self._wait = wait or (lambda span: self._stopping.wait(span.total_seconds()))
@@ -67,21 +70,25 @@ class Worker:
         for stop in (signal.SIGTERM, signal.SIGINT):
             signal.signal(stop, lambda *_: self.stop())
         log.info("worker started")
-        beside = []
+        beside = [threading.Thread(target=self._sealer.run, name="sealer")]
         if self._notifier is not None:
-            beside = [threading.Thread(target=self._notifier.run, name="notifier")]
+            beside.append(threading.Thread(target=self._notifier.run, name="notifier"))
         for thread in beside:
             thread.start()
-        while not self._stopping.is_set():
-            self.forget_when_due()
-            self._wait(self.deliver())
-        for thread in beside:
-            thread.join()
+        try:
+            while not self._stopping.is_set():
+                self.forget_when_due()
+                self._wait(self.deliver())
+        finally:
+            self.stop()  # whatever ended this loop: no part goes on without the others
+            for thread in beside:
+                thread.join()
         log.info("worker stopped")
 
     def stop(self) -> None:
         """End the loops after what is under way."""
         self._stopping.set()
+        self._sealer.stop()
         if self._notifier is not None:
             self._notifier.stop()
 
@@ -128,7 +135,8 @@ class Worker:
         """
         now = self._parts.now()
         before = now - self._parts.settings.audit_retention
-        forgotten = self._forget(lambda: self._parts.audit.forget(before))
+        self._sealer.seal()  # no row is forgotten before it is sealed
+        forgotten = self._forget(lambda: self._parts.sealing.forget(before))
         promises = self._forget(lambda: self._parts.outbox.forget(before))
         families = self._forget(lambda: self._parts.refresh_families.forget(now))
         if forgotten or promises:

@@ -18,7 +18,7 @@ from idp.settings import read_settings
 
 COMMANDS = {
     "accounts": "one account for the help desk: show, unlock, send-mail, send-letter",
-    "audit": "the refused requests of services: why",
+    "audit": "refused requests of services: why; the audit log: verify, export, head",
     "clients": "relying services: add, list, show, update, remove, new-secret",
     "doctor": "check settings, stores, clock, keys and permissions, one line each",
     "dossiers": "the directory: import, show",

@@ -1,4 +1,4 @@
-"""``idp audit``: why a request of a service was refused, by the id that its answer shows."""
+"""``idp audit``: why a request was refused, by the id that its answer shows; the log's proof."""
 
 import json
 import re
@@ -9,6 +9,9 @@ import click
 
 from idp import IdpError
 from idp.cli import parts
+from idp.cli.audit_proof import export
+from idp.cli.audit_proof import head
+from idp.cli.audit_proof import verify
 from idp.infra.refusals import KEPT_FOR
 from idp.infra.refusals import MOST
 from idp.oidc.refusals import Refusal
@@ -30,7 +33,11 @@ class UnknownRefusal(IdpError):
 
 @click.group()
 def audit() -> None:
-    """What was refused to services."""
+    """What was refused to services, and the audit log: verify, export, head."""
+
+
+for command in (verify, export, head):
+    audit.add_command(command)
 
 
 @audit.command()

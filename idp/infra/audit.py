@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Table
-from sqlalchemy import delete
 from sqlalchemy import insert
 from sqlalchemy import select
 from sqlalchemy import union_all
@@ -25,7 +24,6 @@ from idp.limits import audited_network
 _AUDIT = cast(Table, AuditRow.__table__)
 _INSERT = insert(_AUDIT)
 _WIDTH = 64
-_BATCH = 5_000
 _NOBODY = Actor()
 
 
@@ -38,20 +36,6 @@ class SqlAuditLog:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
-
-    def forget(self, before: datetime) -> int:
-        """Remove the oldest events that are older than ``before``, one batch; gives how many.
-
-        Raises:
-            StoreUnavailable: SQL is away.
-        """
-        oldest = select(AuditRow.id).where(AuditRow.at < before).order_by(AuditRow.id).limit(_BATCH)
-        result = self._database.execute(
-            delete(AuditRow)
-            .where(AuditRow.id.in_(oldest))
-            .execution_options(synchronize_session=False)
-        )
-        return int(result.rowcount)  # type: ignore[attr-defined] # a DELETE's result has it
 
     def of_account(self, account_id: str, subject: str, *, limit: int) -> list[PastEvent]:
         """Read what happened to an account, the newest first, in one statement.

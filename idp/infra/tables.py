@@ -1,16 +1,19 @@
 """The SQL schema: rows only. Alembic's ``migrations/`` builds it, a test compares the two."""
 
 from datetime import UTC
+from datetime import date
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON
 from sqlalchemy import BigInteger
+from sqlalchemy import Date
 from sqlalchemy import DateTime
 from sqlalchemy import Dialect
 from sqlalchemy import ForeignKey
 from sqlalchemy import Index
 from sqlalchemy import Integer
+from sqlalchemy import LargeBinary
 from sqlalchemy import MetaData
 from sqlalchemy import Row
 from sqlalchemy import SmallInteger
@@ -175,7 +178,11 @@ class AuditRow(Base):
     """One audit event; never changed, removed only by age."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_account_id_at", "account_id", "at"),)
+    __table_args__ = (
+        Index("ix_audit_events_account_id_at", "account_id", "at"),
+        # The id of a removed row is in a seal: SQLite would give it again.
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     at: Mapped[datetime] = mapped_column(Instant, index=True)
@@ -186,6 +193,44 @@ class AuditRow(Base):
     operator: Mapped[str] = mapped_column(String(64), default="")
     request_id: Mapped[str] = mapped_column(String(64), default="")
     detail: Mapped[dict[str, object]] = mapped_column(JSON, default=dict)
+
+
+class AuditSealRow(Base):
+    """One seal of the audit log's chain (``idp/audit_chain.py``); never changed, never removed."""
+
+    __tablename__ = "audit_seals"
+
+    number: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    previous: Mapped[str] = mapped_column(String(64))
+    first_id: Mapped[int] = mapped_column(BigInteger)
+    last_id: Mapped[int] = mapped_column(BigInteger)
+    events: Mapped[int] = mapped_column(Integer)
+    newest_at: Mapped[datetime] = mapped_column(Instant)
+    sealed_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    rows_hash: Mapped[str] = mapped_column(String(64))
+    marks_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditMarksRow(Base):
+    """Which rows a seal closed; removed with them by age."""
+
+    __tablename__ = "audit_marks"
+
+    seal: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    marks: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditHeadRow(Base):
+    """A signed head of the chain, one a day; never changed, never removed."""
+
+    __tablename__ = "audit_heads"
+
+    number: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    day: Mapped[date] = mapped_column(Date)
+    seal: Mapped[int] = mapped_column(BigInteger)
+    jws: Mapped[str] = mapped_column(Text)
+    public_jwk: Mapped[dict[str, str]] = mapped_column(JSON)
 
 
 class OutboxRow(Base):

@@ -112,6 +112,15 @@ class LifetimeSettings(BaseModel):
         ),
     ] = Field(default=timedelta(days=365), ge=timedelta(days=183), le=timedelta(days=3 * 366))
 
+    audit_seal_every: Annotated[
+        Span,
+        Told(
+            "the worker seals new audit events so often; ten seconds to an hour",
+            "seconds",
+            "a minute: for so long a row could be changed and nobody would find it",
+        ),
+    ] = Field(default=timedelta(minutes=1), ge=timedelta(seconds=10), le=timedelta(hours=1))
+
     @model_validator(mode="after")
     def _rotation(self) -> "LifetimeSettings":
         if self.key_announced < 2 * self.jwks_max_age:

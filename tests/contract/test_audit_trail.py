@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import update
+from sqlalchemy import insert
 
 from idp.audit import Actor
 from idp.audit import Event
@@ -129,9 +129,11 @@ def test_the_newest_events_are_given_and_no_more_than_asked_for(trail):
 
 
 def test_an_event_of_another_version_is_read_by_its_own_word(sql_trail):
-    sql_trail.record(Event.SESSION_ENDED)
     with sql_trail.transaction():
-        sql_trail.database.execute(update(AuditRow).values(event="account.frozen"))
+        sql_trail.database.execute(
+            insert(AuditRow),
+            {"at": sql_trail.clock(), "event": "account.frozen", "account_id": ACCOUNT},
+        )
 
     assert sql_trail.words() == ["account.frozen"]
 

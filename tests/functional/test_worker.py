@@ -119,7 +119,7 @@ def test_audit_events_are_forgotten_after_a_year_and_not_a_day_before(
     forgotten = Worker(instance.parts).run_once()
 
     assert (kept, forgotten) == (0, 1)
-    assert instance.audit() == []
+    assert [event for event, _, _ in instance.audit()] == ["audit.forgotten"]
 
 
 def test_what_was_sent_is_forgotten_with_the_audit_log_and_what_waits_is_not(
@@ -155,7 +155,7 @@ def test_the_hourly_round_runs_at_the_start_and_then_an_hour_later(
     worker.forget_when_due()  # not due
 
     assert told_at_once == 1
-    assert said_by_worker(caplog) == [
+    assert [said for said in said_by_worker(caplog) if "forgot" in said] == [
         "forgot 2 audit events, 0 promises",
         "forgot 1 audit events, 0 promises",
     ]
