@@ -13,6 +13,7 @@ from idp.infra import migrations
 from idp.infra.clients import new_client_secret
 from idp.infra.directory import DirectoryImport
 from idp.infra.directory_read import read
+from idp.infra.key_passphrase import generate_missing_passphrase
 from idp.infra.migrations.upgrade import upgrade
 from idp.infra.secret_files import generate_missing_secrets
 from idp.oidc.clients import SIGNING_ALGS
@@ -39,6 +40,7 @@ def prepare(*, demo_origin: str, demo_file: Path) -> None:
     settings = read_settings()
     parts = Parts(settings)
     generate_missing_secrets(settings.secrets_path)
+    generate_missing_passphrase(settings.keys_passphrase_path)
     _add_missing_keys(parts)
     imported = demo_file.with_name("dossiers.imported")
     if migrations.pending(settings.sql_url):

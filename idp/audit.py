@@ -36,6 +36,8 @@ class Event(StrEnum):
     CLIENT_SECRET_ADDED = "client.secret_added"  # noqa: S105 - the name of an event
     KEY_ADDED = "key.added"
     KEY_REMOVED = "key.removed"
+    KEY_REVOKED = "key.revoked"
+    KEY_REWRAPPED = "key.rewrapped"
     DIRECTORY_IMPORTED = "directory.imported"
     DOSSIER_SHOWN = "dossier.shown"
     RESET_BEGUN = "reset.begun"

@@ -103,12 +103,24 @@ class Parts:
     def key_files(self) -> KeyFiles:
         """The signing keys."""
         from idp.infra.key_files import KeyFiles
+        from idp.infra.key_passphrase import read_passphrases
+        from idp.oidc.rotation import MARGIN
+        from idp.oidc.tokens import LOGOUT_TOKEN_LIFETIME
 
         settings = self.settings
         return KeyFiles(
             settings.keys_path,
-            longest_token=max(settings.id_token_lifetime, settings.access_token_lifetime),
-            longest_session=settings.session_absolute,
+            longest_token=MARGIN
+            + max(
+                settings.id_token_lifetime,
+                settings.access_token_lifetime,
+                LOGOUT_TOKEN_LIFETIME,
+            ),
+            # A service keeps its last ID token for as long as its session, or its refresh token.
+            longest_hint=max(settings.session_absolute, settings.refresh_idle),
+            passphrases=lambda: read_passphrases(
+                settings.keys_passphrase_path, needed=settings.keys_passphrase_file is not None
+            ),
         )
 
     @cached_property
@@ -117,7 +129,11 @@ class Parts:
         from idp.oidc.rotation import RotationPolicy
 
         settings = self.settings
-        return RotationPolicy(lifetime=settings.key_lifetime, announced=settings.key_announced)
+        return RotationPolicy(
+            lifetime=settings.key_lifetime,
+            announced=settings.key_announced,
+            cached=settings.jwks_max_age,
+        )
 
     @cached_property
     def accounts(self) -> SqlAccounts:

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
@@ -102,6 +103,9 @@ class Sessions(Protocol):
 
     def end_all(self, account_id: str) -> Ended:
         """End every session of an account and read their visits, in one step."""
+
+    def accounts(self) -> Iterator[str]:
+        """Name every account that may have a session, some of them more than once."""
 
     def inherit(self, key: str, visits: Iterable[Visit]) -> None:
         """Let a new session answer for what was visited in the one before."""

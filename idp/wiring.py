@@ -6,7 +6,6 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from idp import IdpError
 from idp import logs
 from idp.identity.composers import TemporaryPasswordMail
 from idp.identity.composers import notices
@@ -30,7 +29,6 @@ from idp.oidc.assertions import Assertions
 from idp.oidc.authenticate import ClientAuthenticator
 from idp.oidc.backchannel_logout import BackChannelLogout
 from idp.oidc.backchannel_logout import Farewell
-from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.consent import Accesses
 from idp.oidc.consent import ConsentRule
 from idp.oidc.discovery import PublishedKeys
@@ -38,6 +36,7 @@ from idp.oidc.discovery import document
 from idp.oidc.discovery import metadata
 from idp.oidc.frontchannel_logout import FrontChannelLogout
 from idp.oidc.introspection import Introspection
+from idp.oidc.key_compromise import KeyCompromise
 from idp.oidc.logout import Logout
 from idp.oidc.provider import Provider
 from idp.oidc.refresh import RefreshTokens
@@ -46,13 +45,13 @@ from idp.oidc.tokens import Tokens
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
 from idp.parts import templates_dir
+from idp.probes import keys_probe
+from idp.probes import probe_of
+from idp.probes import sql_probe
 from idp.sealed import Sealer
 from idp.web import Services
-from idp.web.health import WARNING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from idp.infra.mail import SmtpMailer
     from idp.parts import Parts
 
@@ -155,7 +154,7 @@ def build_services(parts: Parts) -> Services:
         transaction=parts.database.transaction,
         together=parts.redis.together,
         probes={
-            "redis": _probe(
+            "redis": probe_of(
                 parts.redis.refuse_unsafe_store, parts.redis.refuse_store_that_does_not_write
             ),
             "sql": sql,
@@ -190,6 +189,17 @@ def build_farewell(parts: Parts) -> Farewell:
     """Build what ends sessions and promises to tell their services."""
     return Farewell(
         parts.sessions, parts.logout_notices, parts.clients, lambda: parts.secrets.pairwise_salt
+    )
+
+
+def build_key_compromise(parts: Parts) -> KeyCompromise:
+    """Build what ends with a key that leaked."""
+    return KeyCompromise(
+        families=parts.refresh_families,
+        codes=parts.codes,
+        sessions=parts.sessions,
+        farewell=build_farewell(parts),
+        transaction=parts.database.transaction,
     )
 
 
@@ -334,61 +344,3 @@ def build_delivery(parts: Parts, mailer: Mailer) -> Delivery:
         transaction=parts.database.transaction,
         now=parts.now,
     )
-
-
-def sql_probe(parts: Parts) -> Callable[[], str]:
-    """Whether SQL answers, with our schema; a schema once found right is not looked at again."""
-    from idp.infra import migrations
-
-    pending = migrations.Pending(parts.settings.sql_url)
-    is_schema_known = False
-
-    def probe() -> str:
-        nonlocal is_schema_known
-        try:
-            if is_schema_known:
-                parts.database.ping()
-            elif pending():
-                return "schema is behind; run idp migrate"
-        except migrations.UnknownSchema as newer:
-            # During an update a newer version migrates first, and this one goes on meanwhile.
-            return f"{WARNING}{newer}"
-        except IdpError as error:
-            return str(error)
-        is_schema_known = True
-        return ""
-
-    return probe
-
-
-def keys_probe(parts: Parts) -> Callable[[], str]:
-    """Whether both algorithms have a key that signs; a fault that keeps the ring is a warning."""
-    folder = parts.key_files.folder
-
-    def probe() -> str:
-        try:
-            ring = parts.key_files.ring()
-            for alg in SIGNING_ALGS:
-                ring.signing_key(alg, now=parts.now())
-        except IdpError as error:
-            return shown(str(error))
-        trouble = parts.key_files.trouble
-        return f"{WARNING}{shown(trouble)}" if trouble else ""
-
-    def shown(fault: str) -> str:
-        # Whoever asks for readiness has no business with where things stand on this machine.
-        return fault.replace(f"{folder}/", "").replace(str(folder), folder.name)
-
-    return probe
-
-
-def _probe(*looks: Callable[[], None]) -> Callable[[], str]:
-    def probe() -> str:
-        try:
-            for look in looks:
-                look()
-        except IdpError as error:
-            return str(error)
-        return ""
-
-    return probe

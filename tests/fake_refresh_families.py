@@ -1,6 +1,7 @@
 """Refresh token families in memory, with the contract of the SQL adapter."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -72,6 +73,20 @@ class MemoryRefreshFamilies:
                 for kept in self.kept.values()
                 if kept.authorization.account_id == account_id
                 and kept.authorization.client_id == client_id
+            ]
+            for family in found:
+                del self.kept[family.id]
+            return [family.grant_id for family in found]
+
+    def end_given(
+        self, client_ids: Sequence[str], *, since: datetime, until: datetime
+    ) -> list[str]:
+        """Remove families of clients whose current token was given in that time."""
+        with self._lock:
+            found = [
+                kept
+                for kept in self.kept.values()
+                if kept.authorization.client_id in client_ids and since <= kept.rotated_at < until
             ]
             for family in found:
                 del self.kept[family.id]

@@ -7,6 +7,7 @@ which passes on a fake says something of production.
 import threading
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import astuple
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from functools import cache
+
+from joserfc.jwk import ECKey
+from joserfc.jwk import RSAKey
 
 from idp import StoreUnavailable
 from idp.audit import Actor
@@ -46,8 +50,9 @@ from idp.oidc.clients import Client
 from idp.oidc.clients import hash_client_secret
 from idp.oidc.clients import readers_of
 from idp.oidc.keys import KeyRing
-from idp.oidc.keys import generate
+from idp.oidc.keys import SigningKey
 from idp.oidc.service_keys import ServiceKey
+from idp.oidc.signer import generate
 from idp.session import Ended
 from idp.session import Session
 from idp.session import Visit
@@ -141,6 +146,36 @@ def assertions(issuer: str, *, now: Now) -> Assertions:
 def signing_key(alg: str, number: int = 0) -> bytes:
     """The PEM of a key, drawn once for the whole run: RSA keys take their time."""
     return generate(alg)
+
+
+@dataclass(frozen=True)
+class FakeSigner:
+    """A signer that is only a name: for rings, of which nothing but the times matters."""
+
+    kid: str
+    alg: str = "ES256"
+
+    @property
+    def public_jwk(self) -> dict[str, str]:
+        """Its entry in the JWKS."""
+        return {"kid": self.kid, "alg": self.alg}
+
+    def sign(self, message: bytes) -> bytes:
+        """Give what nobody verifies."""
+        return self.kid.encode() + message
+
+
+_ANY_KEY = ECKey.generate_key("P-256")
+
+
+def key_of(kid: str, signs_from: datetime, alg: str = "ES256") -> SigningKey:
+    """A key for a ring: only its times matter."""
+    return SigningKey(FakeSigner(kid, alg), signs_from, _ANY_KEY)
+
+
+def private_key(pem: bytes) -> ECKey | RSAKey:
+    """What a test signs with that forges a token of ours."""
+    return ECKey.import_key(pem) if len(pem) < 1000 else RSAKey.import_key(pem)
 
 
 @dataclass
@@ -369,6 +404,11 @@ class MemorySessions(Store):
         """End every session of an account and read their visits."""
         self._look()
         return self._end(self._of_account.get(account_id, set()))
+
+    def accounts(self) -> Iterator[str]:
+        """Name every account that may have a session."""
+        self._look()
+        yield from list(self._of_account)
 
     def inherit(self, key: str, visits: Iterable[Visit]) -> None:
         """Let a new session answer for what was visited in the one before."""

@@ -23,6 +23,7 @@ from flask import Flask
 from jinja2.bccache import Bucket
 from jinja2.bccache import BytecodeCache
 from joserfc import jwt
+from joserfc.jwk import ECKey
 from joserfc.jwk import KeySet
 from lxml import html as lxml_html  # type: ignore[import-untyped]
 from sqlalchemy import insert
@@ -42,7 +43,7 @@ from idp.infra.tables import AuditRow
 from idp.infra.tables import DossierRow
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import Client
-from idp.oidc.keys import generate
+from idp.oidc.signer import generate
 from idp.parts import Parts
 from idp.settings import Settings
 from idp.settings import read_settings
@@ -311,6 +312,12 @@ class Instance:
         self.app.jinja_env.bytecode_cache = _COMPILED
         self.parts: Parts = self.app.extensions["idp"]
         self.services: Services = self.app.extensions[EXTENSION]
+
+    def private_key(self, kid: str) -> ECKey:
+        """The ES256 key of this name: what whoever stole it forges tokens with."""
+        files = self.parts.key_files
+        (key,) = (key for key in files.ring() if key.kid == kid)
+        return ECKey.import_key(files.path_of(key).read_bytes())
 
     def visitor(self, network: str = "192.0.2.10") -> Visitor:
         """A new browser."""

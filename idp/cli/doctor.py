@@ -20,6 +20,7 @@ from idp import IdpError
 from idp import StoreUnavailable
 from idp.cli import parts
 from idp.infra import migrations
+from idp.infra.key_passphrase import unencrypted
 from idp.infra.redis_health import faults_of
 from idp.infra.redis_health import read_facts
 from idp.infra.secret_files import NAMES
@@ -168,14 +169,17 @@ def _keys(built: Parts) -> Iterator[Finding]:
         yield Finding(Level.FAIL, "keys", trouble)
         return
     yield from _exposed("keys", folder)
+    if oddity := built.key_files.oddity:
+        yield Finding(Level.WARN, "keys", oddity)
+    if open_keys := unencrypted(built.key_files):
+        what = f"{len(open_keys)} of them lie in clear on this disk; run idp keys rewrap"
+        yield Finding(Level.WARN, "keys", what)
     ring = built.key_files.ring()
     for alg in SIGNING_ALGS:
         try:
             key = ring.signing_key(alg, now=built.now())
         except NoSigningKey:
-            yield Finding(
-                Level.FAIL, "keys", f"no {alg} key signs now; run idp keys add --alg {alg}"
-            )
+            yield Finding(Level.FAIL, "keys", f"no {alg} key signs now; run idp keys rotate")
         else:
             since = f"{key.signs_from:%Y-%m-%d %H:%M} UTC"
             yield Finding(Level.OK, "keys", f"{alg} signs with {key.kid} since {since}")

@@ -1,4 +1,4 @@
-"""``idp keys``: announce a signing key, see what each one does, erase those that serve no more.
+"""``idp keys``: rotate the signing keys, see what each one does, end one that leaked.
 
 Key files need no database: where SQL is away, the act is done all the same and only its audit event
 is missing, which is said on stderr.
@@ -19,7 +19,9 @@ from idp.cli.key_calendar import audit
 from idp.cli.key_calendar import calendar
 from idp.cli.key_calendar import facts
 from idp.cli.key_calendar import shown
-from idp.infra.key_files import BrokenKeyFile
+from idp.cli.key_revocation import revoke
+from idp.cli.key_rewrap import rewrap
+from idp.infra.key_names import BrokenKeyFile
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import NoSigningKey
@@ -42,6 +44,10 @@ def keys() -> None:
     """Signing keys. A key is a file; its state is its time, and nothing needs a restart."""
 
 
+keys.add_command(revoke)
+keys.add_command(rewrap)
+
+
 @keys.command()
 @click.option("--alg", type=click.Choice(SIGNING_ALGS), required=True)
 @click.option(
@@ -49,27 +55,18 @@ def keys() -> None:
     metavar="+24h|now|INSTANT",
     help="When it begins to sign (default: +24h, or now for the first key of its algorithm).",
 )
-@click.option(
-    "--emergency",
-    is_flag=True,
-    help="Let it sign before services can have seen it: for a key that has leaked.",
-)
 @click.pass_obj
-def add(operator: str, alg: str, sign_from: str | None, emergency: bool) -> None:
+def add(operator: str, alg: str, sign_from: str | None) -> None:
     """Draw a key. It is published at once and signs later, so that services see it first."""
     built = parts()
     now = built.now()
     ring = built.key_files.ring()
     first = not _signs(ring, alg, now)
     instant = _instant(sign_from or ("now" if first else "+24h"), now)
-    _check_announced(instant, now, built.settings.jwks_max_age, first=first or emergency)
+    _check_announced(instant, now, built.rotation_policy.least_announced, first=first)
     path = built.key_files.add(alg, instant)
     key = next(key for key in built.key_files.ring() if built.key_files.path_of(key) == path)
     print(f"{path}\nkid {key.kid}, published now, signs from {shown(key.signs_from)}")
-    if emergency:
-        print(
-            "Now erase the file of the key that leaked: services trust it as long as it is there."
-        )
     audit(built, Event.KEY_ADDED, operator, facts(key))
 
 
@@ -81,7 +78,7 @@ def list_() -> None:
     files = built.key_files
     ring, faults = files.usable()
     if not len(ring) and not faults:
-        print(f"{files.folder} holds no key yet; run `idp keys add --alg ES256`")
+        print(f"{files.folder} holds no key yet; run `idp keys rotate`")
     for line in calendar(files, ring, now):
         print(line)
     if faults:
@@ -99,7 +96,7 @@ def rotate(operator: str, dry_run: bool) -> None:
         wanted = due(ring, policy, now)
         for key in wanted:
             if dry_run:
-                print(f"would draw a key: {key.alg}, signs from {shown(key.signs_from)}")
+                print(f"would draw a key: {key.alg}, published now, signs {shown(key.signs_from)}")
                 continue
             path = files.add(key.alg, key.signs_from)
             drawn = next(one for one in files.ring() if files.path_of(one) == path)
@@ -165,11 +162,11 @@ def _instant(typed: str, now: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-def _check_announced(instant: datetime, now: datetime, cached: timedelta, *, first: bool) -> None:
-    if not first and instant - now < cached:
+def _check_announced(instant: datetime, now: datetime, least: timedelta, *, first: bool) -> None:
+    if not first and instant - now < least:
         message = (
-            f"services keep our key list for {cached}: a key that signs at {shown(instant)} would"
-            f" sign tokens they cannot verify yet. Give +24h, or at least {shown(now + cached)};"
-            " for a key that has leaked, --emergency"
+            f"services keep our key list for up to {least}: a key that signs at {shown(instant)}"
+            f" would sign tokens they cannot verify yet. Give +24h, or at least"
+            f" {shown(now + least)}; for a key that has leaked, `idp keys revoke`"
         )
         raise WrongSignFrom(message)

@@ -1,9 +1,9 @@
 """The folder of signing keys, and the ring that each process makes of it.
 
-A file is a key; its name is its only fact: the UTC instant it signs from and its algorithm, as
-``2026-12-01T00-00Z.RS256.pem``, or ``2026-12-01T00-00-30Z.RS256.pem`` when the instant has seconds.
-A file appears in one step and is never changed. Names that begin with a dot, README.md and folders
-are no keys; anything else must be one, so that a slip in a name is told and not skipped.
+A file is a key, or what is left of one that was revoked; its name is its only fact (``key_names``).
+A file appears in one step, and the key in it never changes. Names that begin with a dot, README.md
+and folders are no keys; anything else must be one, so that a slip in a name is told and not
+skipped.
 
 A running process that meets a fault keeps the ring it has and says so in ``trouble``; one that
 starts refuses.
@@ -12,46 +12,42 @@ starts refuses.
 import fcntl
 import logging
 import os
-import re
 import stat
 import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
 
-from idp import IdpError
+from idp.infra.key_names import BrokenKeyFile
+from idp.infra.key_names import name_of
+from idp.infra.key_names import name_of_revoked
+from idp.infra.key_names import revoked_in
+from idp.infra.key_reading import read_key_file
+from idp.infra.key_reading import told
 from idp.infra.private_files import ABANDONED_SUFFIX
-from idp.infra.private_files import ExposedFile
-from idp.infra.private_files import check_private
 from idp.infra.private_files import make_private_folder
 from idp.infra.private_files import sync_folder
 from idp.infra.private_files import write_private_file
 from idp.oidc.keys import KeyRing
+from idp.oidc.keys import RevokedKey
 from idp.oidc.keys import SigningKey
-from idp.oidc.keys import UnusableKey
-from idp.oidc.keys import generate
-from idp.oidc.keys import read_key
+from idp.oidc.signer import UnusableKey
+from idp.oidc.signer import generate
 
 LOOK_EVERY_SECONDS = 1.0
-LARGEST_FILE = 16_384
 ABANDONED_AFTER = timedelta(hours=1)
+CLOCK_TOLERANCE = timedelta(seconds=2)
 NOT_KEYS = frozenset({"README.md"})
 _LOCK = ".rotation.lock"
-_NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d-\d\d(?:-\d\d)?Z)\.([A-Z0-9]+)\.pem", re.ASCII)
 
 log = logging.getLogger(__name__)
-
-
-class BrokenKeyFile(IdpError):
-    """A key file cannot be used; the text names it and says why, and never quotes it."""
-
-    code = "broken_key_file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,8 @@ class KeyFiles:
         folder: Path,
         *,
         longest_token: timedelta = timedelta(minutes=10),
-        longest_session: timedelta = timedelta(hours=8),
+        longest_hint: timedelta = timedelta(days=30),
+        passphrases: Callable[[], tuple[bytes, ...]] = tuple,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is read yet.
@@ -80,12 +77,14 @@ class KeyFiles:
         Args:
             folder: where the files are; it may not exist yet.
             longest_token: lifetime of the longest token that these keys sign.
-            longest_session: for how long an ID token may come back as a hint.
+            longest_hint: for how long after that an ID token may come back as a hint.
+            passphrases: reads what keys are encrypted with: the first encrypts, all of them open.
             monotonic: seconds, for the rhythm of looks.
         """
         self.folder = folder
         self._longest_token = longest_token
-        self._longest_session = longest_session
+        self._longest_hint = longest_hint
+        self._passphrases = passphrases
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._ring: KeyRing | None = None
@@ -102,8 +101,27 @@ class KeyFiles:
         except BrokenKeyFile as error:
             return str(error)
         if not len(ring):
-            return f"{self.folder} holds no key yet; run `idp keys add`"
+            return f"{self.folder} holds no key yet; run `idp keys rotate`"
         return self._trouble
+
+    @property
+    def oddity(self) -> str:
+        """What somebody should look at, though every key is in order; or empty."""
+        with suppress(BrokenKeyFile):
+            self.ring()
+        revoked = self._revoked_again()
+        if revoked:
+            return f"{revoked[0]}: this key was revoked, and stays so; erase the file"
+        latest = time.time_ns() + CLOCK_TOLERANCE // timedelta(microseconds=1) * 1000
+        for name, stamp in self._seen.items():
+            if stamp.mtime_ns > latest:
+                ahead = (stamp.mtime_ns - time.time_ns()) / 1e9
+                return (
+                    f"{self.folder / name} was written {ahead:.0f} s from now: the clocks of two"
+                    " machines differ, and they would not sign with the same key; have all follow"
+                    " the same time (NTP)"
+                )
+        return ""
 
     def ring(self) -> KeyRing:
         """The ring in force: the same object until the keys change. Looks once a second at most.
@@ -133,11 +151,11 @@ class KeyFiles:
         Raises:
             UnusableKey: another algorithm than ours.
         """
-        pem = generate(alg)
+        pem = generate(alg, next(iter(self._passphrases()), b""))
         make_private_folder(self.folder)
         instant = signs_from.astimezone(UTC).replace(microsecond=0)
         while True:
-            path = self.folder / _name(instant, alg)
+            path = self.folder / name_of(instant, alg)
             try:
                 write_private_file(path, pem)
             except FileExistsError:
@@ -146,27 +164,56 @@ class KeyFiles:
                 self._look_again_at = 0.0
                 return path
 
+    def revoke(self, key: SigningKey, *, at: datetime, note: str) -> Path:
+        """End a key for ever, from ``at`` on, cut to the second; give the path of what is left.
+
+        What tells of it comes first, then its file goes: cut short in between, the key is revoked.
+
+        Args:
+            key: one of the ring.
+            at: now.
+            note: for people who find the file.
+
+        Raises:
+            FileExistsError: it was revoked in this second.
+        """
+        ended = at.astimezone(UTC).replace(microsecond=0)
+        left = RevokedKey(key.kid, key.alg, key.signs_from, ended)
+        path = self.folder / name_of_revoked(left)
+        write_private_file(path, note.encode() + b"\n")
+        self.path_of(key).unlink(missing_ok=True)
+        sync_folder(self.folder)
+        self._look_again_at = 0.0
+        return path
+
     @contextmanager
-    def alone(self) -> Iterator[KeyRing]:
-        """Give the ring as it is now, and hold off every other writer of this folder meanwhile.
+    def turn(self) -> Iterator[None]:
+        """Hold off every other writer of this folder, whatever is wrong with it.
 
         Waits for its turn. The lock is of the file system: hosts that share the folder share it,
         and it ends with its process.
-
-        Raises:
-            BrokenKeyFile: there is a fault in the folder.
         """
         make_private_folder(self.folder)
         descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._look_again_at = 0.0
+            yield
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def alone(self) -> Iterator[KeyRing]:
+        """Give the ring as it is now, and hold off every other writer meanwhile, as ``turn`` does.
+
+        Raises:
+            BrokenKeyFile: there is a fault in the folder.
+        """
+        with self.turn():
             ring = self.ring()
             if self._trouble:
                 raise BrokenKeyFile(self._trouble)
             yield ring
-        finally:
-            os.close(descriptor)
 
     def usable(self) -> tuple[KeyRing, list[str]]:
         """The ring that the good files would make, and what is wrong with each of the others.
@@ -176,35 +223,24 @@ class KeyFiles:
         Raises:
             BrokenKeyFile: the folder cannot be read, or two good files contradict each other.
         """
-        keys, faults = [], []
+        keys, revoked, faults = [], [], []
         for name in sorted(self._list()):
+            if left := revoked_in(name):
+                revoked.append(left)
+                continue
             try:
-                keys.append(self._read(name))
+                keys.append(read_key_file(self.folder / name, self._passphrases))
             except BrokenKeyFile as error:
                 faults.append(str(error))
-        try:
-            return KeyRing(keys, longest_token=self._longest_token), faults
-        except UnusableKey as error:
-            message = f"{self.folder}: {error}"
-            raise BrokenKeyFile(message) from None
+        return self._ring_of(keys, revoked), faults
 
     def path_of(self, key: SigningKey) -> Path:
         """Where the file of a key stands."""
-        return self.folder / _name(key.signs_from, key.alg)
+        return self.folder / name_of(key.signs_from, key.alg)
 
     def published_since(self, key: SigningKey) -> datetime:
         """When the file of a key appeared: it has been in the JWKS since."""
         return datetime.fromtimestamp(self.path_of(key).stat().st_mtime, UTC)
-
-    def kept_until(self, key: SigningKey, ring: KeyRing | None = None) -> datetime | None:
-        """When the file of a key serves nothing any more, not even a hint that comes back.
-
-        Args:
-            key: one of the ring.
-            ring: another ring than the one in force, as of ``usable``.
-        """
-        until = (self.ring() if ring is None else ring).published_until(key)
-        return None if until is None else until + self._longest_session
 
     def prunable(self, now: datetime) -> list[Path]:
         """The files that serve nothing any more, oldest first, and what killed writers left behind.
@@ -214,9 +250,10 @@ class KeyFiles:
         """
         if self.trouble:
             raise BrokenKeyFile(self.trouble)
-        ends = [(self.kept_until(key), key) for key in self.ring()]
+        ring = self.ring()
+        ends = [(ring.kept_until(key), key) for key in ring]
         spent = [self.path_of(key) for end, key in ends if end is not None and end <= now]
-        return spent + [
+        return [*spent, *self._revoked_again()] + [
             path
             for path in sorted(self.folder.glob(f".*{ABANDONED_SUFFIX}"))
             if datetime.fromtimestamp(path.stat().st_mtime, UTC) <= now - ABANDONED_AFTER
@@ -241,6 +278,7 @@ class KeyFiles:
         if before is not None and self._monotonic() < self._look_again_at:
             return before  # another thread has looked while this one waited
         self._look_again_at = self._monotonic() + LOOK_EVERY_SECONDS
+        seen: dict[str, _Stamp] = {}
         try:
             seen = self._list()
             # After a fault the files are read again each time: stamps may not show its end.
@@ -255,9 +293,9 @@ class KeyFiles:
             if before is None:
                 raise
             if str(error) != self._trouble:
-                log.error("signing keys: %s; the ring from before stays in force", error)
+                log.error("signing keys: %s; those from before stay in force", error)
             self._trouble = str(error)
-            return before
+            return self._without_revoked(before, seen)
         self._seen = seen
         self._trouble = ""
         if before is None or _facts(ring) != _facts(before):
@@ -285,68 +323,50 @@ class KeyFiles:
         except FileNotFoundError as error:
             if not self._ring and not self.folder.exists():
                 return {}  # a fresh checkout: the first `idp keys add` makes the folder
-            raise BrokenKeyFile(_told(error)) from None
+            raise BrokenKeyFile(told(error)) from None
         except OSError as error:
-            raise BrokenKeyFile(_told(error)) from None
+            raise BrokenKeyFile(told(error)) from None
         return stamps
 
     def _build(self, seen: dict[str, _Stamp]) -> KeyRing:
-        parsed = {}
+        parsed, revoked = {}, []
         for name, stamp in sorted(seen.items()):
+            if left := revoked_in(name):
+                revoked.append(left)
+                continue
             known = self._parsed.get(name)
-            parsed[name] = known if known and known[0] == stamp else (stamp, self._read(name))
-        try:
-            ring = KeyRing([key for _, key in parsed.values()], longest_token=self._longest_token)
-        except UnusableKey as error:
-            message = f"{self.folder}: {error}"
-            raise BrokenKeyFile(message) from None
+            if known is None or known[0] != stamp:
+                known = stamp, read_key_file(self.folder / name, self._passphrases)
+            parsed[name] = known
+        ring = self._ring_of([key for _, key in parsed.values()], revoked)
         self._parsed = parsed
         return ring
 
-    def _read(self, name: str) -> SigningKey:
-        path = self.folder / name
-        signs_from, alg = _facts_of_name(path)
+    def _ring_of(self, keys: list[SigningKey], revoked: list[RevokedKey]) -> KeyRing:
         try:
-            # Links are followed, as mounted secrets need; a FIFO must not hold up a rotation.
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-                check_private(path, os.fstat(file.fileno()))
-                pem = file.read(LARGEST_FILE)
-        except OSError as error:
-            raise BrokenKeyFile(_told(error)) from None
-        except ExposedFile as error:
-            raise BrokenKeyFile(str(error)) from None
-        try:
-            return read_key(pem, alg=alg, signs_from=signs_from)
+            return KeyRing(
+                keys,
+                longest_token=self._longest_token,
+                longest_hint=self._longest_hint,
+                revoked=revoked,
+            )
         except UnusableKey as error:
-            message = f"{path}: {error}"
+            message = f"{self.folder}: {error}"
             raise BrokenKeyFile(message) from None
 
+    def _without_revoked(self, before: KeyRing, seen: dict[str, _Stamp]) -> KeyRing:
+        """Keep a ring in spite of a fault, but for keys revoked since: that waits for nothing."""
+        revoked = {left.kid: left for name in seen if (left := revoked_in(name))}
+        if revoked.keys() <= before.revoked.keys():
+            return before
+        self._ring = self._ring_of(list(before), [*(before.revoked | revoked).values()])
+        log.warning("signing keys: %d in the ring after a revocation", len(self._ring))
+        return self._ring
 
-def _name(signs_from: datetime, alg: str) -> str:
-    pattern = "%Y-%m-%dT%H-%M-%SZ" if signs_from.second else "%Y-%m-%dT%H-%MZ"
-    return f"{signs_from.strftime(pattern)}.{alg}.pem"
-
-
-def _facts_of_name(path: Path) -> tuple[datetime, str]:
-    match = _NAME.fullmatch(path.name)
-    if match:
-        instant, alg = match.groups()
-        pattern = "%Y-%m-%dT%H-%M-%SZ" if len(instant) > 17 else "%Y-%m-%dT%H-%MZ"
-        try:
-            signs_from = datetime.strptime(instant, pattern).replace(tzinfo=UTC)
-        except ValueError:
-            pass
-        else:
-            # One name for one instant: two files could claim it otherwise.
-            if _name(signs_from, alg) == path.name:
-                return signs_from, alg
-    message = f"{path}: not named like 2026-12-01T00-00Z.ES256.pem; rename it or take it away"
-    raise BrokenKeyFile(message)
+    def _revoked_again(self) -> list[Path]:
+        revoked = self._ring.revoked if self._ring else {}
+        return [self.folder / name for name, (_, key) in self._parsed.items() if key.kid in revoked]
 
 
-def _facts(ring: KeyRing) -> list[tuple[str, datetime]]:
-    return [(key.kid, key.signs_from) for key in ring]
-
-
-def _told(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}"
+def _facts(ring: KeyRing) -> tuple[list[tuple[str, datetime]], dict[str, RevokedKey]]:
+    return [(key.kid, key.signs_from) for key in ring], ring.revoked

@@ -3,6 +3,8 @@
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +42,27 @@ def write_private_file(path: Path, content: bytes) -> None:
     Raises:
         FileExistsError: there is such a file, and it is untouched.
     """
+    with _written_aside(path, content) as temporary:
+        # A link, not a rename: a rename would replace what stands there.
+        os.link(temporary, path)
+    sync_folder(path.parent)
+
+
+def replace_private_file(path: Path, content: bytes) -> None:
+    """Write ``path`` anew in one step, mode 0600, on disk when this returns.
+
+    What stood there keeps its time of change: it says since when there is such a file.
+    """
+    with _written_aside(path, content) as temporary:
+        with suppress(FileNotFoundError):
+            before = path.stat()
+            os.utime(temporary, ns=(before.st_atime_ns, before.st_mtime_ns))
+        temporary.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def _written_aside(path: Path, content: bytes) -> Iterator[Path]:
     # Not the process number: containers that share a volume are all number 1.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{ABANDONED_SUFFIX}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -48,11 +71,9 @@ def write_private_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # A link, not a rename: a rename would replace what stands there.
-        os.link(temporary, path)
+        yield temporary
     finally:
-        temporary.unlink()
-    sync_folder(path.parent)
+        temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,6 +4,7 @@ Each change is one statement that holds the row until the transaction ends: of t
 one token at once, the first has it and the others find another token in its place.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from typing import cast
@@ -142,6 +143,22 @@ class SqlRefreshFamilies:
             .returning(_FAMILIES.c.grant_id)
         )
         return list(self._database.execute(of_client).scalars())
+
+    def end_given(
+        self, client_ids: Sequence[str], *, since: datetime, until: datetime
+    ) -> list[str]:
+        """Remove families of clients whose current token was given in that time, one batch."""
+        given = (
+            select(_FAMILIES.c.id)
+            .where(
+                _FAMILIES.c.client_id.in_(client_ids),
+                _FAMILIES.c.rotated_at >= since,
+                _FAMILIES.c.rotated_at < until,
+            )
+            .limit(_BATCH)
+        )
+        removed = delete(_FAMILIES).where(_FAMILIES.c.id.in_(given)).returning(_FAMILIES.c.grant_id)
+        return list(self._database.execute(removed).scalars())
 
     def forget(self, before: datetime) -> int:
         """Remove families that expired before that, one batch; gives how many."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -14,6 +15,8 @@ from idp.infra.redis_store import redis_failures_told
 from idp.session import Ended
 from idp.session import Session
 from idp.session import Visit
+
+_INDEX = "account-sessions:"
 
 # KEYS  1 session   2 its visits
 _END = """
@@ -56,7 +59,7 @@ class RedisSessions:
     def put(self, key: str, session: Session) -> None:
         """Keep a new session and note it in the index of its account."""
         left = session.ends_at - self._now()
-        index = f"account-sessions:{session.account_id}"
+        index = f"{_INDEX}{session.account_id}"
         with self._store.writes() as writes:
             idle = _ms(min(self._idle, left))
             writes.add("SET", f"session:{key}", _write(session), "PX", idle)
@@ -87,7 +90,13 @@ class RedisSessions:
 
     def end_all(self, account_id: str) -> Ended:
         """End every session of an account and read their visits, in one step."""
-        return _ended(self._end_all([f"account-sessions:{account_id}"]))
+        return _ended(self._end_all([f"{_INDEX}{account_id}"]))
+
+    def accounts(self) -> Iterator[str]:
+        """Name every account that may have a session; the store goes on serving meanwhile."""
+        with redis_failures_told():
+            for index in self._store.client.scan_iter(f"{_INDEX}*", count=1000):
+                yield str(index).removeprefix(_INDEX)
 
     def inherit(self, key: str, visits: Iterable[Visit]) -> None:
         """Let a new session answer for what was visited in the one before."""

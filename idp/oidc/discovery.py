@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
 
@@ -30,18 +31,23 @@ CLAIMS = (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A published document."""
+    """A published document; ``kids`` names the keys in it, where it is the list of keys."""
 
     body: bytes
     etag: str
     cache_control: str
+    kids: tuple[str, ...] = ()
 
 
 def document(content: object, max_age: timedelta) -> Document:
     """Make the bytes of a document once."""
     body = json.dumps(content, separators=(",", ":")).encode()
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    return Document(body, etag, f"public, max-age={int(max_age.total_seconds())}")
+    return Document(body, etag, _cache_control(max_age))
+
+
+def _cache_control(max_age: timedelta) -> str:
+    return f"public, max-age={max(1, int(max_age.total_seconds()))}"
 
 
 def metadata(
@@ -111,7 +117,11 @@ class _Published:
 
 
 class PublishedKeys:
-    """The JWKS, written again only when the ring changes or a key's time has come."""
+    """The JWKS, written again only when the ring changes or a key's time has come.
+
+    No copy outlives the calendar: a key that leaves the list leaves every copy that follows its
+    header at the same instant. A key that joins it is announced for longer than a copy lives.
+    """
 
     def __init__(self, rings: KeyRings, *, max_age: timedelta, now: Callable[[], datetime]) -> None:
         self._rings = rings
@@ -120,12 +130,18 @@ class PublishedKeys:
         self._published: _Published | None = None
 
     def document(self) -> Document:
-        """Give the keys published now. Spec: RFC 7517 §5, OIDC Core 1.0 §10.1.1."""
+        """Give the keys published now. Spec: RFC 7517 §5, OIDC Core 1.0 §10.1.1, RFC 9111 §5.2."""
         ring, now = self._rings.ring(), self._now()
         kept = self._published
-        if kept is not None and kept.holds(ring, now):
-            return kept.document
-        keys = [key.public_jwk for key in ring.published(now=now)]
-        made = document({"keys": keys}, self._max_age)
-        self._published = _Published(ring, ring.published_changes_at(now), made)
-        return made
+        if kept is None or not kept.holds(ring, now):
+            kept = self._write(ring, now)
+            self._published = kept
+        if kept.changes_at is not None and kept.changes_at - now < self._max_age:
+            return replace(kept.document, cache_control=_cache_control(kept.changes_at - now))
+        return kept.document
+
+    def _write(self, ring: KeyRing, now: datetime) -> _Published:
+        keys = ring.published(now=now)
+        made = document({"keys": [dict(key.public_jwk) for key in keys]}, self._max_age)
+        named = replace(made, kids=tuple(key.kid for key in keys))
+        return _Published(ring, ring.published_changes_at(now), named)

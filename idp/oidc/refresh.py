@@ -18,6 +18,7 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from datetime import datetime
@@ -103,6 +104,14 @@ class RefreshFamilies(Protocol):
 
     def end_of_client(self, account_id: str, client_id: str) -> list[str]:
         """Remove what an account's families give to a client; names the grants they had."""
+
+    def end_given(
+        self, client_ids: Sequence[str], *, since: datetime, until: datetime
+    ) -> list[str]:
+        """Remove families of clients whose current token was given in that time, one batch.
+
+        Names the grants they had; empty when there are no more.
+        """
 
 
 @dataclass(frozen=True, slots=True)

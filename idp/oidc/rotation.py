@@ -6,16 +6,16 @@ that signs leak, the one that follows can take over at once. Whoever asks late g
 never a shorter announcement.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from datetime import timedelta
 
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.keys import KeyRing
-from idp.oidc.keys import SigningKey
 
 MINUTE = timedelta(minutes=1)
+MARGIN = MINUTE
+"""For what no calendar holds: a process looks for keys once a second, clocks differ by seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,19 @@ class RotationPolicy:
     Attributes:
         lifetime: for how long a key signs.
         announced: a key is published for so long before it signs, at least.
+        cached: for how long services may keep the list of keys.
         algs: each of them is rotated.
     """
 
     lifetime: timedelta
     announced: timedelta
+    cached: timedelta
     algs: tuple[str, ...] = SIGNING_ALGS
+
+    @property
+    def least_announced(self) -> timedelta:
+        """The shortest announcement that leaves no service without the key, whoever asks for it."""
+        return self.cached + MARGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +48,32 @@ class Due:
     signs_from: datetime
 
 
-def due(ring: Iterable[SigningKey], policy: RotationPolicy, now: datetime) -> list[Due]:
+def due(ring: KeyRing, policy: RotationPolicy, now: datetime) -> list[Due]:
     """Tell the keys to draw now; once drawn, nothing is due.
 
     The first key of an algorithm signs at once: nothing was signed before it.
     """
-    keys = tuple(ring)
     wanted = []
     for alg in policy.algs:
-        starts = [key.signs_from for key in keys if key.alg == alg]
-        if not starts:
+        last = _last_begins(ring, alg)
+        if last is None:
             wanted += [Due(alg, now), Due(alg, _next_minute(now + policy.lifetime))]
-        elif max(starts) <= now:
+        elif last <= now:
             announced = _next_minute(now + policy.announced)
-            wanted.append(Due(alg, max(max(starts) + policy.lifetime, announced)))
+            wanted.append(Due(alg, max(_next_minute(last + policy.lifetime), announced)))
     return wanted
 
 
 def next_due_at(ring: KeyRing, policy: RotationPolicy, now: datetime) -> datetime:
     """Tell when a key is due next, as the ring stands: ``now`` where one is due already."""
-    last = {key.alg: key.signs_from for key in ring}  # in the order of their instants
-    return max(now, min((last.get(alg, now) for alg in policy.algs), default=now))
+    lasts = (_last_begins(ring, alg) for alg in policy.algs)
+    return max(now, min((now if last is None else last for last in lasts), default=now))
+
+
+def _last_begins(ring: KeyRing, alg: str) -> datetime | None:
+    """When the newest key of an algorithm begins to sign; None where there is no key."""
+    keys = ring.of_alg(alg)
+    return ring.begins(keys[-1]) if keys else None
 
 
 def _next_minute(instant: datetime) -> datetime:

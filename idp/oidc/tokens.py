@@ -1,8 +1,9 @@
 """Mint ID tokens and access tokens, and read back our own.
 
 Claims come from a closed list, the registered ones last; one key, asked for at each signature,
-signs them. Authlib's generators would let the person's claims overwrite ``iss`` and would pick a
-key at random (authlib.md, traps 1 and 4). Epoch integers live here and nowhere else.
+signs them, wherever its ``Signer`` is. Authlib's generators would let the person's claims overwrite
+``iss`` and would pick a key at random (authlib.md, traps 1 and 4). Epoch integers live here and
+nowhere else.
 """
 
 import json
@@ -29,6 +30,7 @@ from idp.oidc.claims import token_claims
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import Client
 from idp.oidc.keys import KeyRings
+from idp.oidc.signer import signed_jwt
 
 TOKEN_LIMIT = 8192
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - the name of a type, RFC 9068 §2.1
@@ -150,11 +152,11 @@ class Tokens:
             raise UnreadableToken(f"typ is not {typ}")
         if alg not in SIGNING_ALGS:
             raise UnreadableToken("alg")
-        key = self.rings.ring().verification_key(kid, alg)
+        key = self.rings.ring().verification_key(kid, alg, now=self.now())
         if key is None:
             raise UnreadableToken("kid is unknown")
         try:
-            claims = jwt.decode(token, key.private, algorithms=[alg]).claims
+            claims = jwt.decode(token, key.public, algorithms=[alg]).claims
         except (JoseError, ValueError):
             raise UnreadableToken("signature") from None
         if claims.get("iss") != self.issuer:
@@ -201,8 +203,7 @@ class Tokens:
     def _sign(self, typ: str, claims: Mapping[str, object], client: Client) -> str:
         alg = client.id_token_signed_response_alg
         key = self.rings.ring().signing_key(alg, now=self.now())
-        header = {"typ": typ, "alg": alg, "kid": key.kid}
-        return jwt.encode(header, dict(claims), key.private, algorithms=[alg])
+        return signed_jwt(key.signer, typ, claims)
 
 
 def _header(token: str) -> dict[str, str]:

@@ -58,6 +58,15 @@ class PlaceSettings(BaseModel):
             " read-only for the web",
         ),
     ] = None
+    keys_passphrase_file: Annotated[
+        Path | None,
+        Told(
+            "the file with the passphrase that signing keys are encrypted with",
+            "file",
+            "empty means `keys_passphrase` in `IDP_SECRETS_DIR`, if there is one: `idp secrets`"
+            " draws it; read when a key is: `idp keys rewrap` changes it without a restart",
+        ),
+    ] = None
     secrets_dir: Annotated[
         Path | None,
         Told(

@@ -58,6 +58,11 @@ class Settings(
         return self.keys_dir or self.data_dir / "keys"
 
     @property
+    def keys_passphrase_path(self) -> Path:
+        """The file with the passphrase of the signing keys."""
+        return self.keys_passphrase_file or self.secrets_path / "keys_passphrase"
+
+    @property
     def secrets_path(self) -> Path:
         """The folder of the pepper, the pairwise salt, the decoy key and the cookie key."""
         return self.secrets_dir or self.data_dir / "secrets"

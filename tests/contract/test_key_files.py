@@ -7,10 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-import idp.infra.key_files
-from idp.infra.key_files import BrokenKeyFile
+import idp.infra.key_reading
 from idp.infra.key_files import KeyFiles
-from idp.oidc.keys import generate
+from idp.infra.key_names import BrokenKeyFile
+from idp.infra.key_passphrase import change_passphrase
+from idp.infra.key_passphrase import generate_missing_passphrase
+from idp.infra.key_passphrase import read_passphrases
+from idp.infra.private_files import replace_private_file
+from idp.oidc.signer import encrypted_anew
+from idp.oidc.signer import generate
+from idp.oidc.signer import opens
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -117,7 +123,7 @@ def test_adds_at_once_lose_no_key(folder):
 
 def test_a_folder_that_is_not_there_is_an_empty_ring_and_says_what_to_do(files):
     assert len(files.ring()) == 0
-    assert "run `idp keys add`" in files.trouble
+    assert "run `idp keys rotate`" in files.trouble
 
 
 def test_another_process_sees_a_new_key_within_a_second_and_not_before_it_looks(
@@ -154,13 +160,13 @@ def test_the_ring_is_the_same_object_until_the_keys_change(files, folder, clock)
 
 def test_authlib_trap_22_a_key_is_parsed_once(files, clock, monkeypatch):
     parsed = []
-    read_key = idp.infra.key_files.read_key
+    read_key = idp.infra.key_reading.read_key
 
-    def counting(pem, *, alg, signs_from):
+    def counting(pem, *, signs_from, **more):
         parsed.append(signs_from)
-        return read_key(pem, alg=alg, signs_from=signs_from)
+        return read_key(pem, signs_from=signs_from, **more)
 
-    monkeypatch.setattr(idp.infra.key_files, "read_key", counting)
+    monkeypatch.setattr(idp.infra.key_reading, "read_key", counting)
     files.add("ES256", NOON)
     first = next(iter(files.ring()))
 
@@ -371,7 +377,7 @@ def test_prune_erases_a_key_when_neither_a_token_nor_a_hint_can_come_back(folder
     files = KeyFiles(
         folder,
         longest_token=timedelta(minutes=10),
-        longest_session=timedelta(hours=8),
+        longest_hint=timedelta(hours=8),
         monotonic=clock,
     )
     old = files.add("ES256", NOON - 24 * HOUR)
@@ -414,3 +420,108 @@ def test_prune_erases_nothing_while_the_folder_has_a_fault(files, folder, clock,
         files.prune(NOON + 24 * HOUR)
 
     assert len(list(folder.glob("*.ES256.pem"))) == 2
+
+
+def test_a_key_that_was_revoked_leaves_a_file_that_says_so_in_its_name(files, folder, clock):
+    files.add("ES256", NOON - HOUR)
+    files.add("ES256", NOON + HOUR)
+    leaked = next(iter(files.ring()))
+
+    left = files.revoke(leaked, at=NOON + timedelta(seconds=30.5), note="sold with the disk")
+
+    assert left.name == f"2026-12-01T11-00Z.ES256.revoked-2026-12-01T12-00-30Z.{leaked.kid}"
+    assert left.read_text() == "sold with the disk\n"
+    assert left.stat().st_mode & 0o777 == 0o600
+    assert not files.path_of(leaked).exists()
+    (revoked,) = files.ring().revoked.values()
+    assert (revoked.kid, revoked.revoked_at) == (leaked.kid, NOON + timedelta(seconds=30))
+    assert files.trouble == ""
+
+
+def test_another_process_drops_a_revoked_key_within_a_second_even_beside_a_fault(
+    files, folder, clock, rsa_pem
+):
+    files.add("ES256", NOON - HOUR)
+    files.add("ES256", NOON + HOUR)
+    other = KeyFiles(folder, monotonic=clock)
+    leaked, following = other.ring()
+    put(folder / "current.pem", rsa_pem)
+
+    files.revoke(leaked, at=NOON, note="")
+    clock.pass_a_look()
+
+    assert list(other.ring()) == [following]
+    assert other.ring().signing_key("ES256", now=NOON) is following
+    assert "current.pem" in other.trouble
+    before = other.ring()
+    clock.pass_a_look()
+    assert other.ring() is before
+    (folder / "current.pem").unlink()
+    clock.pass_a_look()
+    assert list(other.ring()) == [following]
+
+
+def test_a_name_that_only_looks_like_that_of_a_revoked_key_is_a_fault(files, folder, clock):
+    files.add("ES256", NOON)
+    files.ring()
+    for name in (
+        f"2026-12-01T11-00Z.ES256.revoked-2026-13-01T12-00Z.{'k' * 43}",
+        f"2026-12-01T11-00-00Z.ES256.revoked-2026-12-01T12-00Z.{'k' * 43}",
+        f"2026-12-01T11-00Z.ES256.revoked-2026-12-01T12-00Z.{'k' * 42}",
+    ):
+        path = put(folder / name, b"")
+        clock.pass_a_look()
+        assert name in files.trouble
+        path.unlink()
+        clock.pass_a_look()
+
+
+def test_keys_are_written_under_the_first_passphrase_and_read_under_any(folder, clock):
+    first, second = b"a passphrase of the first kind", b"a passphrase of the second kind"
+    KeyFiles(folder, passphrases=lambda: (second,)).add("ES256", NOON)
+    files = KeyFiles(folder, passphrases=lambda: (first, second), monotonic=clock)
+    path = files.add("ES256", NOON + HOUR)
+
+    assert len(files.ring()) == 2
+    assert opens(path.read_bytes(), first)
+
+
+def test_a_passphrase_that_changes_while_a_key_is_read_is_no_fault(folder):
+    """The race: the key was read, then both were changed, then the passphrase is read."""
+    old, new = b"the passphrase from before", b"the passphrase from now on"
+    path = KeyFiles(folder, passphrases=lambda: (old,)).add("ES256", NOON)
+    asked = []
+
+    def passphrases():
+        if not asked:
+            replace_private_file(path, encrypted_anew(path.read_bytes(), (new, old)))
+        asked.append(new)
+        return (new,)
+
+    assert len(KeyFiles(folder, passphrases=passphrases).ring()) == 1
+
+
+def test_keys_are_encrypted_anew_under_running_processes_without_a_fault(folder, tmp_path):
+    """A thousand looks, each of them at a folder in which keys are being replaced."""
+    path = tmp_path / "secrets" / "keys_passphrase"
+    generate_missing_passphrase(path)
+    writer = KeyFiles(folder, passphrases=lambda: read_passphrases(path))
+    for n in range(3):
+        writer.add("ES256", NOON + n * HOUR)
+    ticks = iter(range(0, 10**9, 10)).__next__
+    reader = KeyFiles(folder, passphrases=lambda: read_passphrases(path), monotonic=ticks)
+    ring, done, seen = reader.ring(), threading.Event(), []
+
+    def look():
+        while not done.is_set():
+            seen.append((reader.ring() is ring, reader.trouble))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    for _ in range(6):
+        change_passphrase(writer, path)
+    done.set()
+    thread.join()
+
+    assert set(seen) == {(True, "")}
+    assert len(KeyFiles(folder, passphrases=lambda: read_passphrases(path)).ring()) == 3

@@ -230,6 +230,19 @@ def test_what_a_service_keeps_of_an_account_ends_at_once_and_names_its_grants(st
     assert started.act("of_account", "a" * 22) == []
 
 
+def test_what_services_got_in_the_time_of_a_key_ends_and_names_its_grants(started):
+    since, until = FAMILY.rotated_at, FAMILY.rotated_at + timedelta(seconds=1)
+
+    def end(*names, since=since, until=until):
+        return started.act("end_given", names, since=since, until=until)
+
+    assert end("autre") == end() == []
+    assert end("cotisations", since=until, until=until + timedelta(days=1)) == []
+    assert end("cotisations", since=since - timedelta(days=1), until=since) == []
+    assert end("autre", "cotisations") == [FAMILY.grant_id]
+    assert started.find() is None
+
+
 def test_expired_families_are_forgotten_and_the_others_kept(started):
     started.act("start", replace(FAMILY, id="l" * 43, grant_id="l" * 24, expires_at=NOON + DAY))
 

@@ -242,3 +242,10 @@ def test_without_the_store_nobody_is_told_that_there_is_no_session():
         sessions.end("key")
     with pytest.raises(StoreUnavailable):
         sessions.end_all("account")
+
+
+def test_every_account_with_a_session_is_named(world):
+    for account_id in ("one", "two", "one"):
+        keep(world, opened(world, account_id))
+
+    assert set(world.sessions.accounts()) == {"one", "two"}

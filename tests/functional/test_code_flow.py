@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from idp.infra.private_files import write_private_file
-from idp.oidc.keys import generate
+from idp.oidc.signer import generate
 from tests.entropy import passes_the_suite
 from tests.instance import CALLBACK
 from tests.instance import NOON

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from idp.infra.private_files import write_private_file
-from idp.oidc.keys import generate
+from idp.oidc.signer import generate
 from tests.instance import ISSUER
 from tests.instance import Clock
 from tests.instance import Instance

@@ -21,6 +21,8 @@ from idp.cli.doctor import _apart
 from idp.identity.outbox import Kind
 from idp.identity.temporary_password import Channel
 from idp.infra.key_files import KeyFiles
+from idp.infra.key_passphrase import generate_missing_passphrase
+from idp.infra.key_passphrase import rewrap
 from idp.infra.migrations.upgrade import upgrade
 from idp.infra.redis_health import StoreFacts
 from idp.infra.redis_health import faults_of
@@ -69,6 +71,9 @@ def make_service(
     monkeypatch.setenv("IDP_REDIS_URL", redis_url)
     generate_missing_secrets(folder / "secrets")
     shutil.copytree(keys, folder / "keys")
+    passphrase = folder / "secrets" / "keys_passphrase"
+    generate_missing_passphrase(passphrase)
+    rewrap(KeyFiles(folder / "keys"), passphrase)
     upgrade(sql_url)
 
 
@@ -231,7 +236,7 @@ def test_an_algorithm_without_a_key_that_signs_now_is_a_fault(data):
     result = examined()
 
     assert faults(result).count("\n") == 0
-    assert "no ES256 key signs now; run idp keys add --alg ES256" in faults(result)
+    assert "no ES256 key signs now; run idp keys rotate" in faults(result)
 
 
 def test_an_empty_database_is_told_to_migrate(data, monkeypatch, tmp_path):

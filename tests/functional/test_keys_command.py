@@ -14,6 +14,8 @@ from sqlalchemy import text
 from idp.cli import main
 from idp.infra.key_files import KeyFiles
 from idp.infra.migrations.upgrade import upgrade
+from idp.oidc.signer import encrypted_anew
+from idp.oidc.signer import opens
 from tests.running import ROOT
 
 HOUR = timedelta(hours=1)
@@ -70,15 +72,15 @@ def test_the_next_key_is_announced_for_a_day_unless_told_otherwise(idp, files):
     assert waits[1] == pytest.approx(24 * HOUR, abs=timedelta(minutes=1))
 
 
-@pytest.mark.parametrize("sign_from", ["now", "+0s", "+5m", "+599s"])
+@pytest.mark.parametrize("sign_from", ["now", "+0s", "+5m", "+655s"])
 def test_a_key_that_services_could_not_have_seen_is_refused_with_the_reason(idp, files, sign_from):
     idp("keys", "add", "--alg", "ES256")
 
     result = idp("keys", "add", "--alg", "ES256", "--sign-from", sign_from)
 
     assert result.exit_code == 1
-    assert "services keep our key list for 0:10:00" in result.stderr
-    assert "--emergency" in result.stderr
+    assert "services keep our key list for up to 0:11:00" in result.stderr
+    assert "for a key that has leaked, `idp keys revoke`" in result.stderr
     assert len(files.ring()) == 1
 
 
@@ -88,18 +90,6 @@ def test_a_key_of_another_algorithm_needs_no_announcement(idp, files):
     assert idp("keys", "add", "--alg", "RS256", "--sign-from", "now").exit_code == 0
 
     assert len(files.ring()) == 2
-
-
-def test_when_a_key_leaked_another_signs_at_once_and_the_operator_is_told_what_to_erase(idp, files):
-    idp("keys", "add", "--alg", "ES256")
-    leaked = files.ring().signing_key("ES256", now=datetime.now(UTC))
-
-    result = idp("keys", "add", "--alg", "ES256", "--sign-from", "+1s", "--emergency")
-
-    assert result.exit_code == 0
-    assert "erase the file of the key that leaked" in result.stdout
-    later = datetime.now(UTC) + HOUR
-    assert KeyFiles(files.folder).ring().signing_key("ES256", now=later).kid != leaked.kid
 
 
 @pytest.mark.parametrize(
@@ -131,7 +121,7 @@ def test_another_algorithm_is_wrong_use(idp):
 
 def test_the_list_says_in_words_what_each_key_does(idp, files):
     now = datetime.now(UTC).replace(microsecond=0)
-    for begins in (-72 * HOUR, -48 * HOUR, -5 * HOUR, -timedelta(minutes=5), 24 * HOUR):
+    for begins in (-900 * HOUR, -800 * HOUR, -5 * HOUR, -timedelta(minutes=5), 24 * HOUR):
         files.add("ES256", now + begins)
 
     result = idp("keys", "list")
@@ -145,18 +135,23 @@ def test_the_list_says_in_words_what_each_key_does(idp, files):
         "announced",
     ]
     successor = (now - 5 * HOUR).strftime("%Y-%m-%d %H:%M:%SZ")
-    assert f"until {successor}\n" in result.stdout
+    assert f"retires   {successor}\n" in result.stdout
+    left = (now - 5 * HOUR + timedelta(minutes=11)).strftime("%Y-%m-%d %H:%M:%SZ")
+    assert f"unlisted  {left}\n" in result.stdout
+    gone = (now - 5 * HOUR + timedelta(days=30, minutes=11)).strftime("%Y-%m-%d %H:%M:%SZ")
+    assert f"removed   {gone}\n" in result.stdout
+    assert "retires   when a successor begins to sign\n" in result.stdout
 
 
 def test_an_empty_folder_is_listed_with_what_to_do(idp):
-    assert "run `idp keys add --alg ES256`" in idp("keys", "list").stdout
+    assert "run `idp keys rotate`" in idp("keys", "list").stdout
 
 
 def test_prune_says_first_and_erases_then_what_serves_nothing_any_more(idp, files, data):
     now = datetime.now(UTC)
-    old = files.add("ES256", now - 72 * HOUR)
+    old = files.add("ES256", now - 1000 * HOUR)
     kid = next(iter(files.ring())).kid
-    files.add("ES256", now - 48 * HOUR)
+    files.add("ES256", now - 800 * HOUR)
 
     said = idp("keys", "prune", "--dry-run")
     assert said.stdout == f"would erase {old}\n"
@@ -217,7 +212,7 @@ def test_secrets_are_drawn_once_checked_each_time_and_never_shown(idp, data):
     again = idp("secrets")
 
     assert first.exit_code == again.exit_code == 0
-    assert first.stdout.count("drawn: ") == 4
+    assert first.stdout.count("drawn: ") == 5
     assert "drawn: " not in again.stdout
     for path in (data / "secrets").iterdir():
         assert path.read_text().strip() not in first.stdout + again.stdout
@@ -298,14 +293,14 @@ def test_a_key_that_began_to_sign_gets_a_successor_and_a_spent_one_goes(idp, fil
     now = datetime.now(UTC)
     for alg in ("ES256", "RS256"):
         files.add(alg, now - timedelta(days=100))
-        files.add(alg, now - timedelta(days=10))
+        files.add(alg, now - timedelta(days=40))
 
     drawn, said = drawn_by(idp)
 
     assert len(drawn) == 2
     assert said.count("erased ") == 2
     waits = [key.signs_from - now for key in files.ring() if key.signs_from > now]
-    assert all(timedelta(days=79) < wait < timedelta(days=81) for wait in waits)
+    assert all(timedelta(days=49) < wait < timedelta(days=51) for wait in waits)
 
 
 def test_two_hosts_that_rotate_at_once_draw_each_key_once(data, idp, files):
@@ -319,3 +314,131 @@ def test_two_hosts_that_rotate_at_once_draw_each_key_once(data, idp, files):
     assert sorted(key.alg for key in files.ring()) == ["ES256", "ES256", "RS256", "RS256"]
     for host in hosts:
         host.stdout.close()
+
+
+PASSPHRASE = "keys_passphrase"
+
+
+def test_where_secrets_were_drawn_first_no_key_ever_lies_on_the_disk_in_clear(idp, files, data):
+    idp("secrets")
+    drawn_by(idp)
+
+    contents = [path.read_bytes() for path in files.folder.glob("*.pem")]
+    assert len(contents) == 4
+    assert all(b"BEGIN ENCRYPTED PRIVATE KEY" in content for content in contents)
+    assert {path.stat().st_mode & 0o777 for path in files.folder.glob("*.pem")} == {0o600}
+    assert "ES256: signs" in idp("keys", "list").stdout
+
+
+def test_a_key_whose_passphrase_is_lost_is_named_and_its_content_is_not(idp, files, data):
+    idp("secrets")
+    drawn_by(idp)
+    (data / "secrets" / PASSPHRASE).unlink()
+
+    result = idp("keys", "rotate")
+
+    assert result.exit_code == 1
+    assert "the key is encrypted with a passphrase, and there is none to open it" in result.stderr
+    assert str(files.folder) in result.stderr
+    assert "-----" not in result.output
+
+
+def test_a_passphrase_file_that_a_setting_names_must_be_there(data, files):
+    env = {
+        "IDP_ISSUER": "http://localhost:8000",
+        "IDP_DATA_DIR": str(data),
+        "IDP_KEYS_PASSPHRASE_FILE": str(data / "elsewhere"),
+        "IDP_ENV_FILE": None,
+    }
+
+    result = CliRunner(env=env).invoke(main, ["keys", "rotate"])
+
+    assert result.exit_code == 1
+    assert "elsewhere is missing: restore it from the backup" in result.stderr
+    assert len(files.ring()) == 0
+
+
+@pytest.mark.parametrize("content", ["", "court\n", "a" * 30 + "\n" + "b" * 5, "c" * 30 + "\n\n"])
+def test_what_is_no_passphrase_is_refused_and_not_shown(idp, data, content):
+    idp("secrets")
+    (data / "secrets" / PASSPHRASE).write_text(content)
+
+    result = idp("keys", "rotate")
+
+    assert result.exit_code == 1
+    assert "expected one passphrase of 20 characters at least" in result.stderr
+    assert not [line for line in content.split() if line in result.output]
+
+
+def test_keys_in_clear_are_encrypted_in_place_and_stay_the_same_keys(idp, files, data):
+    drawn_by(idp)
+    before = {path.name: path.stat().st_mtime_ns for path in files.folder.glob("*.pem")}
+    kids = [key.kid for key in files.ring()]
+    assert "keys_passphrase is missing" in idp("keys", "rewrap").stderr
+    idp("secrets")
+
+    result = idp("keys", "rewrap")
+
+    assert result.exit_code == 0
+    assert result.stdout.count("encrypted ") == 4
+    assert {path.name: path.stat().st_mtime_ns for path in files.folder.glob("*.pem")} == before
+    assert all(kid in idp("keys", "list").stdout for kid in kids)
+    assert "nothing to do" in idp("keys", "rewrap").stdout
+    assert audited(data)[-1][:2] == ("key.rewrapped", "jeanne")
+
+
+def test_another_passphrase_opens_every_key_and_the_former_one_opens_none(idp, files, data):
+    idp("secrets")
+    drawn_by(idp)
+    former = (data / "secrets" / PASSPHRASE).read_bytes().strip()
+
+    result = idp("keys", "rewrap", "--new")
+
+    assert result.exit_code == 0
+    drawn = (data / "secrets" / PASSPHRASE).read_bytes().strip()
+    pems = [path.read_bytes() for path in files.folder.glob("*.pem")]
+    assert len(pems) == 4
+    assert all(opens(pem, drawn) and not opens(pem, former) for pem in pems)
+    assert (data / "secrets" / PASSPHRASE).stat().st_mode & 0o777 == 0o600
+    assert drawn.decode() not in result.output
+    assert idp("keys", "list").exit_code == 0
+
+
+def test_a_change_of_passphrase_that_was_cut_short_is_brought_to_its_end(idp, files, data):
+    idp("secrets")
+    drawn_by(idp)
+    path = data / "secrets" / PASSPHRASE
+    former = path.read_bytes().strip()
+    # Killed between the first key and the second.
+    path.write_bytes(b"d" * 43 + b"\n" + former + b"\n")
+    first = min(files.folder.glob("*.pem"))
+    first.write_bytes(encrypted_anew(first.read_bytes(), (b"d" * 43, former)))
+    assert idp("keys", "list").exit_code == 0
+
+    assert idp("keys", "rewrap", "--new").exit_code == 0
+
+    (drawn,) = path.read_bytes().split()
+    assert drawn not in (former, b"d" * 43)
+    assert all(opens(one.read_bytes(), drawn) for one in files.folder.glob("*.pem"))
+
+
+def test_doctor_says_that_keys_lie_in_clear_and_how_to_mend_it(idp, data):
+    drawn_by(idp)
+    assert "4 of them lie in clear on this disk; run idp keys rewrap" in idp("doctor").stdout
+    idp("secrets")
+    idp("keys", "rewrap")
+
+    assert "in clear" not in idp("doctor").stdout
+
+
+def test_doctor_tells_of_a_clock_that_is_ahead_of_this_one(idp, files):
+    """Hosts that disagree on the time would sign with different keys around a change."""
+    drawn_by(idp)
+    path = next(files.folder.glob("*.pem"))
+    ahead = datetime.now(UTC) + timedelta(seconds=88)
+    os.utime(path, (ahead.timestamp(), ahead.timestamp()))
+
+    said = idp("doctor").stdout
+
+    assert re.search(rf"{re.escape(str(path))} was written [78][0-9] s from now", said)
+    assert "the clocks of two" in said

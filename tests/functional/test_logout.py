@@ -15,7 +15,7 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]
 from werkzeug.test import TestResponse
 
 from idp.infra.private_files import write_private_file
-from idp.oidc.keys import generate
+from idp.oidc.signer import generate
 from tests.instance import SIGNED_OUT
 from tests.instance import Clock
 from tests.instance import Instance
@@ -290,14 +290,13 @@ def test_authlib_trap_07_a_hint_must_be_an_id_token_of_ours(
     header, claims = here.visitor.read_token(here.hint)
     stranger = ECKey.generate_key("P-256")
     other_issuer = {**claims, "iss": "https://other.example"}
-    own = instance.parts.key_files.ring().verification_key(header["kid"], "ES256")
-    assert own is not None
+    own = instance.private_key(header["kid"])
 
     for hint in (
         here.tokens["access_token"],
         jwt.encode(header, claims, stranger, algorithms=["ES256"]),
-        jwt.encode(header, other_issuer, own.private, algorithms=["ES256"]),
-        jwt.encode({**header, "typ": "logout+jwt"}, claims, own.private, algorithms=["ES256"]),
+        jwt.encode(header, other_issuer, own, algorithms=["ES256"]),
+        jwt.encode({**header, "typ": "logout+jwt"}, claims, own, algorithms=["ES256"]),
         f"{here.hint[:-6]}AAAAAA",
         "x",
         "é.é.é",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from idp.probes import keys_probe
 from idp.web.health import WARNING
 from idp.wiring import build_services
-from idp.wiring import keys_probe
 from tests.instance import Instance
 from tests.running import eventually
 

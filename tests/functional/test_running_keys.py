@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from idp.infra.private_files import write_private_file
-from idp.oidc.keys import generate
+from idp.oidc.signer import generate
 from tests.running import Running
 from tests.running import eventually
 

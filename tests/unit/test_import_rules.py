@@ -33,6 +33,7 @@ WIRING = {
     "cli",
     "logs",
     "parts",
+    "probes",
     "wiring",
     "worker",
     "notifier",

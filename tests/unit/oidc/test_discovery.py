@@ -124,9 +124,31 @@ class TestPublishedKeys:
         both = keys.document()
 
         clock.advance(HOUR - timedelta(microseconds=1))
-        assert keys.document() is both
+        assert keys.document().body is both.body
+        assert keys.document().etag == both.etag
         clock.advance(timedelta(microseconds=1))
         assert kids(keys.document()) == [key(2, NOON).kid]
+
+    def test_a_copy_may_be_kept_until_a_key_leaves_the_list_and_no_longer(self):
+        clock = Clock()
+        rings = MemoryKeyRings(ring(key(1, NOON - HOUR), key(2, NOON)))
+        keys = PublishedKeys(rings, max_age=TEN_MINUTES, now=clock)
+
+        def told(*, before):
+            clock.at = NOON + HOUR - before
+            return keys.document().cache_control
+
+        assert told(before=HOUR) == "public, max-age=600"
+        assert told(before=TEN_MINUTES) == "public, max-age=600"
+        assert told(before=timedelta(minutes=9)) == "public, max-age=540"
+        assert told(before=timedelta(milliseconds=10)) == "public, max-age=1"
+        assert told(before=timedelta(0)) == "public, max-age=600"
+
+    def test_the_document_names_its_keys(self):
+        rings = MemoryKeyRings(ring(key(1, NOON - HOUR), key(2, NOON)))
+        published = PublishedKeys(rings, max_age=TEN_MINUTES, now=Clock()).document()
+
+        assert list(published.kids) == kids(published)
 
     def test_a_rotation_seen_by_another_thread_meanwhile_is_not_undone(self):
         # The slow thread has read the old ring; the new one is published before it is done.

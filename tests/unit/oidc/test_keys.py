@@ -1,9 +1,12 @@
+import json
+from base64 import urlsafe_b64encode
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -15,26 +18,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.errors import BadSignatureError
-from joserfc.jwk import ECKey
 from joserfc.jwk import RSAKey
 from joserfc.jwk import thumbprint
 
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import NoSigningKey
+from idp.oidc.keys import RevokedKey
 from idp.oidc.keys import SigningKey
-from idp.oidc.keys import UnusableKey
-from idp.oidc.keys import generate
 from idp.oidc.keys import read_key
+from idp.oidc.signer import LockedKey
+from idp.oidc.signer import UnusableKey
+from idp.oidc.signer import encrypted_anew
+from idp.oidc.signer import generate
+from idp.oidc.signer import is_encrypted
+from idp.oidc.signer import opens
+from idp.oidc.signer import read_signer
+from tests.fakes import key_of
+from tests.fakes import private_key
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
-ANY_KEY = ECKey.generate_key("P-256")
 
 
 def key(kid, signs_from, alg="RS256"):
-    """A key for a ring: only its times matter."""
-    return SigningKey(kid, alg, signs_from, ANY_KEY, {"kid": kid})
+    return key_of(kid, signs_from, alg)
 
 
 def kids(ring, now):
@@ -88,13 +96,25 @@ def test_a_key_of_one_algorithm_neither_replaces_nor_retires_one_of_another():
 
 
 def test_a_hint_is_verified_by_a_key_that_left_the_jwks_and_under_its_own_algorithm_only():
-    ring = KeyRing([key("old", NOON - 24 * HOUR), key("new", NOON)], longest_token=HOUR)
+    keys = [key("old", NOON - 24 * HOUR), key("new", NOON)]
+    ring = KeyRing(keys, longest_token=HOUR, longest_hint=8 * HOUR)
+    then = NOON + 9 * HOUR - SECOND
 
-    assert kids(ring, NOON + 9 * HOUR) == ["new"]
-    assert ring.verification_key("old", "RS256").kid == "old"
-    assert ring.verification_key("old", "ES256") is None
-    assert ring.verification_key("old", "HS256") is None
-    assert ring.verification_key("unknown", "RS256") is None
+    assert kids(ring, then) == ["new"]
+    assert ring.verification_key("old", "RS256", now=then).kid == "old"
+    assert ring.verification_key("old", "ES256", now=then) is None
+    assert ring.verification_key("old", "HS256", now=then) is None
+    assert ring.verification_key("unknown", "RS256", now=then) is None
+
+
+def test_a_key_verifies_nothing_any_more_once_its_last_hint_has_ended():
+    keys = [key("old", NOON - 24 * HOUR), key("new", NOON)]
+    ring = KeyRing(keys, longest_token=HOUR, longest_hint=8 * HOUR)
+
+    assert ring.kept_until(keys[0]) == NOON + 9 * HOUR
+    assert ring.verification_key("old", "RS256", now=NOON + 9 * HOUR) is None
+    assert ring.kept_until(keys[1]) is None
+    assert ring.verification_key("new", "RS256", now=NOON + 9000 * HOUR) is keys[1]
 
 
 def test_whoever_keeps_the_jwks_is_told_until_when():
@@ -111,6 +131,140 @@ def test_whoever_keeps_the_jwks_is_told_until_when():
 def test_a_ring_in_which_two_keys_would_be_one_is_refused(one, other):
     with pytest.raises(UnusableKey):
         KeyRing([one, other], longest_token=HOUR)
+
+
+def revoked(kid, signs_from, at, alg="RS256"):
+    return RevokedKey(kid, alg, signs_from, at)
+
+
+class TestRevokedKey:
+    """Three keys in a row: one that retired, one that signs, one that waits."""
+
+    old, mid, new = key("old", NOON - 48 * HOUR), key("mid", NOON), key("new", NOON + 24 * HOUR)
+    then = NOON + HOUR
+
+    def ring(self, *gone, keys=(old, mid, new)):
+        left = [revoked(one.kid, one.signs_from, at) for one, at in gone]
+        return KeyRing(keys, longest_token=HOUR, longest_hint=HOUR, revoked=left)
+
+    def test_it_signs_is_published_and_verifies_nothing_though_its_file_is_there(self):
+        ring = self.ring((self.mid, self.then))
+
+        assert "mid" not in [one.kid for one in ring]
+        assert "mid" not in kids(ring, self.then)
+        assert ring.verification_key("mid", "RS256", now=self.then) is None
+
+    def test_the_key_that_waited_signs_from_that_instant_on(self):
+        ring = self.ring((self.mid, self.then))
+
+        assert ring.signing_key("RS256", now=self.then).kid == "new"
+        assert ring.begins(self.new) == self.then
+
+    def test_the_key_before_it_never_signs_again(self):
+        # Its last token has expired, and services may have forgotten it.
+        ring = self.ring((self.mid, self.then), keys=(self.old, self.mid))
+
+        with pytest.raises(NoSigningKey):
+            ring.signing_key("RS256", now=self.then)
+        assert ring.published_until(self.old) == NOON + HOUR
+
+    def test_a_key_drawn_afterwards_signs_at_once_where_none_waited(self):
+        late = key("late", self.then + HOUR)
+        ring = self.ring((self.mid, self.then), keys=(self.old, late))
+
+        assert ring.signing_key("RS256", now=self.then + SECOND) is late
+
+    def test_a_key_that_waited_and_leaked_changes_nothing_for_the_one_that_signs(self):
+        ring = self.ring((self.new, self.then))
+
+        assert ring.signing_key("RS256", now=self.then).kid == "mid"
+        assert ring.signs_until(self.mid) is None
+
+    def test_a_place_that_a_revoked_key_never_took_is_free_for_another(self):
+        again = key("again", self.new.signs_from)
+        ring = self.ring((self.new, self.then), keys=(self.mid, again))
+
+        assert ring.signing_key("RS256", now=again.signs_from) is again
+
+    def test_when_the_one_that_took_over_leaks_too_the_next_one_takes_over(self):
+        last = key("last", NOON + 99 * HOUR)
+        ring = self.ring((self.mid, self.then), (self.new, self.then + HOUR), keys=(self.old, last))
+
+        assert ring.begins(last) == self.then + HOUR
+        assert ring.signing_key("RS256", now=self.then + HOUR) is last
+
+    def test_two_that_are_revoked_at_once_leave_the_third(self):
+        last = key("last", NOON + 99 * HOUR)
+        ring = self.ring((self.mid, self.then), (self.new, self.then), keys=(last,))
+
+        assert ring.signing_key("RS256", now=self.then) is last
+
+    def test_one_that_had_retired_changes_nothing_for_its_successors(self):
+        ring = self.ring((self.old, self.then))
+
+        assert ring.begins(self.mid) == self.mid.signs_from
+        assert ring.signing_key("RS256", now=self.then).kid == "mid"
+
+    def test_a_copy_of_it_under_two_names_is_no_fault(self):
+        copy = key("mid", NOON + 7 * HOUR)
+
+        ring = self.ring((self.mid, self.then), keys=(self.old, self.mid, copy, self.new))
+
+        assert [one.kid for one in ring] == ["old", "new"]
+
+    def test_a_key_of_another_algorithm_neither_takes_over_nor_is_touched(self):
+        other = key("ec", NOON - HOUR, "ES256")
+        ring = self.ring((self.mid, self.then), keys=(self.mid, self.new, other))
+
+        assert ring.signing_key("ES256", now=self.then) is other
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(1, 400), st.none() | st.integers(401, 900)), min_size=1, max_size=6,
+    unique_by=lambda fact: fact[0],
+)  # fmt: skip
+
+
+def signs_by_history(facts, now):
+    """Who signs at ``now``, told as it happened: keys begin, keys are revoked, one by one."""
+    order = sorted(facts)
+    happened = [(start, 0, n) for n, (start, _) in enumerate(order)]
+    happened += [(end, 1, n) for n, (_, end) in enumerate(order) if end is not None]
+    signs, alive = None, [True] * len(order)
+    for at, what, n in sorted(happened):
+        if at > now:
+            break
+        if what == 1:
+            alive[n] = False
+            if signs == n:
+                signs = next((later for later in range(n, len(order)) if alive[later]), None)
+        elif alive[n] and (signs is None or signs < n):
+            signs = n
+    return signs
+
+
+@given(STEPS, st.integers(0, 1000))
+def test_the_ring_says_who_signs_as_the_history_of_starts_and_revocations_does(facts, at):
+    order = sorted(facts)
+    names = [f"k{n}" for n in range(len(order))]
+    ring = KeyRing(
+        [key(name, NOON + start * SECOND) for name, (start, _) in zip(names, order, strict=True)],
+        longest_token=HOUR,
+        revoked=[
+            revoked(name, NOON + start * SECOND, NOON + end * SECOND)
+            for name, (start, end) in zip(names, order, strict=True)
+            if end is not None and end <= at  # what is known now
+        ],
+    )
+    known = [(start, end if end is not None and end <= at else None) for start, end in order]
+
+    expected = signs_by_history(known, at)
+
+    if expected is None:
+        with pytest.raises(NoSigningKey):
+            ring.signing_key("RS256", now=NOON + at * SECOND)
+    else:
+        assert ring.signing_key("RS256", now=NOON + at * SECOND).kid == f"k{expected}"
 
 
 SECONDS = st.integers(0, 100_000)
@@ -216,14 +370,15 @@ def test_the_jwks_entry_names_the_key_by_its_thumbprint_and_holds_nothing_privat
 
 
 def test_the_repr_of_a_key_shows_no_part_of_it():
-    signing = read_key(generate("ES256"), alg="ES256", signs_from=NOON)
+    pem = generate("ES256")
+    signing = read_key(pem, alg="ES256", signs_from=NOON)
 
-    assert signing.private.as_dict(private=True)["d"] not in repr(signing)
-    assert "private" not in repr(signing)
+    assert private_key(pem).as_dict(private=True)["d"] not in repr(signing)
+    assert repr(signing.signer) == f"LocalSigner(kid={signing.kid!r}, alg='ES256')"
 
 
-def pem_of(native, encryption=None):
-    return native.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
+def pem_of(native):
+    return native.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 @pytest.mark.parametrize(
@@ -239,9 +394,12 @@ def pem_of(native, encryption=None):
         ("RS256", pem_of(rsa.generate_private_key(65537, 2048)), "2048 bits: 3072 at least"),
         (
             "ES256",
-            pem_of(ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(b"x")),
-            "passphrase",
+            ec.generate_private_key(ec.SECP256R1()).private_bytes(
+                Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"x")
+            ),
+            "not as PKCS#8",
         ),
+        ("ES256", pem_of(ed25519.Ed25519PrivateKey.generate()), "not a key for RS256 or ES256"),
         (
             "ES256",
             ec.generate_private_key(ec.SECP256R1())
@@ -267,24 +425,77 @@ def test_authlib_trap_01_a_retired_or_future_key_never_signs():
 
     for _ in range(40):  # a choice at random among three would pass once in 10^19 runs
         signing = ring.signing_key("ES256", now=NOON)
-        header = {"alg": "ES256", "kid": signing.kid}
-        token = jwt.encode(header, {"sub": "x"}, signing.private, algorithms=["ES256"])
+        token = signed(signing)
 
-        assert header["kid"] == keys["current"].kid
-        jwt.decode(token, ECKey.import_key(keys["current"].public_jwk), algorithms=["ES256"])
+        assert signing.kid == keys["current"].kid
+        jwt.decode(token, keys["current"].public, algorithms=["ES256"])
         for other in ("retired", "next"):
             with pytest.raises(BadSignatureError):
-                jwt.decode(token, ECKey.import_key(keys[other].public_jwk), algorithms=["ES256"])
+                jwt.decode(token, keys[other].public, algorithms=["ES256"])
 
 
 def test_authlib_trap_01_the_ring_gives_a_key_and_never_a_set_of_keys(rsa_pem):
     ring = KeyRing([read_key(rsa_pem, alg="RS256", signs_from=NOON)], longest_token=HOUR)
 
-    assert type(ring.signing_key("RS256", now=NOON).private) is RSAKey
+    signing = ring.signing_key("RS256", now=NOON)
+    assert (type(signing), type(signing.public)) == (SigningKey, RSAKey)
 
 
-def test_authlib_trap_22_a_signature_parses_nothing(rsa_pem):
+def test_authlib_trap_22_a_signature_parses_nothing(rsa_pem, monkeypatch):
     signing = read_key(rsa_pem, alg="RS256", signs_from=NOON)
+    monkeypatch.setattr("idp.oidc.signer.load_pem_private_key", None)
 
-    assert isinstance(signing.private.get_op_key("sign"), rsa.RSAPrivateKey)
-    assert signing.private.get_op_key("sign") is signing.private.get_op_key("sign")
+    jwt.decode(signed(signing), signing.public, algorithms=["RS256"])
+
+
+def signed(key):
+    """A JWT of nothing much, signed by ``key`` as tokens are."""
+    header = urlsafe_b64encode(json.dumps({"alg": key.alg, "kid": key.kid}).encode()).rstrip(b"=")
+    message = header + b"." + urlsafe_b64encode(b"{}").rstrip(b"=")
+    signature = urlsafe_b64encode(key.signer.sign(message)).rstrip(b"=")
+    return (message + b"." + signature).decode()
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+def test_what_a_signer_signs_is_a_jws_that_any_library_verifies(alg, rsa_pem):
+    pem = rsa_pem if alg == "RS256" else generate(alg)
+    key = read_key(pem, alg=alg, signs_from=NOON)
+
+    for _ in range(20):  # half of the signatures on P-256 have a number that begins with zeros
+        jwt.decode(signed(key), key.public, algorithms=[alg])
+
+
+PASSPHRASE = b"une phrase de passe pour les essais"
+
+
+@pytest.mark.parametrize("alg", ["ES256", "RS256"])
+def test_a_key_that_was_drawn_under_a_passphrase_opens_with_it_and_with_no_other(alg):
+    pem = generate(alg, PASSPHRASE)
+
+    assert pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert is_encrypted(pem)
+    opened = read_signer(pem, alg=alg, passphrases=(b"another", PASSPHRASE))
+    assert opened.public_jwk["alg"] == alg
+    with pytest.raises(LockedKey, match="there is none to open it"):
+        read_signer(pem, alg=alg)
+    with pytest.raises(LockedKey, match="damaged, or encrypted with another passphrase"):
+        read_signer(pem, alg=alg, passphrases=(b"another", b"a third"))
+
+
+def test_a_key_in_clear_opens_whatever_the_passphrase():
+    assert read_signer(generate("ES256"), alg="ES256", passphrases=(PASSPHRASE,))
+
+
+def test_a_key_that_is_encrypted_anew_is_the_same_key():
+    clear = generate("ES256")
+    once = encrypted_anew(clear, (PASSPHRASE,))
+    twice = encrypted_anew(once, (b"the next one", PASSPHRASE))
+
+    kids = {
+        read_signer(clear, alg="ES256").kid,
+        read_signer(once, alg="ES256", passphrases=(PASSPHRASE,)).kid,
+        read_signer(twice, alg="ES256", passphrases=(b"the next one",)).kid,
+    }
+    assert len(kids) == 1
+    assert opens(twice, b"the next one")
+    assert not opens(twice, PASSPHRASE)

@@ -34,6 +34,7 @@ from idp.oidc.tokens import UnreadableToken
 from tests.fakes import MemoryKeyRings
 from tests.fakes import authorization
 from tests.fakes import client
+from tests.fakes import private_key
 from tests.fakes import signing_key
 from tests.fakes import subject
 from tests.instance import NOON
@@ -51,7 +52,8 @@ def key(alg="ES256", number=0, signs_from=BEFORE):
 
 
 def ring(*keys):
-    return KeyRing(keys or (key(), key("RS256")), longest_token=HOUR)
+    keys = keys or (key(), key("RS256"))
+    return KeyRing(keys, longest_token=HOUR, longest_hint=24 * HOUR)
 
 
 def mint(*keys, clock=None, issuer=ISSUER):
@@ -99,7 +101,9 @@ def forged(header, claims, private):
 def jwt_by_us(header, payload):
     """A token that our key signed over any payload."""
     raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    return jws.serialize_compact(header, raw, key().private, algorithms=["ES256"])
+    return jws.serialize_compact(
+        header, raw, private_key(signing_key("ES256")), algorithms=["ES256"]
+    )
 
 
 SIGNED = id_token()
