@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from idp.infra.consents import SqlConsents
     from idp.infra.contacts import SqlContacts
     from idp.infra.jwks_fetch import RemoteKeys
+    from idp.infra.key_fetches import RedisKeyFetches
     from idp.infra.key_files import KeyFiles
     from idp.infra.logout_notices import SqlLogoutNotices
     from idp.infra.once import RedisOnce
@@ -184,6 +185,19 @@ class Parts:
 
         return Sealing(
             self.audit_seals, self.audit_heads, self.audit, self.database.transaction, self.now
+        )
+
+    @cached_property
+    def key_fetches(self) -> RedisKeyFetches:
+        """Who fetched the list of keys."""
+        from idp.infra.key_fetches import RedisKeyFetches
+
+        return RedisKeyFetches(
+            self.redis,
+            lambda: [
+                network for client in self.clients.known() for network in client.jwks_fetch_networks
+            ],
+            self.now,
         )
 
     @cached_property

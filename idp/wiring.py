@@ -37,6 +37,10 @@ from idp.oidc.discovery import metadata
 from idp.oidc.frontchannel_logout import FrontChannelLogout
 from idp.oidc.introspection import Introspection
 from idp.oidc.key_compromise import KeyCompromise
+from idp.oidc.key_drill import drill
+from idp.oidc.key_drill import told
+from idp.oidc.key_drill import unready
+from idp.oidc.key_watch import KeyWatch
 from idp.oidc.logout import Logout
 from idp.oidc.provider import Provider
 from idp.oidc.refresh import RefreshTokens
@@ -151,6 +155,7 @@ def build_services(parts: Parts) -> Services:
             settings.jwks_max_age,
         ),
         keys=PublishedKeys(parts.key_files, max_age=settings.jwks_max_age, now=parts.now),
+        key_watch=KeyWatch(parts.key_fetches, parts.now),
         transaction=parts.database.transaction,
         together=parts.redis.together,
         probes={
@@ -201,6 +206,20 @@ def build_key_compromise(parts: Parts) -> KeyCompromise:
         farewell=build_farewell(parts),
         transaction=parts.database.transaction,
     )
+
+
+def unready_services(parts: Parts) -> list[str]:
+    """Name the services that have not fetched a key which begins to sign soon.
+
+    Raises:
+        IdpError: a store is away, or the keys cannot be read.
+    """
+    ring, now = parts.key_files.ring(), parts.now()
+    within = parts.settings.key_announced
+    if not any(now < ring.begins(key) <= now + within for key in ring):
+        return []
+    sightings = drill(ring, parts.clients.list(), parts.key_fetches.read(), now=now)
+    return [told(one, ring) for one in unready(ring, sightings, now=now, within=within)]
 
 
 def build_backchannel_logout(parts: Parts) -> BackChannelLogout:

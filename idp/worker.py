@@ -17,12 +17,14 @@ from datetime import timedelta
 from typing import Protocol
 
 from idp import Busy
+from idp import IdpError
 from idp import StoreUnavailable
 from idp.identity.delivery import Delivered
 from idp.identity.delivery import Outcome
 from idp.notifier import Notifier
 from idp.parts import Parts
 from idp.sealer import Sealer
+from idp.wiring import unready_services
 
 ROUND = timedelta(hours=1)
 AFTER_FAILURE = timedelta(minutes=1)
@@ -143,7 +145,17 @@ class Worker:
             log.info("forgot %d audit events, %d promises", forgotten, promises)
         if families:
             log.info("forgot %d refresh families", families)
+        self._warn_of_unready_services()
         return forgotten
+
+    def _warn_of_unready_services(self) -> None:
+        try:
+            unready = unready_services(self._parts)
+        except IdpError as fault:
+            log.warning("nobody can tell who has the next signing key: %s", fault)
+            return
+        for service in unready:
+            log.warning("a service has not fetched the next signing key: %s", service)
 
     def _forget(self, batch: Callable[[], int]) -> int:
         forgotten = 0

@@ -22,7 +22,7 @@ COMMANDS = {
     "clients": "relying services: add, list, show, update, remove, new-secret",
     "doctor": "check settings, stores, clock, keys and permissions, one line each",
     "dossiers": "the directory: import, show",
-    "keys": "signing keys: rotate, list, add, revoke, rewrap, prune",
+    "keys": "signing keys: rotate, list, drill, add, revoke, rewrap, prune",
     "letters": "letters: print, list, reissue, purge, release, campaign",
     "migrate": "bring the SQL schema up to date",
     "outbox": "what was promised by mail and letter: list, retry",

@@ -33,6 +33,7 @@ from idp.promise import PromiseState
 from idp.settings import InvalidSettings
 from idp.settings import misspelt_settings
 from idp.wiring import build_mailer
+from idp.wiring import unready_services
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
 OLDEST_POSTGRES = 15
@@ -91,6 +92,7 @@ def examine(build: Callable[[], Parts]) -> Iterator[Finding]:
         ("keys", _keys),
         ("sql", _sql),
         ("redis", _redis),
+        ("next key", _next_key),
         ("clock", _clock),
         ("default client", _default_client),
         ("mail", _mail),
@@ -221,6 +223,16 @@ def _redis(built: Parts) -> Iterator[Finding]:
         yield Finding(
             Level.OK, "redis", f"{facts.product}, append-only file on, nothing is evicted"
         )
+
+
+def _next_key(built: Parts) -> Iterator[Finding]:
+    if migrations.pending(built.settings.sql_url):
+        return  # told already
+    unready = unready_services(built)
+    for service in unready:
+        yield Finding(Level.WARN, "next key", service)
+    if not unready:
+        yield Finding(Level.OK, "next key", "no service is without a key that signs soon")
 
 
 def _clock(built: Parts) -> Iterator[Finding]:

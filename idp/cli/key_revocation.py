@@ -15,7 +15,6 @@ from idp.cli.key_calendar import facts
 from idp.cli.key_calendar import shown
 from idp.identity.free_text import holds_what_no_log_may
 from idp.oidc.clients import Client
-from idp.oidc.key_compromise import served_by
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import NoSigningKey
 from idp.oidc.keys import SigningKey
@@ -122,7 +121,7 @@ def _end(
         compromise = build_key_compromise(built)
         with built.flask.app_context():
             if refresh:
-                clients = served_by(key.alg, built.clients.list())
+                clients = _served_by(key.alg, built)
                 until = before.signs_until(key) or now
                 ended = compromise.end_refresh(clients, since=before.begins(key), until=until)
                 print(f"ended {ended} refresh tokens that services got in its time")
@@ -149,11 +148,15 @@ def _letter(built: Parts, key: SigningKey, now: datetime, *, has_signed: bool) -
     else:
         yield "    It had signed nothing yet: whatever bears this kid is forged."
     try:
-        clients = served_by(key.alg, built.clients.list())
+        clients = _served_by(key.alg, built)
     except StoreUnavailable as away:
         yield f"(which services these are is not known now: {away}; see `idp clients list`)"
         return
     yield from (_line(client) for client in clients) if clients else ("(no service verifies it)",)
+
+
+def _served_by(alg: str, built: Parts) -> list[Client]:
+    return [client for client in built.clients.list() if client.verifies(alg)]
 
 
 def _line(client: Client) -> str:

@@ -19,6 +19,7 @@ from idp.cli.key_calendar import audit
 from idp.cli.key_calendar import calendar
 from idp.cli.key_calendar import facts
 from idp.cli.key_calendar import shown
+from idp.cli.key_drill import drill
 from idp.cli.key_revocation import revoke
 from idp.cli.key_rewrap import rewrap
 from idp.infra.key_names import BrokenKeyFile
@@ -44,6 +45,7 @@ def keys() -> None:
     """Signing keys. A key is a file; its state is its time, and nothing needs a restart."""
 
 
+keys.add_command(drill)
 keys.add_command(revoke)
 keys.add_command(rewrap)
 

@@ -23,6 +23,7 @@ port                          adapter
 ``ClientFailures``            ``client_failures.RedisClientFailures``
 ``AntiRobot``                 ``anti_robot.AltchaAntiRobot``
 ``KeyRings``                  ``key_files.KeyFiles``
+``KeyFetches``                ``key_fetches.RedisKeyFetches``
 ``Press``                     ``letter.LetterPress``
 ``Spool``                     ``letter_spool.LetterSpool``
 ``Mailer``                    ``mail.SmtpMailer``, which ``mail_text`` writes for
@@ -31,6 +32,7 @@ port                          adapter
 ``tables`` holds the schema, ``sql`` and ``redis_store`` the connections and the translation of
 their failures into StoreUnavailable, ``postgres`` that of a server that says nothing; ``directory``
 the dossier import; ``kept_counts`` and ``registry`` what a process keeps and when it reads again;
-``redis_health`` what ``idp doctor`` asks; ``private_files`` and ``secret_files`` what others may
+``redis_health`` what ``idp doctor`` asks; ``key_names`` and ``key_reading`` the files of keys, and
+``key_passphrase`` what opens them; ``private_files`` and ``secret_files`` what others may
 not read.
 """

@@ -15,11 +15,13 @@ endpoint             file                        specification
 ``/.well-known/…``   ``discovery``               OIDC Discovery 1.0, RFC 8414
 ===================  ==========================  ====================================
 
-``authenticate`` is the one client authenticator, ``assertions`` and ``service_keys`` what a
-service signs and with which keys, ``clients`` the record and ``registration`` its rules;
-``tokens`` mints, ``access_tokens`` tells whether one still opens anything, ``service_grants`` what
-a machine's own hangs on, ``resources`` which APIs a token may be for, ``claims_request`` what is
-asked for claim by claim, ``levels`` how well somebody must sign in, ``refresh`` what goes on
-without a session, ``consent`` what members granted to services of others.
+``authenticate`` is the one client authenticator, ``assertions`` and ``service_keys`` what a service
+signs and with which keys, ``clients`` the record and ``registration`` its rules; ``tokens`` mints,
+``access_tokens`` tells whether one still opens anything, ``service_grants`` what a machine's own
+hangs on, ``resources`` which APIs a token may be for, ``claims_request`` what is asked for claim by
+claim, ``levels`` how well somebody must sign in, ``rotation`` when a key is due, ``signer`` what
+signs with it, ``key_compromise`` what ends with it, ``key_watch`` and ``key_drill`` who has fetched
+it; ``refresh`` what goes on without a session, ``consent`` what members granted to services of
+others.
 Which traps of Authlib are closed where: docs/adr/0007-what-authlib-does-here.md.
 """

@@ -46,6 +46,8 @@ class Client:
         web_origins: ours; origins of its scripts, for CORS.
         resource_identifiers: ours; the names under which it is an API that access tokens are for.
         allowed_resources: ours; the APIs that it may ask access tokens for, by these names.
+        jwks_fetch_networks: ours; where it fetches our keys from, for the drill before one signs.
+        jwks_fetch_agent: ours; what its user agent begins with when it does.
         secret_hashes: ``hash_client_secret`` of each live secret, two at most.
     """
 
@@ -83,6 +85,8 @@ class Client:
     web_origins: tuple[str, ...] = ()
     resource_identifiers: tuple[str, ...] = ()
     allowed_resources: tuple[str, ...] = ()
+    jwks_fetch_networks: tuple[str, ...] = ()
+    jwks_fetch_agent: str = ""
     secret_hashes: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -104,6 +108,13 @@ class Client:
     def signs_members_in(self) -> bool:
         """Tell whether members come to it from here; what does not is a machine."""
         return self.check_grant_type("authorization_code")
+
+    def verifies(self, alg: str) -> bool:
+        """Tell whether keys of an algorithm verify what it is sent.
+
+        An API takes access tokens of any service, each signed as that service registered.
+        """
+        return self.id_token_signed_response_alg == alg or bool(self.resource_identifiers)
 
     @property
     def api_scopes(self) -> tuple[str, ...]:

@@ -60,15 +60,3 @@ class KeyCompromise:
             with self.transaction():
                 ended += self.farewell.end_all(account_id).alive
         return ended
-
-
-def served_by(alg: str, clients: list[Client]) -> list[Client]:
-    """Choose the services that verify with keys of an algorithm.
-
-    Those whose tokens it signs; and the APIs, which take access tokens of any service.
-    """
-    return [
-        client
-        for client in clients
-        if client.id_token_signed_response_alg == alg or client.resource_identifiers
-    ]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import fields
+from ipaddress import ip_network
 
 from idp import IdpError
 from idp.oidc.claims import SCOPES
@@ -246,6 +247,15 @@ class MetadataReader:
         if of_members and scopes and "openid" not in scopes:
             self.fault("scope", "openid is missing: this is an OpenID Connect provider")
         return frozenset(scopes)
+
+
+def faults_of_network(value: str) -> list[str]:
+    """Say what is wrong with a network, written as one address or as a prefix."""
+    try:
+        ip_network(value)
+    except ValueError:
+        return ["expected a network or an address, as in 192.0.2.0/24 or 2001:db8::/48"]
+    return []
 
 
 def faults_of_text(value: str) -> list[str]:

@@ -5,7 +5,8 @@ only inform (contacts, logo_uri, …) are kept for people to read.
 
 Spec: RFC 7591 §2, OIDC Dynamic Client Registration 1.0 §2. Ours: ``require_pkce``,
 ``form_action_origins``, ``require_issuer_aud``, ``refresh_grace``, ``first_party``,
-``web_origins``, ``resource_identifiers`` and ``allowed_resources``.
+``web_origins``, ``resource_identifiers``, ``allowed_resources``, ``jwks_fetch_networks`` and
+``jwks_fetch_agent``.
 """
 
 import json
@@ -22,9 +23,11 @@ from idp.oidc.clients import LONGEST_REFRESH_GRACE
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import SUBJECT_TYPES
 from idp.oidc.clients import Client
+from idp.oidc.key_watch import LONGEST_AGENT
 from idp.oidc.metadata_reader import MEMBERS
 from idp.oidc.metadata_reader import InvalidClientMetadata
 from idp.oidc.metadata_reader import MetadataReader
+from idp.oidc.metadata_reader import faults_of_network
 from idp.oidc.metadata_reader import faults_of_text
 from idp.oidc.redirect_uris import faults_of_origin
 from idp.oidc.redirect_uris import faults_of_redirect_uri
@@ -93,6 +96,8 @@ def parse(metadata: Mapping[str, object]) -> Client:
         web_origins=read.addresses("web_origins", faults_of_web_origin),
         resource_identifiers=read.addresses("resource_identifiers", faults_of_resource),
         allowed_resources=read.addresses("allowed_resources", faults_of_resource),
+        jwks_fetch_networks=read.addresses("jwks_fetch_networks", faults_of_network),
+        jwks_fetch_agent=read.text("jwks_fetch_agent", longest=LONGEST_AGENT),
     )
     read.faults += (
         _faults_between_members(client, metadata)

@@ -53,6 +53,7 @@ from idp.oidc.consent import ConsentRule
 from idp.oidc.discovery import Document
 from idp.oidc.discovery import PublishedKeys
 from idp.oidc.frontchannel_logout import FrontChannelLogout
+from idp.oidc.key_watch import KeyWatch
 from idp.oidc.logout import Logout
 from idp.oidc.provider import Provider
 from idp.oidc.refusals import Refusals
@@ -115,6 +116,7 @@ class Services:
     refusals: Refusals
     metadata: Document
     keys: PublishedKeys
+    key_watch: KeyWatch
     transaction: Callable[[], AbstractContextManager[None]]
     together: Callable[[], AbstractContextManager[None]]
     probes: Mapping[str, Callable[[], str]]

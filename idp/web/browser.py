@@ -17,6 +17,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import timedelta
+from wsgiref.types import WSGIEnvironment
 
 from flask import Request
 from flask import Response
@@ -185,17 +186,22 @@ def was_said(services: Services, presented: str, browser: str, *about: str) -> b
 
 
 def network_of_request(request: Request, services: Services) -> str:
-    """The network a request comes from: the peer, or what our own proxies say of it.
+    """The network a request comes from."""
+    return network_of(client_address(request.environ, services.trusted_proxies))
+
+
+def client_address(environ: WSGIEnvironment, trusted_proxies: int) -> str:
+    """The address a request comes from: the peer, or what our own proxies say of it.
 
     With N trusted proxies the client's address is the Nth from the right of X-Forwarded-For:
     whatever stands further left was written by somebody else.
     """
-    address = request.remote_addr or ""
-    if services.trusted_proxies:
-        hops = request.headers.get("X-Forwarded-For", "").split(",")
-        if len(hops) >= services.trusted_proxies:
-            address = hops[-services.trusted_proxies].strip()
-    return network_of(address)
+    address: str = environ.get("REMOTE_ADDR", "")
+    if trusted_proxies:
+        hops = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if len(hops) >= trusted_proxies:
+            address = hops[-trusted_proxies].strip()
+    return address
 
 
 def actor_of(request: Request, services: Services, request_id: str) -> Actor:

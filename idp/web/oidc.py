@@ -1,6 +1,7 @@
 """The endpoints that services call: token, revocation, introspection, userinfo."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from flask import Blueprint
 from flask import Response
@@ -35,6 +36,8 @@ def token() -> Response:
     if answer.to_confirm:
         with given.transaction():
             answer = given.provider.confirmed(answer)
+    if answer.client is not None and answer.status == HTTPStatus.OK and not answer.client.is_public:
+        given.key_watch.called(answer.client.client_id, network_of_request(request, given))
     return _response(answer)
 
 

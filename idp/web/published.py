@@ -9,6 +9,7 @@ from wsgiref.types import WSGIApplication
 from wsgiref.types import WSGIEnvironment
 
 from idp.web import Services
+from idp.web.browser import client_address
 from idp.web.cors import preflight_headers
 from idp.web.headers import plain_headers
 
@@ -52,6 +53,12 @@ class Published:
             return (_REFUSAL,)
         services = self._services
         document = services.keys.document() if path == JWKS_PATH else services.metadata
+        if document.kids and method == "GET":
+            services.key_watch.fetched(
+                client_address(environ, services.trusted_proxies),
+                environ.get("HTTP_USER_AGENT", ""),
+                document.kids,
+            )
         headers = [
             *self._always,
             ("Cache-Control", document.cache_control),

@@ -269,7 +269,7 @@ def test_a_new_key_is_published_before_it_signs_and_changes_the_etag(
     time.sleep(1.1)  # a process looks once a second
 
     after = visitor.get("/jwks")
-    clock.advance(timedelta(days=1, minutes=10))
+    clock.advance(timedelta(days=1, minutes=11))
     later = visitor.get("/jwks")
 
     assert len(after.get_json()["keys"]) == 2

@@ -347,6 +347,8 @@ def test_every_command_of_the_runbook_does_what_it_says(
         instance.clock.at = datetime.now(UTC) + timedelta(seconds=1)
         instance.parts.key_files._look_again_at = 0.0
         # This world's issuer is on loopback, without a proxy: doctor has something to say.
-        assert result.exit_code in ((0, 1) if words == ["doctor"] else (0,)), result.output
+        assert result.exit_code in ((0, 1) if words[-1] in ("doctor", "drill") else (0,)), (
+            result.output
+        )
     assert [event for event, *_ in instance.audit()].count("key.revoked") == 2
     assert len([key for key in instance.parts.key_files.ring() if key.alg == "ES256"]) == 2

@@ -48,6 +48,8 @@ FULL = LEAST | {
     "frontchannel_logout_session_required": True,
     "resource_identifiers": ["https://api.retraite.example/"],
     "allowed_resources": ["https://api.example/paiements", "urn:example:droits"],
+    "jwks_fetch_networks": ["192.0.2.0/24", "203.0.113.7", "2001:db8::/48"],
+    "jwks_fetch_agent": "jose/5",
 }
 
 
@@ -296,6 +298,16 @@ def test_no_member_is_asked_to_consent_to_an_api_that_the_page_cannot_explain():
 
 def test_every_grant_that_may_be_registered_is_served():
     assert tuple(grant.GRANT_TYPE for grant in GRANTS) == GRANT_TYPES
+
+
+@pytest.mark.parametrize("network", ["192.0.2.1/24", "example.org", "", "10.0.0.0/8/8", "::g"])
+def test_a_network_that_keys_are_fetched_from_is_one(network):
+    assert "expected a network or an address" in only_fault(jwks_fetch_networks=[network])
+
+
+def test_a_user_agent_that_keys_are_fetched_with_is_as_long_as_what_is_noted_of_one():
+    assert parse(LEAST | {"jwks_fetch_agent": "a" * 60}).jwks_fetch_agent == "a" * 60
+    assert only_fault(jwks_fetch_agent="a" * 61) == "jwks_fetch_agent: 61 characters, 60 at most"
 
 
 def test_a_refresh_grace_is_none_by_default_and_a_minute_at_most():
