@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import UTC
+from datetime import date
 from datetime import datetime
 from datetime import time
 from datetime import timedelta
@@ -256,8 +257,7 @@ class Walk:
 
     def _look_for_head(self, last: Seal) -> None:
         """Whether the last seal of a day is under a head, where one is due."""
-        midnight = datetime.combine(last.day + timedelta(days=1), time(), UTC)
-        if last.number > self._covered and self._now >= midnight + HEAD_GRACE:
+        if last.number > self._covered and head_is_due(last.day, self._now):
             what = f"seals were made on {last.day}, and no head was signed over them"
             self._verdict.found(FaultKind.HEAD_MISSING, what)
 
@@ -290,6 +290,11 @@ class Walk:
             return None
         self._peeked = next(self._rows, None)
         return row
+
+
+def head_is_due(day: date, now: datetime) -> bool:
+    """Whether the head of a day that has seals must have been signed."""
+    return now >= datetime.combine(day + timedelta(days=1), time(), UTC) + HEAD_GRACE
 
 
 def _removal_of(row: SealedRow) -> _Removal | None:

@@ -55,7 +55,7 @@ class MemoryAuditSeals:
         """The newest seal up to a day."""
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
         made = [seal for seal in self.chain if seal.sealed_at < midnight]
-        return max(made, key=lambda seal: seal.number, default=None)
+        return max(made, key=lambda seal: (seal.sealed_at, seal.number), default=None)
 
     def first_above(self, number: int) -> Seal | None:
         """The next seal."""

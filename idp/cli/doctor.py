@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from idp import IdpError
 from idp import StoreUnavailable
+from idp.audit_walk import head_is_due
 from idp.cli import parts
 from idp.infra import migrations
 from idp.infra.key_passphrase import unencrypted
@@ -35,6 +36,7 @@ from idp.settings import misspelt_settings
 from idp.wiring import build_mailer
 from idp.wiring import unready_services
 
+SEALING_LAG = timedelta(hours=1)
 CLOCK_TOLERANCE = timedelta(seconds=2)
 OLDEST_POSTGRES = 15
 NAME_WIDTH = 15
@@ -98,6 +100,7 @@ def examine(build: Callable[[], Parts]) -> Iterator[Finding]:
         ("mail", _mail),
         ("letters", _letters),
         ("outbox", _outbox),
+        ("audit log", _audit_log),
         ("browser code", _browser_code),
     )
     for name, check in checks:
@@ -310,6 +313,25 @@ def _outbox(built: Parts) -> Iterator[Finding]:
         yield Finding(Level.WARN, "outbox", what)
     else:
         yield Finding(Level.OK, "outbox", "nothing was given up")
+
+
+def _audit_log(built: Parts) -> Iterator[Finding]:
+    if migrations.pending(built.settings.sql_url):
+        return  # told already
+    now = built.now()
+    with built.flask.app_context(), built.database.transaction():
+        waiting = built.audit_seals.oldest_unsealed_at()
+        head = built.audit_seals.newest_head()
+        ended = built.audit_seals.last_of((now - timedelta(days=1)).date())
+    faults = []
+    if waiting is not None and now - waiting > SEALING_LAG:
+        what = f"events since {waiting:%Y-%m-%d %H:%M} UTC are not sealed; is idp worker running?"
+        faults.append(Finding(Level.WARN, "audit log", what))
+    headed = ended is None or (head is not None and head.seal >= ended.number)
+    if ended is not None and not headed and head_is_due(ended.day, now):
+        what = f"no head was signed of {ended.day}; run idp audit verify, and look at idp worker"
+        faults.append(Finding(Level.WARN, "audit log", what))
+    yield from faults or [Finding(Level.OK, "audit log", "is sealed, and its head signed")]
 
 
 def _browser_code(_built: Parts) -> Iterator[Finding]:

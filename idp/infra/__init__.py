@@ -8,6 +8,7 @@ port                          adapter
 ``Contacts``, ``MailMixes``   ``contacts.SqlContacts``
 ``Clients``                   ``clients.SqlClients``
 ``AuditLog``, ``AuditTrail``  ``audit.SqlAuditLog``
+``SealDesk``                  ``audit_seals.SqlAuditSeals``
 ``Outbox``, ``OutboxDesk``    ``outbox.SqlOutbox``
 ``PrintedLetters``            ``letter_desk.SqlLetterDesk``
 ``Sessions``                  ``sessions.RedisSessions``

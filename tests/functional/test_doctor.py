@@ -15,6 +15,7 @@ import redis
 from click.testing import CliRunner
 from click.testing import Result
 
+from idp.audit import Event
 from idp.cli import doctor as doctor_module
 from idp.cli import main
 from idp.cli.doctor import _apart
@@ -116,7 +117,7 @@ def test_a_service_that_is_ready_has_nothing_but_ok(
     with durable(redis_store_url):
         result = examined()
 
-    assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 15
+    assert [line.split()[0] for line in result.output.splitlines()] == ["ok"] * 16
     assert result.exit_code == 0
 
 
@@ -145,6 +146,26 @@ def test_messages_that_were_given_up_are_told(data, monkeypatch):
     built.database.engine.dispose()
 
     assert "given up: 1; idp outbox list --state dead says why" in examined().output
+
+
+def test_a_log_whose_sealing_lags_behind_is_told(data):
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    at = [long_ago]
+    built = Parts(read_settings(), now=lambda: at[0])
+    with built.flask.app_context():
+        for _ in range(2):
+            with built.database.transaction():
+                built.audit.record(Event.KEY_ADDED)
+            at[0] += timedelta(minutes=50)
+            if built.audit_seals.last() is None:
+                built.sealing.seal_next()
+    built.database.engine.dispose()
+
+    said = examined().output
+
+    waiting = long_ago + timedelta(minutes=50)
+    assert f"events since {waiting:%Y-%m-%d %H:%M} UTC are not sealed" in said
+    assert "no head was signed of " in said
 
 
 def test_a_spool_that_others_can_read_is_a_fault(data):

@@ -352,6 +352,16 @@ def test_nothing_is_signed_over_a_chain_that_is_broken_since_the_head_before(cha
         chain.sign()
 
 
+def test_nothing_is_signed_over_a_seal_that_was_moved_to_another_day(chain):
+    chain.write()
+    chain.seal()
+    first_day = chain.desk.chain[0].sealed_at.replace(hour=0)
+    chain.desk.chain[6] = replace(chain.desk.chain[6], sealed_at=first_day)
+
+    with pytest.raises(ChainBroken, match="seal 2 cannot be reached from seal 6"):
+        chain.sign()
+
+
 def test_nothing_is_signed_after_a_head_that_is_none_of_ours(chain):
     chain.desk.signed[-1] = replace(chain.desk.signed[-1], jws="forged")
     chain.write()
