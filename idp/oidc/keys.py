@@ -12,7 +12,7 @@ Nothing runs at these instants: no job can be late, and every process sees the s
 signature of a key is known without a note: it was made before its successor began.
 
 A key that was revoked signs, is published and verifies nothing from that instant on, and the one
-that follows it begins there and then (ADR 0022). It keeps its place in time: without it, the key
+that follows it begins there and then (ADR 0024). It keeps its place in time: without it, the key
 before it would sign again.
 """
 
