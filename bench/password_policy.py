@@ -69,13 +69,13 @@ def main() -> None:
 
     imported = resident_kib()
     policy = PasswordPolicy()
-    policy.faults(USUAL[0], about=ANNE, temporary="")
+    policy.faults(USUAL[0], about=ANNE)
     loaded = resident_kib()
     print(f"memory: import {imported - before} KiB, first verdict {loaded - imported} KiB")
     for kind, proposals in (("usual", USUAL), ("hostile", HOSTILE)):
         for clear in proposals:
-            verdict = policy.faults(clear, about=ANNE, temporary="")
-            cost = median_ms(lambda clear=clear: policy.faults(clear, about=ANNE, temporary=""))
+            verdict = policy.faults(clear, about=ANNE)
+            cost = median_ms(lambda clear=clear: policy.faults(clear, about=ANNE))
             print(f"{kind:8} {clear[:24]:26} {cost}  {', '.join(verdict) or 'good'}")
     leaked = password_lists.leaked()
     print(f"leaked list, one look-up: {median_ms(lambda: 'xqzwkvbjfmpl' in leaked)}")
