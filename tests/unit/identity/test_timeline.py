@@ -535,8 +535,8 @@ def test_an_event_is_told_in_plain_french(event, told):
     assert words_of(event) == told
 
 
-ELSEWHERE = {"client", "key", "directory", "code", "letters"}
-"""What happens to services, keys and batches: no part of an account's story."""
+ELSEWHERE = {"client", "key", "directory", "code", "letters", "audit"}
+"""What happens to services, keys, batches and the log itself: no part of an account's story."""
 
 
 def test_every_event_of_an_account_has_a_sentence_of_its_own():
