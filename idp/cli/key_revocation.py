@@ -17,6 +17,7 @@ from idp.identity.free_text import holds_what_no_log_may
 from idp.oidc.clients import Client
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import NoSigningKey
+from idp.oidc.keys import RevokedKey
 from idp.oidc.keys import SigningKey
 from idp.oidc.rotation import due
 from idp.parts import Parts
@@ -52,7 +53,8 @@ def revoke(
 ) -> None:
     """End the key KID: from now on it signs, is published and verifies nothing, on every host.
 
-    The key that waits signs from now on; where none waits, one is drawn.
+    The key that waits signs from now on; where none waits, one is drawn. Of a key that is revoked
+    already, end what is left: a store may have been away.
     """
     built = parts()
     if not reason.isprintable() or holds_what_no_log_may(reason):
@@ -63,6 +65,9 @@ def revoke(
     now = built.now()
     with built.key_files.turn():
         before, faults = built.key_files.usable()
+        if left := before.revoked.get(kid):
+            _again(built, before, left, sessions=end_sessions, refresh=not keep_refresh)
+            return
         key = _wanted(before, kid)
         built.key_files.revoke(key, at=now, note=f"revoked by {operator}: {reason}")
         print(f"revoked {kid}: within a second it signs, is published and verifies nothing")
@@ -72,7 +77,8 @@ def revoke(
         click.echo(f"Warning: {fault}", err=True)
     has_signed = before.begins(key) <= now
     if has_signed:
-        _end(built, before, key, now, sessions=end_sessions, refresh=not keep_refresh)
+        span = (key.alg, before.begins(key), before.signs_until(key) or now)
+        _end(built, *span, sessions=end_sessions, refresh=not keep_refresh)
     for line in _letter(built, key, now, has_signed=has_signed):
         print(line)
 
@@ -81,11 +87,15 @@ def _wanted(ring: KeyRing, kid: str) -> SigningKey:
     for key in ring:
         if key.kid == kid:
             return key
-    if left := ring.revoked.get(kid):
-        message = f"{kid} was revoked {shown(left.revoked_at)}"
-    else:
-        message = f"no key {kid} here; see `idp keys list`"
+    message = f"no key {kid} here; see `idp keys list`"
     raise UnknownKey(message)
+
+
+def _again(built: Parts, ring: KeyRing, left: RevokedKey, *, sessions: bool, refresh: bool) -> None:
+    print(f"{left.kid} was revoked {shown(left.revoked_at)}; what is left of it ends now")
+    if since := ring.signed_since(left):
+        span = (left.alg, since, left.revoked_at)
+        _end(built, *span, sessions=sessions, refresh=refresh)
 
 
 def _go_on(built: Parts, gone: SigningKey, operator: str, now: datetime) -> None:
@@ -114,23 +124,22 @@ def _go_on(built: Parts, gone: SigningKey, operator: str, now: datetime) -> None
 
 
 def _end(
-    built: Parts, before: KeyRing, key: SigningKey, now: datetime, *, sessions: bool, refresh: bool
+    built: Parts, alg: str, since: datetime, until: datetime, *, sessions: bool, refresh: bool
 ) -> None:
-    """End what hangs on a key that has signed; stores that are away cost this part alone."""
+    """End what hangs on a key that signed in that time; stores that are away cost this alone."""
     try:
         compromise = build_key_compromise(built)
         with built.flask.app_context():
             if refresh:
-                clients = _served_by(key.alg, built)
-                until = before.signs_until(key) or now
-                ended = compromise.end_refresh(clients, since=before.begins(key), until=until)
+                clients = _served_by(alg, built)
+                ended = compromise.end_refresh(clients, since=since, until=until)
                 print(f"ended {ended} refresh tokens that services got in its time")
             if sessions:
                 print(f"ended {compromise.end_sessions()} sessions: everybody signs in again")
     except StoreUnavailable as away:
         click.echo(
-            f"Not ended: {away}. The key stays revoked; end the rest when the store is back:"
-            " docs/operate/key-compromised.md",
+            f"Not ended: {away}. The key stays revoked; when the store is back, repeat this command"
+            " for what is left",
             err=True,
         )
 

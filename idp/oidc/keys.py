@@ -176,6 +176,10 @@ class KeyRing:
         """When ``key`` signs first: as announced, or where the key before it was revoked."""
         return self._begins[key.kid]
 
+    def signed_since(self, revoked: RevokedKey) -> datetime | None:
+        """When a revoked key signed first; None when it never did."""
+        return self._begins.get(revoked.kid)
+
     def signs_until(self, key: SigningKey) -> datetime | None:
         """When the successor of ``key`` takes over: its last signature is made before.
 

@@ -306,17 +306,41 @@ def test_a_reason_that_no_log_may_hold_is_refused(
     assert "the audit log keeps no address" in result.stderr
 
 
-def test_a_key_that_is_not_here_or_was_revoked_before_is_told_so(
+def test_a_key_that_is_not_here_is_told_so(idp: Idp) -> None:
+    assert "no key nobody here" in idp("revoke", "nobody", "--reason", REASON, "--yes").stderr
+
+
+def test_what_a_store_that_was_away_kept_alive_ends_when_the_command_is_repeated(
+    instance: Instance, idp: Idp, person: Person, service: Service
+) -> None:
+    idp("rotate")
+    leaked = signing(instance).kid
+    visitor = instance.visitor()
+    tokens = offline_tokens(visitor, person, service)
+    command = ("revoke", leaked, "--reason", REASON, "--yes", "--end-sessions")
+    idp(*command, IDP_REDIS_URL="redis://127.0.0.1:1/0")
+    after = published(instance)
+
+    again = idp(*command)
+
+    assert again.exit_code == 0
+    assert f"{leaked} was revoked " in again.stdout
+    assert "ended 1 sessions" in again.stdout
+    assert refresh(visitor, service, tokens["refresh_token"]).status_code == 400
+    assert published(instance) == after
+
+
+def test_a_key_that_was_revoked_before_its_turn_leaves_nothing_to_end(
     instance: Instance, idp: Idp
 ) -> None:
-    leaked = signing(instance).kid
-    assert "no key nobody here" in idp("revoke", "nobody", "--reason", REASON, "--yes").stderr
-    idp("revoke", leaked, "--reason", REASON, "--yes")
+    idp("rotate")
+    spare = waiting(instance).kid
+    idp("revoke", spare, "--reason", REASON, "--yes")
 
-    again = idp("revoke", leaked, "--reason", REASON, "--yes")
+    again = idp("revoke", spare, "--reason", REASON, "--yes")
 
-    assert again.exit_code == 1
-    assert f"{leaked} was revoked " in again.stderr
+    assert again.exit_code == 0
+    assert "ended" not in again.stdout
 
 
 def test_a_copy_of_the_list_may_still_be_kept_for_its_time_only(
