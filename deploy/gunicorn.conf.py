@@ -16,7 +16,7 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 gunicorn.SERVER = "idp"  # the whole Server header: neither product nor version
 
 bind = os.environ.get("IDP_BIND", "127.0.0.1:8000").split()
-worker_class = "gthread"
+worker_class = "idp.whole_requests.Worker"  # gthread, which no slow client holds up
 workers = int(os.environ.get("IDP_WORKERS", "2"))
 threads = int(os.environ.get("IDP_THREADS", "8"))
 worker_connections = 200

@@ -38,6 +38,7 @@ WIRING = {
     "worker",
     "notifier",
     "sealer",
+    "whole_requests",
     "__main__",
 }
 ERRORS = {"IdpError", "StoreUnavailable", "Busy"}
