@@ -101,6 +101,13 @@ class Sessions(Protocol):
     def end(self, key: str) -> Ended:
         """End one session and read its visits, in one step."""
 
+    def retire(self, key: str, account_id: str) -> Ended:
+        """End a session that another one follows in its browser, and read its visits, in one step.
+
+        Of the same person, what it gave lives on for its own time: until the session that follows
+        it, and inherits its visits, ends too. Somebody else's ends whole.
+        """
+
     def end_all(self, account_id: str) -> Ended:
         """End every session of an account and read their visits, in one step."""
 

@@ -380,6 +380,7 @@ class MemorySessions(Store):
         self._kept: dict[str, tuple[Session, datetime]] = {}
         self._of_account: dict[str, set[str]] = {}
         self._visits: dict[str, set[Visit]] = {}
+        self._retired: set[str] = set()
 
     def put(self, key: str, session: Session) -> None:
         """Keep a new session."""
@@ -390,10 +391,20 @@ class MemorySessions(Store):
     def get(self, key: str) -> Session | None:
         """Read a session and renew its idle time."""
         self._look()
-        session = self.living(key)
+        session = None if key in self._retired else self.living(key)
         if session is not None:
             self._kept[key] = (session, self._now() + self._idle)
         return session
+
+    def retire(self, key: str, account_id: str) -> Ended:
+        """End one that another of this account follows, but for what it gave."""
+        self._look()
+        session, visits = self.living(key), self._visits.get(key, set())
+        if session is None or session.account_id != account_id or not visits:
+            return self._end([key])
+        alive = key not in self._retired
+        self._retired.add(key)
+        return Ended(int(alive), tuple(sorted(visits, key=astuple)))
 
     def end(self, key: str) -> Ended:
         """End one session and read its visits."""
@@ -416,9 +427,10 @@ class MemorySessions(Store):
         self._visits.setdefault(key, set()).update(visits)
 
     def _end(self, keys: Iterable[str]) -> Ended:
-        living = [key for key in keys if self.living(key) is not None]
+        living = [key for key in keys if self.living(key) and key not in self._retired]
         visits = {visit for key in keys for visit in self._visits.get(key, set())}
-        for key in keys:
+        retired = {visit.session_key for visit in visits} & self._retired
+        for key in {*keys, *retired}:
             self._kept.pop(key, None)
         return Ended(len(living), tuple(sorted(visits, key=astuple)))
 

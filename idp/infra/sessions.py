@@ -18,10 +18,34 @@ from idp.session import Visit
 
 _INDEX = "account-sessions:"
 
-# KEYS  1 session   2 its visits
+# A value that begins with "-" is of a retired session: no browser comes back by it, and what hangs
+# on it, which asks only whether it is there, lives on.
+
+# KEYS  1 session   2 its visits, in retired ones too
 _END = """
 local told = redis.call('SMEMBERS', KEYS[2])
+for _, visit in ipairs(told) do
+  local former = 'session:' .. string.match(visit, '^%S+ (%S+) ')
+  if string.sub(redis.call('GET', former) or '', 1, 1) == '-' then redis.call('DEL', former) end
+end
 table.insert(told, 1, redis.call('DEL', KEYS[1]))
+return told
+"""
+
+# KEYS  1 session   2 its visits
+# ARGV  1 account of the one that follows
+_RETIRE = """
+local told = redis.call('SMEMBERS', KEYS[2])
+local kept = redis.call('GET', KEYS[1]) or ''
+local alive = (kept ~= '' and string.sub(kept, 1, 1) ~= '-') and 1 or 0
+if alive == 1 then
+  if #told > 0 and string.find(kept, '["' .. ARGV[1] .. '"', 1, true) == 1 then
+    redis.call('SET', KEYS[1], '-' .. kept, 'KEEPTTL')
+  else
+    redis.call('DEL', KEYS[1])
+  end
+end
+table.insert(told, 1, alive)
 return told
 """
 
@@ -29,7 +53,8 @@ return told
 _END_ALL = """
 local told = {0}
 for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  told[1] = told[1] + redis.call('DEL', 'session:' .. key)
+  local kept = redis.call('GETDEL', 'session:' .. key)
+  if kept and string.sub(kept, 1, 1) ~= '-' then told[1] = told[1] + 1 end
   for _, visit in ipairs(redis.call('SMEMBERS', 'session-visits:' .. key)) do
     told[#told + 1] = visit
   end
@@ -54,6 +79,7 @@ class RedisSessions:
         self._absolute = absolute
         self._now = now
         self._end = store.script(_END)
+        self._retire = store.script(_RETIRE)
         self._end_all = store.script(_END_ALL)
 
     def put(self, key: str, session: Session) -> None:
@@ -74,7 +100,7 @@ class RedisSessions:
         """Read a session and renew its idle time, up to its absolute end."""
         with redis_failures_told():
             stored = self._store.client.getex(f"session:{key}", px=_ms(self._idle))
-            if stored is None:
+            if stored is None or str(stored).startswith("-"):
                 return None
             session = _read(str(stored))
             left = session.ends_at - self._now()
@@ -87,6 +113,10 @@ class RedisSessions:
         """End one session and read its visits, in one step."""
         # Its place in the account's index goes with a later ``put``, or with its absolute end.
         return _ended(self._end([f"session:{key}", visits_of(key)]))
+
+    def retire(self, key: str, account_id: str) -> Ended:
+        """End one that another of this account follows, but for what it gave."""
+        return _ended(self._retire([f"session:{key}", visits_of(key)], [account_id]))
 
     def end_all(self, account_id: str) -> Ended:
         """End every session of an account and read their visits, in one step."""

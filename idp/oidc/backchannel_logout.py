@@ -160,10 +160,11 @@ class Farewell:
     def succeed(self, former: str, key: str, account_id: str) -> None:
         """End the session that a browser had before the new one of ``key``.
 
-        What the same person visited in it is the new one's to tell. Who has left this browser to
+        What the same person visited in it is the new one's to tell, and goes on meanwhile: a
+        service that asks for the password again disturbs no other. Who has left this browser to
         another person is signed out of their services.
         """
-        visits = self.sessions.end(former).visits
+        visits = self.sessions.retire(former, account_id).visits
         self.sessions.inherit(key, [one for one in visits if one.account_id == account_id])
         self.promise(one for one in visits if one.account_id != account_id)
 

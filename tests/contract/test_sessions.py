@@ -8,6 +8,7 @@ import pytest
 from idp import StoreUnavailable
 from idp.infra.redis_store import RedisStore
 from idp.infra.sessions import RedisSessions
+from idp.oidc.authorization import grant_id_of
 from idp.session import Ended
 from idp.session import Session
 from idp.session import SignedIn
@@ -15,6 +16,9 @@ from idp.session import Visit
 from idp.session import new_session_token
 from idp.session import session_key
 from tests.contract.conftest import IDLE
+from tests.contract.test_codes import authorize
+from tests.contract.test_codes import issue
+from tests.contract.test_codes import take
 from tests.instance import Clock
 
 SECOND = timedelta(seconds=1)
@@ -165,10 +169,85 @@ def test_a_new_session_answers_for_what_the_one_before_visited(world):
     former, key = keep(world), keep(world)
     world.sessions.inherit(former, [visit(former)])
 
-    world.sessions.inherit(key, world.sessions.end(former).visits)
+    world.sessions.inherit(key, world.sessions.retire(former, "account").visits)
     world.sessions.inherit(key, [])
 
     assert world.sessions.end(key).visits == (visit(former),)
+
+
+def followed(world, former):
+    """Let another session of the account follow; gives its key."""
+    key = keep(world)
+    world.sessions.inherit(key, world.sessions.retire(former, "account").visits)
+    return key
+
+
+def granted(world, session_key):
+    """Sign in to a service in a session; gives the grant."""
+    code = issue(world, authorize(world, session_key=session_key))
+    take(world, code)
+    return grant_id_of(code)
+
+
+def test_a_retired_session_opens_nothing_and_what_it_gave_lives_on(world):
+    former = keep(world)
+    grant = granted(world, former)
+
+    followed(world, former)
+
+    assert world.sessions.get(former) is None
+    assert world.codes.grant(grant) is not None
+
+
+def test_what_a_retired_session_gave_ends_with_the_one_that_follows(world):
+    former = keep(world)
+    grant = granted(world, former)
+    second = followed(world, former)
+    third = followed(world, second)
+
+    world.sessions.end(third)
+
+    assert world.codes.grant(grant) is None
+
+
+def test_what_a_retired_session_gave_ends_with_all_of_the_account(world):
+    former = keep(world)
+    grant = granted(world, former)
+    sessions = 2  # the one that follows, and one that ``authorize`` opens by the way
+    followed(world, former)
+
+    assert world.sessions.end_all("account").alive == sessions
+    assert world.codes.grant(grant) is None
+
+
+def test_a_session_that_somebody_else_follows_ends_whole(world):
+    former = keep(world)
+    grant = granted(world, former)
+
+    ended = world.sessions.retire(former, "another")
+
+    assert ended == Ended(1, (visit(former),))
+    assert world.codes.grant(grant) is None
+
+
+def test_retiring_twice_tells_the_same_visits_and_ends_nothing_more(world):
+    former = keep(world)
+    grant = granted(world, former)
+    first = world.sessions.retire(former, "account")
+
+    again = world.sessions.retire(former, "account")
+
+    assert (first.alive, again.alive) == (1, 0)
+    assert again.visits == first.visits == (visit(former),)
+    assert world.codes.grant(grant) is not None
+
+
+def test_a_session_that_gave_nothing_leaves_nothing_behind(real_world):
+    former = keep(real_world)
+
+    assert real_world.sessions.retire(former, "account") == Ended(1)
+
+    assert not real_world.store.client.exists(f"session:{former}")
 
 
 def test_visits_leave_the_store_when_their_session_would_have_ended(real_world):

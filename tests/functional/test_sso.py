@@ -109,6 +109,36 @@ def test_b17_prompt_login_asks_again_and_auth_time_is_later(
     assert here.auth_time(answer_of(again)["code"]) == before + 2
 
 
+def test_a_service_that_asks_for_the_password_again_disturbs_no_other(
+    here: SignedInHere,
+) -> None:
+    tokens = here.visitor.redeem(here.first, here.ask(here.first)["code"]).get_json()
+    waiting = here.ask(here.first)["code"]
+
+    again = here.visitor.sign_in(here.person, here.second, prompt="login")
+
+    assert here.visitor.userinfo(tokens["access_token"]).status_code == 200
+    assert here.visitor.redeem(here.first, waiting).status_code == 200
+    hint = here.visitor.redeem(here.second, answer_of(again)["code"]).get_json()["id_token"]
+    here.visitor.get("/logout", {"id_token_hint": hint})
+    assert here.visitor.userinfo(tokens["access_token"]).status_code == 401
+
+
+def test_the_stolen_cookie_of_a_session_that_another_followed_opens_nothing(
+    instance: Instance, here: SignedInHere
+) -> None:
+    stolen = here.visitor.http.get_cookie("__Host-session", domain="localhost")
+    assert stolen is not None
+    thief = instance.visitor()
+    thief.http.set_cookie("__Host-session", stolen.value, domain="localhost", secure=True)
+    silent = here.second.request(prompt="none")
+    assert "code" in answer_of(thief.get("/authorize", silent))
+
+    here.visitor.sign_in(here.person, here.second, prompt="login")
+
+    assert answer_of(thief.get("/authorize", silent))["error"] == "login_required"
+
+
 def test_b17_a_page_that_asks_again_is_not_answered_by_the_session_there_was(
     here: SignedInHere, clock: Clock
 ) -> None:

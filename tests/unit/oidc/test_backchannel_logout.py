@@ -122,7 +122,7 @@ def test_a_new_session_of_the_same_person_answers_for_the_one_before(scene):
     scene.farewell.succeed("former", "key", "account")
 
     assert scene.rows == []
-    assert scene.sessions.living("former") is None
+    assert scene.sessions.get("former") is None
     assert scene.sessions.end("key").visits == (Visit("account", "former", TOLD.client_id),)
 
 
