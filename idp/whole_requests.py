@@ -34,8 +34,9 @@ CLOSE_AFTER_SECONDS = 10.0
 """How long a request may take to come whole, and a client that was answered to hang up."""
 
 HEAD_LIMIT = 64 * 1024
-BODY_LIMIT = 64 * 1024
-"""Longer ones are not collected: the application refuses them by what they say of themselves."""
+BODY_LIMIT = 96 * 1024
+"""Longer ones are not collected: the application refuses them by what they say of themselves, or,
+in chunks, by the 64 kB of them that it reads."""
 
 _SEND_BUFFER = 208 * 1024  # as much as Linux grants unasked
 _READ_AT_ONCE = 64 * 1024

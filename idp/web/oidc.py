@@ -20,12 +20,11 @@ from idp.web import services
 from idp.web.browser import actor_of
 from idp.web.browser import network_of_request
 from idp.web.cors import readable_by
+from idp.web.headers import FORM
 from idp.web.refused import note
 from idp.web.refused import note_json
 
 bp = Blueprint("oidc", __name__)
-
-FORM = "application/x-www-form-urlencoded"
 
 
 @bp.post("/token")

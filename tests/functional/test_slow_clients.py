@@ -189,6 +189,14 @@ def test_request_smuggling_what_follows_a_body_too_long_to_read_is_no_request(
     assert re.findall(rb"^HTTP/1\.1 (\d+)", answer, re.MULTILINE) == [b"413"]
 
 
+def test_a_body_in_chunks_that_is_too_long_is_told_so_before_it_ends(running: Running) -> None:
+    head = b"POST /token HTTP/1.1\r\nHost: x\r\n" + FORM + b"Transfer-Encoding: chunked\r\n\r\n"
+    with connect(running) as connection:
+        connection.sendall(head + 25 * (b"1000\r\n" + 4096 * b"a" + b"\r\n"))
+
+        assert read_to_the_end(connection).startswith(b"HTTP/1.1 413 ")
+
+
 def test_who_hangs_up_amid_a_body_is_told_so_and_nothing_goes_wrong(running: Running) -> None:
     logged = running.log.stat().st_size
 
