@@ -44,7 +44,7 @@ RUN groupadd --system --gid 10001 idp \
 COPY --from=build /opt/idp /opt/idp
 COPY deploy/gunicorn.conf.py /etc/idp/gunicorn.conf.py
 # Each password hash takes 19 MiB: on huge pages of its own, and back to the system afterwards (bench/README.md).
-ENV GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304:glibc.malloc.arena_max=2
+ENV GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304:glibc.malloc.arena_max=1
 ENV PATH=/opt/idp/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

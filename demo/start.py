@@ -38,7 +38,7 @@ GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
 WORKERS = 2
 ALLOCATOR = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=4194304"
-    ":glibc.malloc.arena_max=2"
+    ":glibc.malloc.arena_max=1"
 }
 """As in the image: a hash's 19 MiB go back to the system. Other C libraries do not read it."""
 READY_WITHIN_SECONDS = 40
