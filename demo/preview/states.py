@@ -1,22 +1,24 @@
-"""Every state that a view can give a hosted page, and how the suites render it."""
+"""Every state that a view can give a hosted page, and how the preview and the suites render it.
+
+A state that is not in ``STATES`` does not exist: no picture shows it, axe-core never sees it, and
+``tests/unit/test_preview.py`` refuses a template that no state shows. Tests import it from
+``tests.page_states``, which adds what only they need. A page added to the product is added here.
+"""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask
 from flask import render_template
 from jinja2 import StrictUndefined
-from lxml import html
 
 from idp.identity.anti_robot import Challenge
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "idp" / "static"
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -26,6 +28,8 @@ REFUSAL = "Ces informations ne permettent pas de vous connecter."
 
 @dataclass(frozen=True)
 class LoginForm:
+    """What a form sends and keeps."""
+
     action: str = "/connexion?suite=abc"
     csrf: str = "c5f"
     qualite: str = ""
@@ -34,12 +38,16 @@ class LoginForm:
 
 @dataclass(frozen=True)
 class Fault:
+    """One thing to mend; without a field it is a refusal."""
+
     field: str
     message: str
 
 
 @dataclass(frozen=True)
 class Message:
+    """A notice in front of the content."""
+
     kind: str
     title: str
     message: str
@@ -47,6 +55,8 @@ class Message:
 
 @dataclass(frozen=True)
 class Gift:
+    """One thing that a consent gives."""
+
     title: str
     gives: str
     example: str = ""
@@ -54,6 +64,8 @@ class Gift:
 
 @dataclass(frozen=True)
 class Access:
+    """One service with an access, as the account page shows it."""
+
     client_id: str
     name: str
     gifts: tuple[str, ...] = ()
@@ -74,6 +86,7 @@ class State:
 
 
 def login(name: str, *, wrong: bool = False, **context: Any) -> State:
+    """Give the sign-in page as its view gives it when all is quiet."""
     quiet = {
         "form": LoginForm(),
         "errors": [],
@@ -94,6 +107,7 @@ def member_page(page: str, name: str, *, wrong: bool = False, **context: Any) ->
 
 
 def consent(state: str, **context: Any) -> State:
+    """Give the consent page."""
     quiet = {
         "action": "/consentement?demande=abc",
         "csrf": "c5f",
@@ -112,6 +126,7 @@ def consent(state: str, **context: Any) -> State:
 
 
 def account_choice(state: str, **context: Any) -> State:
+    """Give the choice between dossiers."""
     quiet = {
         "action": "/choix-du-dossier?demande=abc",
         "csrf": "c5f",
@@ -126,7 +141,8 @@ def account_choice(state: str, **context: Any) -> State:
 
 
 def account(state: str, **context: Any) -> State:
-    quiet = {
+    """Give the member's own page."""
+    quiet: dict[str, Any] = {
         "qualite_label": "Ayant droit",
         "numero_end": "89",
         "name": "Jeanne-Marie Le Goff-Desrosiers",
@@ -141,6 +157,7 @@ def account(state: str, **context: Any) -> State:
 
 
 def error(name: str, status: int, **context: str) -> State:
+    """Give an error page."""
     empty = dict.fromkeys(("title", "message", "code", "incident", "link", "link_label"), "")
     return State(f"error-{name}", "pages/error.html", empty | {"status": status} | context, True)
 
@@ -180,7 +197,7 @@ ACCESSES = [
 TYPED = LoginForm(qualite="affilie", numero="1234567")
 NINE_DIGITS = LoginForm(qualite="affilie", numero="123 456 789")
 WAIT = Message("wait", "Patientez un peu", "Vous pourrez réessayer dans 4 minutes.")
-ALL_WAYS = {
+ALL_WAYS: dict[str, Any] = {
     "franceconnect_url": "/franceconnect",
     "reset_url": "/mot-de-passe-oublie",
 }
@@ -201,7 +218,7 @@ PROMISED = {
     "valid_until_words": "24 heures",
     "letter_every": "10 jours",
 }
-BY_LETTER = {"channel": "letter", "mail_mask": "", "valid_until_words": "30 jours"}
+BY_LETTER: dict[str, Any] = {"channel": "letter", "mail_mask": "", "valid_until_words": "30 jours"}
 LINKS = {"login_url": "/connexion?demande=abc", "again_url": "/mot-de-passe-oublie?demande=abc"}
 OWN = {"form": LoginForm(action="/etape?demande=abc"), "errors": (), "notice": None}
 HELD = Message(
@@ -472,6 +489,7 @@ STAYING = [state for state in STATES if state.name != "logging-out"]
 
 
 def pages_app() -> Flask:
+    """Make an application that renders templates strictly and serves nothing but static files."""
     app = Flask("idp", static_folder=str(STATIC), template_folder=str(ROOT / "templates"))
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals["asset"] = lambda name: f"/static/{name}?v=0123abcd"
@@ -482,25 +500,11 @@ APP = pages_app()
 
 
 def source(state: State) -> str:
+    """Render a state."""
     with APP.test_request_context():
         return render_template(state.page, **FRAME | state.context)
 
 
-def document(state: State) -> html.HtmlElement:
-    return html.document_fromstring(source(state))
-
-
 def named(name: str) -> State:
+    """Find a state by its name."""
     return next(state for state in STATES if state.name == name)
-
-
-def words(element: html.HtmlElement) -> str:
-    """What a person reads, without codes that are meant for the integrator."""
-    texts = element.xpath(".//text()[not(ancestor::code)][not(ancestor::svg)]")
-    return re.sub(r"[ \n]+", " ", " ".join(texts)).strip()
-
-
-def loaded(page: html.HtmlElement) -> set[str]:
-    """The files that a browser may fetch for the page."""
-    found = page.xpath("//link/@href | //script/@src | //img/@src | //source/@srcset")
-    return {urlsplit(address).path.removeprefix("/static/") for address in found}

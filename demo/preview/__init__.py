@@ -1,0 +1,1 @@
+"""Every page, mail and letter in every state: what the preview shows is what the suites check."""
