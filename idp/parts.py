@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from idp.infra.key_fetches import RedisKeyFetches
     from idp.infra.key_files import KeyFiles
     from idp.infra.logout_notices import SqlLogoutNotices
+    from idp.infra.maintenance_file import MaintenanceFile
     from idp.infra.once import RedisOnce
     from idp.infra.outbox import SqlOutbox
     from idp.infra.pending_addresses import RedisPendingAddresses
@@ -92,6 +93,13 @@ class Parts:
         from idp.infra.redis_store import RedisStore
 
         return RedisStore(self.settings.redis_url)
+
+    @cached_property
+    def maintenance(self) -> MaintenanceFile:
+        """The file that closes the service."""
+        from idp.infra.maintenance_file import MaintenanceFile
+
+        return MaintenanceFile(self.settings.maintenance_path)
 
     @cached_property
     def secrets(self) -> Secrets:

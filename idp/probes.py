@@ -60,6 +60,11 @@ def keys_probe(parts: Parts) -> Callable[[], str]:
     return probe
 
 
+def maintenance_probe(parts: Parts) -> Callable[[], str]:
+    """A warning and no fault: a proxy keeps sending people to the page that says why."""
+    return lambda: f"{WARNING}closed on purpose" if parts.maintenance.closure() else ""
+
+
 def probe_of(*looks: Callable[[], None]) -> Callable[[], str]:
     """Make a probe of looks that raise what is wrong."""
 

@@ -24,6 +24,9 @@ from idp.identity.outbox import Kind
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
+from idp.legal import Audit
+from idp.legal import Legal
+from idp.legal import lines_of
 from idp.oidc.access_tokens import AccessTokens
 from idp.oidc.assertions import Assertions
 from idp.oidc.authenticate import ClientAuthenticator
@@ -50,6 +53,7 @@ from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
 from idp.parts import templates_dir
 from idp.probes import keys_probe
+from idp.probes import maintenance_probe
 from idp.probes import probe_of
 from idp.probes import sql_probe
 from idp.sealed import Sealer
@@ -117,6 +121,8 @@ def build_services(parts: Parts) -> Services:
         choices=Sealer(secrets.cookie_keys, "choice:1"),
         privacy_url=settings.privacy_url,
         terms_url=settings.terms_url,
+        legal=build_legal(parts),
+        closure=parts.maintenance.closure,
         sessions=parts.sessions,
         farewell=farewell,
         frames=FrontChannelLogout(settings.issuer, parts.clients, secrets.pairwise_salt),
@@ -164,9 +170,28 @@ def build_services(parts: Parts) -> Services:
             ),
             "sql": sql,
             "keys": keys_probe(parts),
+            "maintenance": maintenance_probe(parts),
         },
         begin_request=logs.request_id.set,
         now=parts.now,
+    )
+
+
+def build_legal(parts: Parts) -> Legal:
+    """What the pages of the footer say, from the settings."""
+    settings = parts.settings
+    audited_on = settings.accessibility_audited_on
+    return Legal(
+        seat=lines_of(settings.fund_seat),
+        registration=settings.fund_registration,
+        director=settings.publication_director,
+        host=lines_of(settings.hosting_provider),
+        data_contact=lines_of(settings.data_protection_contact),
+        accessibility_contact=lines_of(settings.accessibility_contact),
+        scheme_url=settings.accessibility_scheme_url,
+        audit=Audit(audited_on, settings.accessibility_audited_by, settings.accessibility_rate)
+        if audited_on
+        else None,
     )
 
 

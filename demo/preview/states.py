@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field
+from datetime import date
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +19,20 @@ from flask import render_template
 from jinja2 import StrictUndefined
 
 from idp.identity.anti_robot import Challenge
+from idp.legal import Audit
+from idp.legal import Legal
+from idp.web.legal import cookies
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "idp" / "static"
 NBSP = "\N{NO-BREAK SPACE}"
 
-FRAME = {"fund_name": "CARPIMKO", "support_phone": "01 23 45 67 89", "request_id": "7f3ac0de9b12"}
+FRAME = {
+    "fund_name": "CARPIMKO",
+    "support_phone": "01 23 45 67 89",
+    "request_id": "7f3ac0de9b12",
+    "accessibility_state": "non conforme",
+}
 REFUSAL = "Ces informations ne permettent pas de vous connecter."
 
 
@@ -156,6 +166,19 @@ def account(state: str, **context: Any) -> State:
     return State(state, "pages/account.html", quiet | context)
 
 
+def legal(page: str, name: str, filled: Legal, **context: Any) -> State:
+    """Give a page of the footer, with what the operator filled in."""
+    quiet: dict[str, Any] = {
+        "legal": filled,
+        "issuer": "https://connexion.caisse.example",
+        "audit": None,
+        "audited_on": "",
+        "cookies": cookies(timedelta(hours=8)),
+        "privacy_url": "",
+    }
+    return State(f"{page.replace('_', '-')}-{name}", f"pages/{page}.html", quiet | context)
+
+
 def error(name: str, status: int, **context: str) -> State:
     """Give an error page."""
     empty = dict.fromkeys(("title", "message", "code", "incident", "link", "link_label"), "")
@@ -252,6 +275,18 @@ FRAMES = (
     "https://other.example/sortie?iss=https%3A%2F%2Fidp.example&sid=b",
 )
 
+
+AUDIT = Audit(date(2026, 3, 3), "un cabinet indépendant", 83)
+FILLED = Legal(
+    seat=("Caisse de démonstration", "6 place de l’Exemple", "78000 VERSAILLES"),
+    registration="SIREN 123 456 789",
+    director="Dominique Lambert",
+    host=("Hébergeur de démonstration", "2 rue du Serveur", "59000 LILLE", "03 23 45 67 89"),
+    data_contact=("dpo@caisse.example",),
+    accessibility_contact=("accessibilite@caisse.example", "01 23 45 67 89"),
+    scheme_url="https://caisse.example/accessibilite/schema-pluriannuel",
+    audit=AUDIT,
+)
 
 STATES = [
     login("first"),
@@ -393,6 +428,14 @@ STATES = [
     member_page("email_code", "wait", wrong=True, notice=WAIT),
     *(error(str(status), status) for status in (400, 403, 404, 405, 413, 429, 500, 503)),
     error("unknown-status", 418),
+    error(
+        "maintenance",
+        503,
+        title="Le service est en maintenance",
+        message="Rien n’est perdu. Le service rouvre le mardi 1er décembre à 8 h 00.",
+        link="/connexion",
+        link_label="Réessayer",
+    ),
     error("incident", 500, incident="2f6c-91b0", link="/connexion", link_label="Me connecter"),
     error("protocol", 400, code="invalid_request", incident="2f6c-91b0"),
     error(
@@ -482,6 +525,20 @@ STATES = [
         "pages/expired.html",
         {"link": "/connexion", "link_label": "Reprendre la connexion"},
     ),
+    *(
+        legal(page, name, filled)
+        for page in ("accessibility", "legal_notices", "personal_data")
+        for name, filled in (("to-fill", Legal()), ("filled", FILLED))
+    ),
+    legal(
+        "accessibility",
+        "audited",
+        FILLED,
+        audit=AUDIT,
+        audited_on="mardi 3 mars 2026",
+        accessibility_state="partiellement conforme",
+    ),
+    legal("personal_data", "more", FILLED, privacy_url="https://caisse.example/confidentialite"),
 ]
 
 STAYING = [state for state in STATES if state.name != "logging-out"]

@@ -20,6 +20,7 @@ from idp import IdpError
 from idp import StoreUnavailable
 from idp.audit_walk import head_is_due
 from idp.cli import parts
+from idp.identity.working_days import day_in_france
 from idp.infra import migrations
 from idp.infra.key_passphrase import unencrypted
 from idp.infra.redis_health import faults_of
@@ -33,6 +34,7 @@ from idp.parts import Parts
 from idp.promise import PromiseState
 from idp.settings import InvalidSettings
 from idp.settings import misspelt_settings
+from idp.wiring import build_legal
 from idp.wiring import build_mailer
 from idp.wiring import unready_services
 
@@ -102,6 +104,8 @@ def examine(build: Callable[[], Parts]) -> Iterator[Finding]:
         ("outbox", _outbox),
         ("audit log", _audit_log),
         ("browser code", _browser_code),
+        ("legal pages", _legal_pages),
+        ("maintenance", _maintenance),
     )
     for name, check in checks:
         try:
@@ -341,6 +345,31 @@ def _browser_code(_built: Parts) -> Iterator[Finding]:
     else:
         what = "the anti-robot's widget is missing; run requirements/browser-code.sh"
         yield Finding(Level.FAIL, "browser code", what)
+
+
+def _legal_pages(built: Parts) -> Iterator[Finding]:
+    legal = build_legal(built)
+    if missing := legal.missing():
+        what = f"say « à compléter » until these are set: {', '.join(missing)}"
+        yield Finding(Level.WARN, "legal pages", what)
+    day = day_in_france(built.now())
+    if legal.audit is not None and legal.audit_on(day) is None:
+        what = f"the audit of {legal.audit.on} is too old to count; the pages say « non conforme »"
+        yield Finding(Level.WARN, "legal pages", what)
+    elif not missing:
+        what = f"are complete; « Accessibilité : {legal.accessibility_on(day)} »"
+        yield Finding(Level.OK, "legal pages", what)
+
+
+def _maintenance(built: Parts) -> Iterator[Finding]:
+    path = built.maintenance.path.absolute()
+    closure = built.maintenance.closure()
+    if closure is None:
+        yield Finding(Level.OK, "maintenance", f"open; touch {path} to close")
+        return
+    until = f"{closure.until:%Y-%m-%d %H:%M %Z}" if closure.until else "nobody said when"
+    what = f"closed by {path}, until: {until}; remove it to open"
+    yield Finding(Level.WARN, "maintenance", what)
 
 
 def _exposed(name: str, path: Path, *, forbidden: int = 0o077) -> Iterator[Finding]:

@@ -75,6 +75,14 @@ class PlaceSettings(BaseModel):
             "empty means `secrets` in the data folder",
         ),
     ] = None
+    maintenance_file: Annotated[
+        Path | None,
+        Told(
+            "the file that closes the service as long as it is there",
+            "file",
+            "empty means `maintenance` in the data folder; may hold the instant of the reopening",
+        ),
+    ] = None
     log_level: Annotated[
         str,
         AfterValidator(formats.log_level),

@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from idp.settings.formats import LOOPBACK
 from idp.settings.fund import FundSettings
+from idp.settings.legal import LegalSettings
 from idp.settings.lifetimes import LifetimeSettings
 from idp.settings.limits import LimitSettings
 from idp.settings.messages import MessageSettings
@@ -24,6 +25,7 @@ class Settings(
     ResetSettings,
     MessageSettings,
     PasswordSettings,
+    LegalSettings,
     FundSettings,
     PlaceSettings,
     BaseSettings,
@@ -51,6 +53,11 @@ class Settings(
     def sql_url(self) -> str:
         """The durable store; the embedded SQLite file where none is named."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'idp.sqlite').resolve()}"
+
+    @property
+    def maintenance_path(self) -> Path:
+        """The file whose presence closes the service."""
+        return self.maintenance_file or self.data_dir / "maintenance"
 
     @property
     def keys_path(self) -> Path:

@@ -17,6 +17,8 @@
 ``published``          discovery and JWKS, answered in front of Flask's dispatch
 ``cors``               which scripts of other origins may read an answer
 ``health``             ``/healthz``, ``/readyz``
+``legal``              ``/accessibilite``, ``/mentions-legales``, ``/donnees-personnelles``
+``maintenance``        what still answers when the operator closed the service
 ``browser``            cookies, CSRF, the network a request comes from
 ``headers``            request id, security headers, one log line a request
 ``errors``             every error as a French page, or as JSON for machines
@@ -44,6 +46,8 @@ from idp.identity.login import SignIn
 from idp.identity.new_password import NewPassword
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
+from idp.legal import Legal
+from idp.maintenance import Closure
 from idp.oidc.authorization import Codes
 from idp.oidc.backchannel_logout import Farewell
 from idp.oidc.claims import Subjects
@@ -77,6 +81,7 @@ class Services:
         acr_values: every level that a sign-in can reach.
         transaction: one SQL transaction, committed at its end.
         together: the Redis writes of a block as one step, sent at its end.
+        closure: tells whether the operator closed the service; looked at by each request.
         probes: by name, what tells "" when well, or what is wrong (see ``health.WARNING``).
         begin_request: told the id of each request, for the logs.
     """
@@ -99,6 +104,8 @@ class Services:
     choices: Sealer
     privacy_url: str
     terms_url: str
+    legal: Legal
+    closure: Callable[[], Closure | None]
     sessions: Sessions
     farewell: Farewell
     frames: FrontChannelLogout
@@ -140,8 +147,10 @@ def register(app: Flask, given: Services) -> None:
     from idp.web import errors
     from idp.web import headers
     from idp.web import health
+    from idp.web import legal
     from idp.web import login
     from idp.web import logout
+    from idp.web import maintenance
     from idp.web import new_password
     from idp.web import oidc
     from idp.web import reset
@@ -151,6 +160,8 @@ def register(app: Flask, given: Services) -> None:
     headers.register(app, given)
     cors.register(app, given)
     errors.register(app)
+    legal.register(app, given)
+    maintenance.register(app, given)
     for module in (
         authorize,
         oidc,

@@ -111,11 +111,13 @@ def page(
     return make_response(body, status)
 
 
-def _is_machine() -> bool:
+def is_machine() -> bool:
+    """Tell whether this request is answered in JSON."""
     return request.path in MACHINE_ENDPOINTS or request.path.startswith("/.well-known/")
 
 
-def _machine(status: int, error: str, description: str) -> Response:
+def machine(status: int, error: str, description: str) -> Response:
+    """Make an error that a program reads."""
     response = jsonify(error=error, error_description=description)
     response.status_code = status
     return response
@@ -130,10 +132,10 @@ def _http(error: HTTPException) -> Response:
         expected = f"{error.get_response().allow.to_header() or 'a request that can be read'}"
         finding = Finding("http", expected, f"{request.method}, answered {status} {error.name}")
         note(services(), "invalid_request", error.name, finding)
-    if _is_machine():
+    if is_machine():
         name = "invalid_request" if status < 500 else "server_error"
         told = with_incident(error.name, g.request_id) if refused else error.name
-        response = _machine(status, name, told)
+        response = machine(status, name, told)
     else:
         response = page(status, incident=g.request_id if refused or status >= 500 else "")
     for name, value in error.get_headers():
@@ -144,8 +146,8 @@ def _http(error: HTTPException) -> Response:
 
 def _unavailable(error: StoreUnavailable | Busy) -> Response:
     log.warning("refused: %s", error)
-    if _is_machine():
-        response = _machine(503, "temporarily_unavailable", "A store is away; try again.")
+    if is_machine():
+        response = machine(503, "temporarily_unavailable", "A store is away; try again.")
     else:
         response = page(503, link=request.full_path if request.method == "GET" else "/connexion",
                         link_label="Réessayer")  # fmt: skip
@@ -194,6 +196,6 @@ def _unforeseen(error: Exception) -> Response:
         log.info("body not readable: %s", type(error).__name__)
         return _http(BadRequest())
     log.error("unforeseen", exc_info=error)
-    if _is_machine():
-        return _machine(500, "server_error", f"incident {g.request_id}")
+    if is_machine():
+        return machine(500, "server_error", f"incident {g.request_id}")
     return page(500, incident=g.request_id)

@@ -28,6 +28,7 @@ from idp.infra.migrations.upgrade import upgrade
 from idp.infra.redis_health import StoreFacts
 from idp.infra.redis_health import faults_of
 from idp.infra.secret_files import generate_missing_secrets
+from idp.legal import Legal
 from idp.oidc.clients import SIGNING_ALGS
 from idp.parts import Parts
 from idp.settings import read_settings
@@ -70,6 +71,8 @@ def make_service(
     monkeypatch.setenv("IDP_DATA_DIR", str(folder))
     monkeypatch.setenv("IDP_DATABASE_URL", sql_url)
     monkeypatch.setenv("IDP_REDIS_URL", redis_url)
+    for name in Legal().missing():
+        monkeypatch.setenv(name, "filled in")
     generate_missing_secrets(folder / "secrets")
     shutil.copytree(keys, folder / "keys")
     passphrase = folder / "secrets" / "keys_passphrase"
@@ -118,7 +121,7 @@ def test_a_service_that_is_ready_has_nothing_but_ok(
         result = examined()
 
     levels = [line.split()[0] for line in result.output.splitlines()]
-    assert (set(levels), len(levels)) == ({"ok"}, 17), result.output
+    assert (set(levels), len(levels)) == ({"ok"}, 19), result.output
     assert result.exit_code == 0
 
 

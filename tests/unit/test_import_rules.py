@@ -17,6 +17,8 @@ KERNEL = {
     "audit_sealing",
     "audit_walk",
     "sealed",
+    "legal",
+    "maintenance",
     "promise",
 }
 RINGS = {

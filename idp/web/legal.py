@@ -1,0 +1,125 @@
+"""``/accessibilite``, ``/mentions-legales``, ``/donnees-personnelles``: what the law has us say.
+
+Their texts are templates, filled from the settings. They need no store, and open in maintenance.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from datetime import timedelta
+
+from flask import Blueprint
+from flask import Flask
+from flask import Response
+from flask import make_response
+from flask import render_template
+
+from idp.identity.temporary_password import LEASE
+from idp.identity.working_days import day_in_france
+from idp.identity.working_days import in_words
+from idp.web import Services
+from idp.web import services
+from idp.web.browser import ANSWERED_COOKIE
+from idp.web.browser import BROWSER_COOKIE
+from idp.web.browser import CHOICE_COOKIE
+from idp.web.browser import DEVICE_COOKIE
+from idp.web.browser import SESSION_COOKIE
+
+ACCESSIBILITY = "/accessibilite"
+NOTICES = "/mentions-legales"
+PERSONAL_DATA = "/donnees-personnelles"
+PAGES = frozenset({ACCESSIBILITY, NOTICES, PERSONAL_DATA})
+
+bp = Blueprint("legal", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """One cookie as the page tells it."""
+
+    name: str
+    purpose: str
+    kept: str
+
+
+def register(app: Flask, given: Services) -> None:
+    """Give every page the state of accessibility for its footer, and add the three pages."""
+    app.register_blueprint(bp)
+
+    @app.context_processor
+    def stated() -> dict[str, str]:
+        return {"accessibility_state": given.legal.accessibility_on(_today(given))}
+
+
+@bp.get(ACCESSIBILITY)
+def accessibility() -> Response:
+    """Show the declaration, in the template that the law imposes."""
+    given = services()
+    audit = given.legal.audit_on(_today(given))
+    return _page(
+        "pages/accessibility.html",
+        legal=given.legal,
+        issuer=given.issuer,
+        audit=audit,
+        audited_on=in_words(audit.on, year=True) if audit else "",
+    )
+
+
+@bp.get(NOTICES)
+def notices() -> Response:
+    """Show who publishes and who hosts (LCEN, art. 1-1)."""
+    given = services()
+    return _page("pages/legal_notices.html", legal=given.legal, issuer=given.issuer)
+
+
+@bp.get(PERSONAL_DATA)
+def personal_data() -> Response:
+    """Show what is kept of a person, why and for how long, and each cookie."""
+    given = services()
+    return _page(
+        "pages/personal_data.html",
+        legal=given.legal,
+        cookies=cookies(given.session_absolute),
+        privacy_url=given.privacy_url,
+    )
+
+
+def cookies(session: timedelta) -> tuple[Cookie, ...]:
+    """List the cookies of these pages; a test compares it with what ``browser`` sets."""
+    until_closed = "jusqu’à la fermeture du navigateur"
+    hours = round(session.total_seconds() / 3600)
+    return (
+        Cookie(
+            BROWSER_COOKIE,
+            "Protège les formulaires contre les envois faits par un autre site.",
+            "6 mois",
+        ),
+        Cookie(
+            SESSION_COOKIE,
+            "Vous garde connecté d’une page à l’autre et d’un service à l’autre.",
+            f"{until_closed}, {hours} h au plus",
+        ),
+        Cookie(
+            DEVICE_COOKIE,
+            "Reconnaît un appareil où vous vous êtes déjà connecté, pour que les essais d’autres "
+            "personnes ne vous bloquent pas.",
+            "6 mois",
+        ),
+        Cookie(
+            ANSWERED_COOKIE,
+            "Évite qu’un retour en arrière ne relance une connexion déjà faite.",
+            until_closed,
+        ),
+        Cookie(
+            CHOICE_COOKIE,
+            "Garde ouverte la page où vous choisissez un nouveau mot de passe.",
+            f"{round(LEASE.total_seconds() / 60)} minutes",
+        ),
+    )
+
+
+def _page(template: str, **context: object) -> Response:
+    return make_response(render_template(template, **context))
+
+
+def _today(given: Services) -> date:
+    return day_in_france(given.now())
