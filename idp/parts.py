@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from idp.infra.codes import RedisCodes
     from idp.infra.consents import SqlConsents
     from idp.infra.contacts import SqlContacts
+    from idp.infra.hop_counts import RedisHopCounts
     from idp.infra.jwks_fetch import RemoteKeys
     from idp.infra.key_fetches import RedisKeyFetches
     from idp.infra.key_files import KeyFiles
@@ -207,6 +208,13 @@ class Parts:
             ],
             self.now,
         )
+
+    @cached_property
+    def hop_counts(self) -> RedisHopCounts:
+        """How many addresses requests brought."""
+        from idp.infra.hop_counts import RedisHopCounts
+
+        return RedisHopCounts(self.redis, self.settings.trusted_proxies)
 
     @cached_property
     def sessions(self) -> RedisSessions:

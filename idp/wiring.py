@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from idp import logs
+from idp.hops import HopWatch
 from idp.identity.composers import TemporaryPasswordMail
 from idp.identity.composers import notices
 from idp.identity.delivery import Delivery
@@ -162,6 +163,7 @@ def build_services(parts: Parts) -> Services:
         ),
         keys=PublishedKeys(parts.key_files, max_age=settings.jwks_max_age, now=parts.now),
         key_watch=KeyWatch(parts.key_fetches, parts.now),
+        hop_watch=HopWatch(parts.hop_counts, parts.now),
         transaction=parts.database.transaction,
         together=parts.redis.together,
         probes={

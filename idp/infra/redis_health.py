@@ -9,6 +9,7 @@ from datetime import datetime
 
 import redis
 
+from idp.infra.redis_store import STRANGERS_SHARE
 from idp.infra.redis_store import redis_failures_told
 
 OLDEST_REDIS = (7, 0)
@@ -22,6 +23,7 @@ class StoreFacts:
         product: name and version, for people; Valkey also tells the Redis version it stands for.
         compatible_with: the Redis version that it implements.
         memory_limit: bytes, 0 for none.
+        memory_used: bytes.
     """
 
     product: str
@@ -30,6 +32,7 @@ class StoreFacts:
     append_only: bool
     last_write_failed: bool
     memory_limit: int
+    memory_used: int
     now: datetime
 
 
@@ -54,6 +57,7 @@ def read_facts(client: redis.Redis) -> StoreFacts:
         append_only=bool(facts.get("aof_enabled")),
         last_write_failed=facts.get("aof_last_write_status", "ok") != "ok",
         memory_limit=int(facts.get("maxmemory", 0)),
+        memory_used=int(facts.get("used_memory", 0)),
         now=datetime.fromtimestamp(int(seconds) + int(microseconds) / 1_000_000, UTC),
     )
 
@@ -76,6 +80,12 @@ def faults_of(facts: StoreFacts) -> list[str]:
         )
     elif facts.last_write_failed:
         faults.append("the append-only file was not written last time: look at the server's disk")
+    if facts.memory_limit and facts.memory_used > facts.memory_limit * STRANGERS_SHARE:
+        used = facts.memory_used * 100 // facts.memory_limit
+        faults.append(
+            f"{used} % of maxmemory is used: strangers are refused already; raise maxmemory, and "
+            "see docs/operate/redis-lost.md"
+        )
     return faults
 
 

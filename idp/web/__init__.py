@@ -39,6 +39,7 @@ from flask import Flask
 from flask import current_app
 
 from idp.audit import AuditLog
+from idp.hops import HopWatch
 from idp.identity.anti_robot import AntiRobot
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import EmailAddresses
@@ -124,6 +125,7 @@ class Services:
     metadata: Document
     keys: PublishedKeys
     key_watch: KeyWatch
+    hop_watch: HopWatch
     transaction: Callable[[], AbstractContextManager[None]]
     together: Callable[[], AbstractContextManager[None]]
     probes: Mapping[str, Callable[[], str]]

@@ -35,6 +35,9 @@ _PERMISSIONS = ", ".join(
     for feature in ("camera", "geolocation", "microphone", "payment", "usb", "browsing-topics")
 )
 
+_FROM_OUTSIDE = frozenset({"/authorize", "/connexion"})
+"""What browsers open, and nobody from inside: what comes there came through every proxy."""
+
 log = logging.getLogger("idp.request")
 
 
@@ -58,6 +61,8 @@ def register(app: Flask, services: Services) -> None:
         g.request_id = secrets.token_hex(8)
         g.began = time.perf_counter()
         services.begin_request(g.request_id)
+        if request.path in _FROM_OUTSIDE:
+            services.hop_watch.note(request.headers.get("X-Forwarded-For", ""))
         if isinstance(request.routing_exception, RequestRedirect):
             abort(404)  # werkzeug writes the address of its redirects from the Host header
         try:

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from click.testing import Result
 
 from idp.audit import Event
-from idp.cli import doctor as doctor_module
+from idp.cli import doctor_place
 from idp.cli import main
-from idp.cli.doctor import _apart
+from idp.cli.doctor_place import _apart
 from idp.identity.outbox import Kind
 from idp.identity.temporary_password import Channel
 from idp.infra.key_files import KeyFiles
@@ -69,6 +69,7 @@ def make_service(
     monkeypatch.setenv("IDP_ISSUER", "https://connexion.example.org")
     monkeypatch.setenv("IDP_TRUSTED_PROXIES", "1")
     monkeypatch.setenv("IDP_DATA_DIR", str(folder))
+    monkeypatch.setenv("IDP_LETTER_SENDER", "Caisse|1 rue|75001 PARIS")
     monkeypatch.setenv("IDP_DATABASE_URL", sql_url)
     monkeypatch.setenv("IDP_REDIS_URL", redis_url)
     for name in Legal().missing():
@@ -121,7 +122,7 @@ def test_a_service_that_is_ready_has_nothing_but_ok(
         result = examined()
 
     levels = [line.split()[0] for line in result.output.splitlines()]
-    assert (set(levels), len(levels)) == ({"ok"}, 19), result.output
+    assert (set(levels), len(levels)) == ({"ok"}, 18), result.output
     assert result.exit_code == 0
 
 
@@ -327,7 +328,7 @@ def test_a_clock_more_than_two_seconds_away_is_a_fault(data, monkeypatch):
         def now(cls, tz=None):
             return datetime.now(tz) - timedelta(seconds=3)
 
-    monkeypatch.setattr(doctor_module, "datetime", Late)
+    monkeypatch.setattr(doctor_place, "datetime", Late)
 
     result = examined()
 
@@ -376,6 +377,7 @@ FACTS = StoreFacts(
     append_only=True,
     last_write_failed=False,
     memory_limit=256 * 1024 * 1024,
+    memory_used=1024 * 1024,
     now=NOON,
 )
 
@@ -388,6 +390,7 @@ FACTS = StoreFacts(
         ({"eviction_policy": "unknown"}, "maxmemory-policy noeviction"),
         ({"append_only": False}, "appendonly yes"),
         ({"last_write_failed": True}, "the server's disk"),
+        ({"memory_used": 210 * 1024 * 1024}, "82 % of maxmemory"),
     ],
 )
 def test_a_store_that_would_lose_a_promise_is_told_what_to_set(changed, told):

@@ -16,6 +16,7 @@ KERNEL = {
     "audit_export",
     "audit_sealing",
     "audit_walk",
+    "hops",
     "sealed",
     "legal",
     "maintenance",
