@@ -10,6 +10,7 @@ import click
 from idp import IdpError
 from idp import StoreUnavailable
 from idp.cli import doctor_files
+from idp.cli import doctor_pages
 from idp.cli import doctor_place
 from idp.cli import doctor_promises
 from idp.cli import doctor_stores
@@ -49,6 +50,8 @@ CHECKS = (
     Check("outbox", doctor_promises.outbox, SQL),
     Check("audit log", doctor_promises.audit_log, SQL),
     Check("browser code", doctor_place.browser_code),
+    Check("legal pages", doctor_pages.legal_pages),
+    Check("maintenance", doctor_pages.maintenance),
 )
 
 
