@@ -19,6 +19,7 @@ from idp.settings import read_settings
 COMMANDS = {
     "accounts": "one account for the help desk: show, unlock, send-mail, send-letter",
     "audit": "refused requests of services: why; the audit log: verify, export, head",
+    "backup": "copies for the day when a machine is lost: data, secrets",
     "clients": "relying services: add, list, show, update, remove, new-secret",
     "doctor": "check settings, stores, clock, keys and permissions, one line each",
     "dossiers": "the directory: import, show",
@@ -26,6 +27,7 @@ COMMANDS = {
     "letters": "letters: print, list, reissue, purge, release, campaign",
     "migrate": "bring the SQL schema up to date",
     "outbox": "what was promised by mail and letter: list, retry",
+    "restore": "bring a service back from its copies: data, secrets",
     "secrets": "generate the secrets that are missing",
     "settings": "show what is in force and what each setting means",
     "worker": "run the worker: mails that wait, retention",
