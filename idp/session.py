@@ -49,6 +49,14 @@ class Session:
             ends_at=now + absolute,
         )
 
+    def is_recent(self, *, now: datetime, within: timedelta) -> bool:
+        """Tell whether the person proved themselves so short a time ago.
+
+        What is sensitive is shown and changed under such a session alone: a browser that somebody
+        left open is worth less than a password.
+        """
+        return now - self.auth_time <= within
+
 
 def new_session_token() -> str:
     """Draw the value of a session cookie: 32 random bytes, base64url."""

@@ -103,6 +103,7 @@ def build_services(parts: Parts) -> Services:
         cookie_keys=secrets.cookie_keys,
         trusted_proxies=settings.trusted_proxies,
         session_absolute=settings.session_absolute,
+        recent_sign_in=settings.recent_sign_in,
         code_lifetime=settings.code_lifetime,
         sign_in=_sign_in(parts, pool),
         reset=_reset(parts),

@@ -86,6 +86,16 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Row:
+    """One topic of the member's own page."""
+
+    path: str
+    title: str
+    says: str
+    link: str
+
+
+@dataclass(frozen=True)
 class State:
     """One page with one context; ``wrong`` when it answers something that failed."""
 
@@ -159,9 +169,7 @@ def account(state: str, **context: Any) -> State:
         "since": f"Connexion à 14{NBSP}h{NBSP}32",
         "logout_action": "/deconnexion",
         "csrf": "c5f",
-        "notice": None,
-        "accesses": [],
-        "take_back_csrf": "c6f",
+        "rows": ROWS,
     }
     return State(state, "pages/account.html", quiet | context)
 
@@ -217,6 +225,16 @@ ACCESSES = [
         ends_by="jeudi 24 décembre 2026",
     ),
 ]
+ROWS = [
+    Row(
+        "/compte/services",
+        "Services",
+        "3 services ont accès à vos informations.",
+        "Voir mes services",
+    ),
+]
+OWN_PAGE = {"csrf": "c6f", "errors": (), "notice": None}
+"""What every page below ``/compte`` is given when all is quiet."""
 TYPED = LoginForm(qualite="affilie", numero="1234567")
 NINE_DIGITS = LoginForm(qualite="affilie", numero="123 456 789")
 WAIT = Message("wait", "Patientez un peu", "Vous pourrez réessayer dans 4 minutes.")
@@ -266,6 +284,14 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "new_password": OWN | {"first": False, "numero_end": "67", "minimum": 12},
     "choice_ended": {"login_url": LINKS["login_url"], "reset_url": "/mot-de-passe-oublie"},
     "email_address": OWN | {"first": True, "by_letter": False, "later_url": "/plus-tard"},
+    "account_services": OWN_PAGE | {"action": "/compte/services", "accesses": []},
+    "confirmation": OWN_PAGE
+    | {
+        "action": "/compte/confirmation",
+        "page": "/compte/mes-donnees",
+        "qualite_label": "Ayant droit",
+        "numero_end": "89",
+    },
     "email_code": OWN
     | {"email_mask": MASK, "later_url": "/plus-tard", "again_url": "/adresse-electronique"},
 }
@@ -450,8 +476,22 @@ STATES = [
     ),
     account("account"),
     account("account-without-name", name=""),
-    account("account-accesses", accesses=ACCESSES),
-    account("account-taken-back", notice=Message("info", "L’accès est retiré", "C’est fait.")),
+    member_page("account_services", "none"),
+    member_page("account_services", "accesses", accesses=ACCESSES),
+    member_page(
+        "account_services",
+        "taken-back",
+        notice=Message("info", "L’accès est retiré", "C’est fait."),
+    ),
+    member_page("confirmation", "first"),
+    member_page("confirmation", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page(
+        "confirmation",
+        "wrong",
+        wrong=True,
+        errors=(Fault("password", "Ce n’est pas votre mot de passe. Vérifiez-le."),),
+    ),
+    member_page("confirmation", "wait", wrong=True, notice=WAIT),
     account_choice("named"),
     account_choice("without-name", name="", service_name=LONG_NAME),
     account_choice("of-an-application", service_name=LONG_NAME, on_device=True),

@@ -30,6 +30,15 @@ class LifetimeSettings(BaseModel):
             "a working day",
         ),
     ] = timedelta(hours=8)
+    recent_sign_in: Annotated[
+        Span,
+        Told(
+            "what is sensitive at `/compte` asks for the password again after so long; a minute "
+            "to an hour",
+            "seconds",
+            "a quarter of an hour: long enough to read a page, short for a browser left open",
+        ),
+    ] = Field(default=timedelta(minutes=15), ge=timedelta(minutes=1), le=timedelta(hours=1))
     waiting_request_lifetime: Annotated[
         Span,
         Told(

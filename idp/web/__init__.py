@@ -12,7 +12,8 @@
 ``account_choice``     ``/choix-du-dossier``: go on as who is signed in, or as another
 ``consent``            ``/consentement``; ``consent_words`` says what each scope gives
 ``logout``             ``/logout``, ``/deconnexion``
-``account``            ``/compte``
+``account``            ``/compte``, the overview; a page a topic: ``account_services``
+``confirmation``       the password again, before what is sensitive there
 ``member``             who is signed in, as pages tell it
 ``published``          discovery and JWKS, answered in front of Flask's dispatch
 ``cors``               which scripts of other origins may read an answer
@@ -95,6 +96,7 @@ class Services:
     cookie_keys: tuple[bytes, ...] = field(repr=False)
     trusted_proxies: int
     session_absolute: timedelta
+    recent_sign_in: timedelta
     code_lifetime: timedelta
     sign_in: SignIn
     reset: Reset
@@ -142,7 +144,9 @@ def register(app: Flask, given: Services) -> None:
     """Join every page and endpoint to ``app``."""
     from idp.web import account
     from idp.web import account_choice
+    from idp.web import account_services
     from idp.web import authorize
+    from idp.web import confirmation
     from idp.web import consent
     from idp.web import cors
     from idp.web import email_address
@@ -175,6 +179,8 @@ def register(app: Flask, given: Services) -> None:
         consent,
         logout,
         account,
+        account_services,
+        confirmation,
         health,
     ):
         app.register_blueprint(module.bp)

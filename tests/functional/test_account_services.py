@@ -1,4 +1,4 @@
-"""``/compte``: which services have access, and how a member takes it back."""
+"""``/compte/services``: which services have access, and how a member takes it back."""
 
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.instance import answer_of
+from tests.instance import csrf_of
 from tests.instance import form_action
 from tests.instance import text_of
 from tests.third_party import OFFLINE
@@ -36,7 +37,7 @@ def test_without_any_service_there_is_no_list(instance: Instance) -> None:
     visitor = instance.visitor()
     visitor.sign_in(instance.add_person(), instance.add_service())
 
-    assert HEADING not in text_of(visitor.get("/compte"))
+    assert HEADING not in text_of(visitor.get("/compte/services"))
 
 
 def test_a_service_of_others_stands_there_with_what_it_was_allowed_and_since_when(
@@ -44,7 +45,7 @@ def test_a_service_of_others_stands_there_with_what_it_was_allowed_and_since_whe
 ) -> None:
     here.consent()
 
-    text = text_of(here.visitor.get("/compte"))
+    text = text_of(here.visitor.get("/compte/services"))
 
     assert HEADING in text
     assert (
@@ -62,7 +63,7 @@ def test_what_goes_on_in_the_members_absence_is_told_with_its_days(
     assert here.refresh(tokens["refresh_token"]).status_code == 200
     here.visitor.sign_in(here.person)
 
-    text = text_of(here.visitor.get("/compte"))
+    text = text_of(here.visitor.get("/compte/services"))
 
     assert "en votre absence depuis le mardi 24 novembre 2026." in text
     assert "Dernier usage : le jeudi 26 novembre 2026." in text
@@ -75,7 +76,7 @@ def test_a_service_of_the_fund_stands_there_where_it_goes_on_in_the_members_abse
     here = ThirdParty(instance, first_party=True)
     tokens = here.visitor.tokens(here.person, here.service, scope=OFFLINE)
 
-    page = here.visitor.get("/compte")
+    page = here.visitor.get("/compte/services")
     taken = take_back(here, page)
 
     assert "C’est un service de la CARPIMKO." in text_of(page)
@@ -91,7 +92,7 @@ def test_taking_access_back_ends_consent_refresh_and_access_tokens_at_once(
     assert here.visitor.userinfo(tokens["access_token"]).status_code == 200
     assert here.introspect(tokens["refresh_token"])
 
-    taken = take_back(here, here.visitor.get("/compte"))
+    taken = take_back(here, here.visitor.get("/compte/services"))
 
     assert taken.status_code == 200
     assert "L’accès est retiré" in text_of(taken)
@@ -108,7 +109,7 @@ def test_taking_access_back_ends_consent_refresh_and_access_tokens_at_once(
 def test_an_access_token_of_the_session_alone_ends_with_the_consent_too(here: ThirdParty) -> None:
     tokens = here.tokens()
 
-    take_back(here, here.visitor.get("/compte"))
+    take_back(here, here.visitor.get("/compte/services"))
 
     assert here.visitor.userinfo(tokens["access_token"]).status_code == 401
     assert not here.introspect(tokens["access_token"])
@@ -116,7 +117,7 @@ def test_an_access_token_of_the_session_alone_ends_with_the_consent_too(here: Th
 
 def test_b38_a_token_taken_back_stays_dead_when_access_is_given_again(here: ThirdParty) -> None:
     tokens = here.tokens(scope=OFFLINE)
-    take_back(here, here.visitor.get("/compte"))
+    take_back(here, here.visitor.get("/compte/services"))
 
     here.answer(here.ask(scope=OFFLINE))
 
@@ -126,12 +127,12 @@ def test_b38_a_token_taken_back_stays_dead_when_access_is_given_again(here: Thir
 
 def test_a_code_on_its_way_begins_nothing_when_access_is_taken_back(here: ThirdParty) -> None:
     code = here.consent(scope=OFFLINE)["code"]
-    take_back(here, here.visitor.get("/compte"))
+    take_back(here, here.visitor.get("/compte/services"))
 
     refused = here.visitor.redeem(here.service, code)
 
     assert refused.get_json()["error"] == "invalid_grant"
-    assert HEADING not in text_of(here.visitor.get("/compte"))
+    assert HEADING not in text_of(here.visitor.get("/compte/services"))
 
 
 def test_the_other_services_and_the_other_members_keep_theirs(here: ThirdParty) -> None:
@@ -146,7 +147,7 @@ def test_the_other_services_and_the_other_members_keep_theirs(here: ThirdParty) 
     )
     here.answer(here.ask())
 
-    taken = take_back(here, here.visitor.get("/compte"))
+    taken = take_back(here, here.visitor.get("/compte/services"))
 
     assert "« Banque »" not in text_of(taken)  # by name: it stood first
     assert "« Mon agenda »" in text_of(taken)
@@ -157,7 +158,7 @@ def test_the_other_services_and_the_other_members_keep_theirs(here: ThirdParty) 
 
 def test_what_was_taken_back_is_in_the_audit_log_once(here: ThirdParty) -> None:
     here.tokens(scope=OFFLINE)
-    page = here.visitor.get("/compte")
+    page = here.visitor.get("/compte/services")
 
     take_back(here, page)
     take_back(here, page)
@@ -170,7 +171,7 @@ def test_what_was_taken_back_is_in_the_audit_log_once(here: ThirdParty) -> None:
 def test_attack_a_form_without_its_token_takes_nothing_back(here: ThirdParty, csrf: str) -> None:
     here.consent()
 
-    answer = take_back(here, here.visitor.get("/compte"), csrf=csrf)
+    answer = take_back(here, here.visitor.get("/compte/services"), csrf=csrf)
 
     assert answer.status_code == 403
     assert "Rien n’a été modifié." in text_of(answer)
@@ -179,16 +180,18 @@ def test_attack_a_form_without_its_token_takes_nothing_back(here: ThirdParty, cs
 
 def test_attack_a_form_of_another_site_takes_nothing_back(here: ThirdParty) -> None:
     here.consent()
-    form = lxml_html.fromstring(here.visitor.get("/compte").text).xpath("//ul//form")[0]
+    form = lxml_html.fromstring(here.visitor.get("/compte/services").text).xpath("//ul//form")[0]
     fields = {one.get("name"): one.get("value") for one in form.xpath(".//input")}
 
-    answer = here.visitor.post("/compte", fields, headers={"Sec-Fetch-Site": "cross-site"})
+    answer = here.visitor.post("/compte/services", fields, headers={"Sec-Fetch-Site": "cross-site"})
 
     assert answer.status_code == 403
     assert here.granted()
 
 
-@pytest.mark.parametrize("path", ["/compte", "/consentement", "/choix-du-dossier"])
+@pytest.mark.parametrize(
+    "path", ["/compte/services", "/compte/confirmation", "/consentement", "/choix-du-dossier"]
+)
 def test_attack_a_post_of_another_site_without_its_cookies_signs_nobody_out(
     here: ThirdParty, path: str
 ) -> None:
@@ -205,7 +208,7 @@ def test_a_session_that_ended_is_taken_from_the_browser(here: ThirdParty) -> Non
     here.visitor.sign_in(here.person)
     here.instance.change_dossier(here.person, status="closed")
 
-    answer = here.visitor.get("/compte")
+    answer = here.visitor.get("/compte/services")
 
     assert answer.headers["Location"] == "/connexion"
     assert any(
@@ -215,10 +218,8 @@ def test_a_session_that_ended_is_taken_from_the_browser(here: ThirdParty) -> Non
 
 def test_attack_the_token_that_signs_out_takes_nothing_back(here: ThirdParty) -> None:
     here.consent()
-    page = here.visitor.get("/compte")
-    sign_out = lxml_html.fromstring(page.text).xpath(
-        "//form[@action='/deconnexion']//input/@value"
-    )[0]
+    page = here.visitor.get("/compte/services")
+    sign_out = csrf_of(here.visitor.get("/compte"))
 
     assert take_back(here, page, csrf=sign_out).status_code == 403
     assert here.granted()
@@ -226,7 +227,7 @@ def test_attack_the_token_that_signs_out_takes_nothing_back(here: ThirdParty) ->
 
 def test_whose_session_has_ended_takes_nothing_back(here: ThirdParty) -> None:
     here.consent()
-    page = here.visitor.get("/compte")
+    page = here.visitor.get("/compte/services")
     here.visitor.restart()
 
     assert take_back(here, page).headers["Location"] == "/connexion"
@@ -239,7 +240,7 @@ def test_a_service_that_nobody_knows_is_taken_back_without_a_trace(
 ) -> None:
     here.consent()
 
-    answer = take_back(here, here.visitor.get("/compte"), service=service)
+    answer = take_back(here, here.visitor.get("/compte/services"), service=service)
 
     assert answer.status_code == 200
     assert here.granted()
@@ -255,24 +256,24 @@ def test_what_a_new_password_or_time_has_ended_is_not_listed(
         grant_types=("authorization_code", "refresh_token"),
     )
     here.visitor.tokens(here.person, here.service, scope=OFFLINE)
-    assert HEADING in text_of(here.visitor.get("/compte"))
+    assert HEADING in text_of(here.visitor.get("/compte/services"))
 
     here.instance.change_account(here.person, credential_version=2)
     here.visitor.restart()
     here.visitor.sign_in(here.person)
-    assert HEADING not in text_of(here.visitor.get("/compte"))
+    assert HEADING not in text_of(here.visitor.get("/compte/services"))
 
     redeemed = here.visitor.redeem(here.service, answer_of(here.ask(scope=OFFLINE))["code"])
     assert "refresh_token" in redeemed.get_json()
-    assert HEADING in text_of(here.visitor.get("/compte"))
+    assert HEADING in text_of(here.visitor.get("/compte/services"))
     clock.advance(30 * DAY)
     here.visitor.restart()
     here.visitor.sign_in(here.person)
-    assert HEADING not in text_of(here.visitor.get("/compte"))
+    assert HEADING not in text_of(here.visitor.get("/compte/services"))
 
 
 def test_a_service_that_was_removed_is_not_listed(here: ThirdParty) -> None:
     here.tokens(scope=OFFLINE)
     here.instance.remove_service(here.service)
 
-    assert HEADING not in text_of(here.visitor.get("/compte"))
+    assert HEADING not in text_of(here.visitor.get("/compte/services"))

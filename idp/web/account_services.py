@@ -1,0 +1,129 @@
+"""``/compte/services``: which services have access, and how a member takes it back."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint
+from flask import Response
+from flask import g
+from flask import request
+
+from idp.audit import Event
+from idp.oidc.consent import Access
+from idp.web import Services
+from idp.web import services
+from idp.web.account_topics import STALE
+from idp.web.account_topics import Topic
+from idp.web.account_topics import day
+from idp.web.account_topics import is_own_page_form
+from idp.web.account_topics import own_page
+from idp.web.browser import actor_of
+from idp.web.consent_words import title_of
+from idp.web.login_form import Notice
+from idp.web.member import Member
+from idp.web.member import member_of
+from idp.web.member import signed_out
+
+bp = Blueprint("account_services", __name__)
+
+PAGE = "/compte/services"
+
+TAKEN_BACK = Notice(
+    "info",
+    "L’accès est retiré",
+    "Ce service n’a plus accès à vos informations. Il peut garder celles qu’il a déjà reçues :"
+    " demandez-lui de les effacer si vous le souhaitez.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccess:
+    """One service on the page.
+
+    Attributes:
+        gifts: what its consent gives; none for a service of the fund.
+        since: the day of the consent, or "".
+        away_since: the day since when it goes on in the member's absence, or "".
+        last_used: the day when it last did, or "".
+        ends_by: the day when it ends by itself, or "".
+    """
+
+    client_id: str
+    name: str
+    gifts: tuple[str, ...]
+    since: str
+    away_since: str
+    last_used: str
+    ends_by: str
+
+
+def _says(given: Services, member: Member) -> str:
+    count = len(_accesses(given, member))
+    if not count:
+        return "Aucun service ne garde un accès à vos informations."
+    if count == 1:
+        return "Un service a accès à vos informations."
+    return f"{count} services ont accès à vos informations."
+
+
+TOPIC = Topic(PAGE, "Services", "Voir mes services", _says)
+
+
+@bp.get(PAGE)
+def show() -> Response:
+    """Show what services have of the member."""
+    given = services()
+    member = member_of(given)
+    return signed_out("/connexion") if member is None else _page(given, member)
+
+
+@bp.post(PAGE)
+def take_back() -> Response:
+    """End what one service has: its consent, its refresh families, their tokens."""
+    given = services()
+    member = member_of(given)
+    if member is None:
+        return signed_out("/connexion")
+    if not is_own_page_form(given, member, PAGE):
+        return _page(given, member, 403, notice=STALE)
+    account_id, client_id = member.session.account_id, request.form.get("service", "")
+    with given.transaction():
+        # What a form says is looked for in what there is: it may be anything.
+        if any(access.client.client_id == client_id for access in _accesses(given, member)):
+            had_consent, families = given.accesses.take_back(account_id, client_id)
+            given.audit.record(
+                Event.ACCESS_TAKEN_BACK,
+                account_id=account_id,
+                client_id=client_id,
+                actor=actor_of(request, given, g.request_id),
+                detail={"consent": int(had_consent), "families": families},
+            )
+    return _page(given, member, notice=TAKEN_BACK)
+
+
+def _page(
+    given: Services, member: Member, status: int = 200, *, notice: Notice | None = None
+) -> Response:
+    with given.transaction():
+        found = _accesses(given, member)
+    return own_page(
+        given, member, PAGE, "pages/account_services.html", status,
+        notice=notice, accesses=[_told(access) for access in found],
+    )  # fmt: skip
+
+
+def _accesses(given: Services, member: Member) -> list[Access]:
+    session = member.session
+    return given.accesses.of_account(session.account_id, session.credential_version)
+
+
+def _told(access: Access) -> ServiceAccess:
+    families, consent = access.families, access.consent
+    return ServiceAccess(
+        client_id=access.client.client_id,
+        name=access.client.client_name,
+        gifts=tuple(title_of(scope) for scope in consent.scope) if consent else (),
+        since=day(consent.given_at) if consent else "",
+        away_since=day(families[0].started_at) if families else "",
+        last_used=day(max(family.rotated_at for family in families)) if families else "",
+        ends_by=day(max(family.expires_at for family in families)) if families else "",
+    )

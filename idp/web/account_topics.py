@@ -1,0 +1,83 @@
+"""What the pages under ``/compte`` have in common: a row on the overview, a form of their own.
+
+A topic is registered once, in ``account.TOPICS``: its module holds the page and its ``TOPIC``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Response
+from flask import make_response
+from flask import render_template
+from flask import request
+
+from idp.identity.working_days import day_in_france
+from idp.identity.working_days import in_words
+from idp.web import Services
+from idp.web.browser import browser_of
+from idp.web.browser import csrf_token
+from idp.web.browser import is_own_form
+from idp.web.browser import name_browser
+from idp.web.login_form import Notice
+from idp.web.member import PARIS
+from idp.web.member import Member
+
+STALE = Notice(
+    "info",
+    "Recommencez, s’il vous plaît",
+    "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet."
+    " Rien n’a été modifié.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic of the member's own page.
+
+    Attributes:
+        path: of its page, under ``/compte/``.
+        link: what leads there.
+        says: the sentence of the overview, as things stand now; called within a transaction.
+    """
+
+    path: str
+    title: str
+    link: str
+    says: Callable[[Services, Member], str]
+
+
+def own_page(
+    given: Services,
+    member: Member,
+    path: str,
+    template: str,
+    status: int = 200,
+    *about: str,
+    **context: object,
+) -> Response:
+    """Draw a page of the member's.
+
+    ``csrf`` of its forms holds for ``path``, for this session, and for what they are ``about``.
+    """
+    response = make_response("", status)
+    browser = name_browser(response, browser_of(request))
+    csrf = csrf_token(given, browser, path, member.key, *about)
+    response.set_data(render_template(template, action=path, csrf=csrf, **context))
+    return response
+
+
+def is_own_page_form(given: Services, member: Member, path: str, *about: str) -> bool:
+    """Tell whether a POST comes from the page of ``path``, drawn for this very session."""
+    return is_own_form(request, given, browser_of(request), path, member.key, *about)
+
+
+def day(at: datetime) -> str:
+    """Say a day as the pages do: « mardi 24 novembre 2026 »."""
+    return in_words(day_in_france(at), year=True)
+
+
+def moment(at: datetime) -> str:
+    """Say a day and an hour of Paris: « mardi 24 novembre 2026 à 13 h 05 »."""
+    local = at.astimezone(PARIS)
+    return f"{day(at)} à {local.hour}\u00a0h\u00a0{local:%M}"
