@@ -18,6 +18,8 @@ from idp.settings import Settings
 from idp.settings import networks_of
 
 if TYPE_CHECKING:
+    from babel.support import Translations
+
     from idp.audit_sealing import Sealing
     from idp.identity.password import Passwords
     from idp.identity.temporary_password import TryPolicy
@@ -80,6 +82,13 @@ class Parts:
         return Flask(
             "idp", static_folder=str(PACKAGE / "static"), template_folder=str(templates_dir())
         )
+
+    @cached_property
+    def catalogues(self) -> dict[str, Translations]:
+        """The words of each language."""
+        from idp.infra.catalogues import read_catalogues
+
+        return read_catalogues(PACKAGE / "locales")
 
     @cached_property
     def database(self) -> Database:

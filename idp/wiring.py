@@ -165,6 +165,7 @@ def build_services(parts: Parts) -> Services:
         keys=PublishedKeys(parts.key_files, max_age=settings.jwks_max_age, now=parts.now),
         key_watch=KeyWatch(parts.key_fetches, parts.now),
         hop_watch=HopWatch(parts.hop_counts, parts.now),
+        catalogues=parts.catalogues,
         transaction=parts.database.transaction,
         together=parts.redis.together,
         probes={

@@ -19,8 +19,11 @@ from flask import render_template
 from jinja2 import StrictUndefined
 
 from idp.identity.anti_robot import Challenge
+from idp.infra.catalogues import read_catalogues
 from idp.legal import Audit
 from idp.legal import Legal
+from idp.parts import PACKAGE
+from idp.web import language
 from idp.web.legal import cookies
 
 ROOT = Path(__file__).parents[2]
@@ -589,6 +592,7 @@ def pages_app() -> Flask:
     """Make an application that renders templates strictly and serves nothing but static files."""
     app = Flask("idp", static_folder=str(STATIC), template_folder=str(ROOT / "templates"))
     app.jinja_env.undefined = StrictUndefined
+    language.register(app, read_catalogues(PACKAGE / "locales"))
     app.jinja_env.globals["asset"] = lambda name: f"/static/{name}?v=0123abcd"
     return app
 
@@ -596,9 +600,9 @@ def pages_app() -> Flask:
 APP = pages_app()
 
 
-def source(state: State) -> str:
-    """Render a state."""
-    with APP.test_request_context():
+def source(state: State, tag: str = "fr") -> str:
+    """Render a state, in one of ``LANGUAGES``."""
+    with APP.test_request_context(query_string={language.SWITCH: tag}):
         return render_template(state.page, **FRAME | state.context)
 
 

@@ -23,6 +23,7 @@
 ``browser``            cookies, CSRF, the network a request comes from
 ``headers``            request id, security headers, one log line a request
 ``errors``             every error as a French page, or as JSON for machines
+``language``           which language a page speaks, and the switch
 ``refused``            what a refused request leaves for who asks why
 =====================  ==================================================================
 """
@@ -66,6 +67,7 @@ from idp.oidc.refusals import Refusals
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
 from idp.sealed import Sealer
+from idp.sentence import Catalogue
 from idp.session import Sessions
 
 EXTENSION = "idp-services"
@@ -81,6 +83,7 @@ class Services:
         cookie_keys: the first signs and seals, all of them verify.
         trusted_proxies: how many proxies of ours stand in front, exactly.
         acr_values: every level that a sign-in can reach.
+        catalogues: the words of each language, by its tag.
         transaction: one SQL transaction, committed at its end.
         together: the Redis writes of a block as one step, sent at its end.
         closure: tells whether the operator closed the service; looked at by each request.
@@ -128,6 +131,7 @@ class Services:
     keys: PublishedKeys
     key_watch: KeyWatch
     hop_watch: HopWatch
+    catalogues: Mapping[str, Catalogue]
     transaction: Callable[[], AbstractContextManager[None]]
     together: Callable[[], AbstractContextManager[None]]
     probes: Mapping[str, Callable[[], str]]
@@ -153,6 +157,7 @@ def register(app: Flask, given: Services) -> None:
     from idp.web import errors
     from idp.web import headers
     from idp.web import health
+    from idp.web import language
     from idp.web import legal
     from idp.web import login
     from idp.web import logout
@@ -163,6 +168,7 @@ def register(app: Flask, given: Services) -> None:
     from idp.web.published import Published
 
     app.extensions[EXTENSION] = given
+    language.register(app, given.catalogues)
     headers.register(app, given)
     cors.register(app, given)
     errors.register(app)

@@ -6,6 +6,7 @@
 ``__Host-device``      signed: this browser signed in before, six months
 ``__Host-answered``    which waiting requests were answered here; ends with the browser
 ``__Host-choice``      sealed: the lease under which a password is being chosen, 15 minutes
+``__Host-language``    the language that pages speak here: a tag and nothing else
 =====================  =====================================================================
 """
 
@@ -41,6 +42,7 @@ SESSION_COOKIE = "__Host-session"
 DEVICE_COOKIE = "__Host-device"
 ANSWERED_COOKIE = "__Host-answered"
 CHOICE_COOKIE = "__Host-choice"
+LANGUAGE_COOKIE = "__Host-language"
 ANSWERED_KEPT = 12
 SIX_MONTHS = timedelta(days=182)
 _COOKIE_LIMIT = 256
@@ -101,6 +103,16 @@ def keep_session(response: Response, token: str) -> None:
 def drop_session(response: Response) -> None:
     """Take the session's cookie back."""
     response.delete_cookie(SESSION_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def language_kept(request: Request) -> str:
+    """What the browser was given by ``keep_language``, or what somebody wrote there."""
+    return request.cookies.get(LANGUAGE_COOKIE, "")
+
+
+def keep_language(response: Response, language: str, lifetime: timedelta | None) -> None:
+    """Let the browser keep a language; without a lifetime until it is closed."""
+    _set(response, LANGUAGE_COOKIE, language, lifetime)
 
 
 def device_of(request: Request, services: Services) -> str:

@@ -22,6 +22,7 @@ from idp.web.browser import ANSWERED_COOKIE
 from idp.web.browser import BROWSER_COOKIE
 from idp.web.browser import CHOICE_COOKIE
 from idp.web.browser import DEVICE_COOKIE
+from idp.web.browser import LANGUAGE_COOKIE
 from idp.web.browser import SESSION_COOKIE
 
 ACCESSIBILITY = "/accessibilite"
@@ -113,6 +114,11 @@ def cookies(session: timedelta) -> tuple[Cookie, ...]:
             CHOICE_COOKIE,
             "Garde ouverte la page où vous choisissez un nouveau mot de passe.",
             f"{round(LEASE.total_seconds() / 60)} minutes",
+        ),
+        Cookie(
+            LANGUAGE_COOKIE,
+            "Retient la langue de ces pages : la vôtre, ou celle qu’un service demande.",
+            f"6 mois si vous la choisissez, sinon {until_closed}",
         ),
     )
 

@@ -21,13 +21,17 @@ KERNEL = {
     "legal",
     "maintenance",
     "promise",
+    "sentence",
 }
 RINGS = {
     # ring      : (rings and modules of ours,                third-party roots)
     "kernel": (KERNEL, {"cryptography"}),  # sealed alone needs it
     "identity": (KERNEL | {"identity"}, {"cryptography", "argon2", "bcrypt", "zxcvbn_rs_py"}),
     "oidc": (KERNEL | {"oidc"}, {"authlib", "joserfc", "cryptography"}),
-    "web": (KERNEL | {"identity", "oidc", "web"}, {"flask", "werkzeug", "markupsafe", "authlib"}),
+    "web": (
+        KERNEL | {"identity", "oidc", "web"},
+        {"flask", "flask_babel", "werkzeug", "markupsafe", "authlib"},
+    ),
     "infra": (KERNEL | {"identity", "oidc", "infra"}, None),
 }
 WIRING = {
