@@ -49,6 +49,7 @@ class Event(StrEnum):
     TEMPORARY_REFUSED = "temporary_password.refused"
     TEMPORARY_LOCKED = "temporary_password.locked"
     PASSWORD_CHOSEN = "password.chosen"  # noqa: S105 - the name of an event
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - as above
     PASSWORD_CHOICE_REFUSED = "password.choice_refused"  # noqa: S105 - as above
     NOTICE_SENT = "notice.sent"
     MESSAGE_FAILED = "message.failed"

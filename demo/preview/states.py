@@ -230,6 +230,12 @@ ACCESSES = [
 ]
 ROWS = [
     Row(
+        "/compte/mot-de-passe",
+        "Mot de passe",
+        "Il n’expire pas. Changez-le si quelqu’un d’autre a pu le voir.",
+        "Changer mon mot de passe",
+    ),
+    Row(
         "/compte/services",
         "Services",
         "3 services ont accès à vos informations.",
@@ -287,6 +293,8 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "new_password": OWN | {"first": False, "numero_end": "67", "minimum": 12},
     "choice_ended": {"login_url": LINKS["login_url"], "reset_url": "/mot-de-passe-oublie"},
     "email_address": OWN | {"first": True, "by_letter": False, "later_url": "/plus-tard"},
+    "account_password": OWN_PAGE
+    | {"action": "/compte/mot-de-passe", "numero_end": "67", "minimum": 12},
     "account_services": OWN_PAGE | {"action": "/compte/services", "accesses": []},
     "confirmation": OWN_PAGE
     | {
@@ -479,6 +487,29 @@ STATES = [
     ),
     account("account"),
     account("account-without-name", name=""),
+    member_page("account_password", "first"),
+    member_page("account_password", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("account_password", "wait", wrong=True, notice=WAIT),
+    member_page(
+        "account_password",
+        "changed",
+        notice=Message("info", "Votre mot de passe est changé", "Un mail vous le confirme."),
+    ),
+    member_page(
+        "account_password",
+        "wrong",
+        wrong=True,
+        errors=(Fault("current", "Ce n’est pas votre mot de passe. Vérifiez-le."),),
+    ),
+    member_page(
+        "account_password",
+        "weak",
+        wrong=True,
+        errors=(
+            Fault("password", "Ce mot de passe est trop court : il faut 12 caractères."),
+            Fault("password", "Ce mot de passe se devine trop facilement."),
+        ),
+    ),
     member_page("account_services", "none"),
     member_page("account_services", "accesses", accesses=ACCESSES),
     member_page(

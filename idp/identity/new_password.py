@@ -1,4 +1,4 @@
-"""Choosing a password, under the lease that a temporary one opened.
+"""Choosing a password: under the lease that a temporary one opened, or after the one in use.
 
 The statement that checks ``credential_version`` and raises it decides: of two forms sent at once
 one wins, and with it dies all that carries the older version.
@@ -8,7 +8,9 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from datetime import datetime
+from typing import NoReturn
 
 from idp import IdpError
 from idp.audit import Actor
@@ -46,7 +48,7 @@ class ChoiceEnded(IdpError):
 
 
 class PasswordRefused(IdpError):
-    """The proposal is not good enough; the lease goes on."""
+    """The proposal is not good enough; the lease, or the session, goes on."""
 
     code = "password_refused"
 
@@ -121,41 +123,14 @@ class NewPassword:
             Busy, StoreUnavailable: nothing was changed, and the lease goes on.
         """
         contact = self.about(choice)
-        account = self.accounts.find(contact.qualite, contact.numero)
-        if account is None:
-            raise ChoiceEnded
-        # In the pool too: an estimate can take as long as a hash.
-        faults = self.pool.run(lambda: self.policy.faults(clear, about=contact))
-        if not faults:
-            hidden = self.temporaries.look(account.id)
-            fault, hashed = self.pool.run(lambda: self._judge(account, hidden, clear))
-            faults = (fault,) if fault else ()
-        if faults:
+        account = self._account_of(contact)
+        faults = self.faults(contact, clear)
+        hashed = None if faults else self._compared(account, clear)
+        if not isinstance(hashed, PasswordHash):
+            faults = (hashed,) if hashed else faults
             # One event a lease: whoever holds it could fill the log by proposing.
-            told = self.once.take(f"choice-refused:{choice.holder}", "1", lifetime=LEASE)
-            if told is None:
-                self.audit.record(
-                    Event.PASSWORD_CHOICE_REFUSED,
-                    account_id=account.id,
-                    actor=actor,
-                    detail={"faults": " ".join(faults)},
-                )
-            raise PasswordRefused(faults)
-        chosen = self.accounts.choose_password(
-            account.id, version=contact.credential_version, hashed=hashed, at=self.now()
-        )
-        if not chosen:
-            raise ChoiceEnded
-        # By who won alone, or the other of two forms would end its session; and before the commit:
-        # a session that ended too early costs a sign-in, one that lives on more.
-        self.sessions.end_all(account.id)
-        version = contact.credential_version + 1
-        self.outbox.add(
-            Kind.PASSWORD_CHANGED,
-            Channel.MAIL if contact.email else Channel.LETTER,
-            account_id=account.id,
-            credential_version=version,
-        )
+            self._refuse(account, faults, once=f"choice-refused:{choice.holder}", actor=actor)
+        version = self._put(contact, hashed)
         self.audit.record(
             Event.PASSWORD_CHOSEN,
             account_id=account.id,
@@ -165,7 +140,36 @@ class NewPassword:
         signed_in = SignedIn(account.id, version, AMR_PASSWORD, ACR_PASSWORD)
         return Chosen(signed_in, first=not contact.has_password)
 
-    def settle(self, choice: Choice, *, device: str) -> None:
+    def faults(self, contact: Contact, clear: str) -> tuple[PolicyFault, ...]:
+        """Judge a proposal by itself, in the pool too: an estimate can take as long as a hash."""
+        return self.pool.run(lambda: self.policy.faults(clear, about=contact))
+
+    def change(self, proved: SignedIn, clear: str, *, actor: Actor) -> SignedIn:
+        """Replace the password in use, of which its holder has just given proof.
+
+        Its rules are those of ``choose``, and so is what ends: every session, the one that asks
+        included, whose browser goes on under another. ``faults`` has found none. Needs the caller's
+        transaction; ``settle`` follows its commit.
+
+        Raises:
+            PasswordRefused: it is the one in use, or holds a temporary one; audited, so the caller
+                commits.
+            ChoiceEnded: somebody else was first; nothing was changed.
+            Busy, StoreUnavailable: nothing was changed.
+        """
+        contact = self.contacts.get(proved.account_id)
+        if contact is None or contact.credential_version != proved.credential_version:
+            raise ChoiceEnded
+        account = self._account_of(contact)
+        hashed = self._compared(account, clear)
+        if not isinstance(hashed, PasswordHash):
+            # No more often than a lease would be told.
+            self._refuse(account, (hashed,), once=f"change-refused:{account.id}", actor=actor)
+        version = self._put(contact, hashed)
+        self.audit.record(Event.PASSWORD_CHANGED, account_id=account.id, actor=actor)
+        return replace(proved, credential_version=version)
+
+    def settle(self, account_id: str, *, device: str) -> None:
         """Sweep up after the commit: secrets used up, waiting time lifted, ``device`` known.
 
         Nothing depends on it but the member's comfort: the older version is dead already.
@@ -173,21 +177,63 @@ class NewPassword:
         Raises:
             StoreUnavailable: it was not done.
         """
-        self.temporaries.use_up(choice.account_id)
-        contact = self.contacts.get(choice.account_id)
+        self.temporaries.use_up(account_id)
+        contact = self.contacts.get(account_id)
         if contact is not None:
             self.attempts.lift(
                 subject_of(self.decoy_key, contact.qualite, contact.numero), device=device
             )
 
+    def _account_of(self, contact: Contact) -> Account:
+        account = self.accounts.find(contact.qualite, contact.numero)
+        if account is None:
+            raise ChoiceEnded
+        return account
+
+    def _put(self, contact: Contact, hashed: PasswordHash) -> int:
+        """Put it in force, end what hangs on the one before, promise the notice."""
+        chosen = self.accounts.choose_password(
+            contact.account_id, version=contact.credential_version, hashed=hashed, at=self.now()
+        )
+        if not chosen:
+            raise ChoiceEnded
+        # By who won alone, or the other of two forms would end its session; and before the commit:
+        # a session that ended too early costs a sign-in, one that lives on more.
+        self.sessions.end_all(contact.account_id)
+        version = contact.credential_version + 1
+        self.outbox.add(
+            Kind.PASSWORD_CHANGED,
+            Channel.MAIL if contact.email else Channel.LETTER,
+            account_id=contact.account_id,
+            credential_version=version,
+        )
+        return version
+
+    def _refuse(
+        self, account: Account, faults: tuple[PolicyFault, ...], *, once: str, actor: Actor
+    ) -> NoReturn:
+        if self.once.take(once, "1", lifetime=LEASE) is None:
+            self.audit.record(
+                Event.PASSWORD_CHOICE_REFUSED,
+                account_id=account.id,
+                actor=actor,
+                detail={"faults": " ".join(faults)},
+            )
+        raise PasswordRefused(faults)
+
+    def _compared(self, account: Account, clear: str) -> PasswordHash | PolicyFault:
+        """Compare with what only hashes tell, and hash it."""
+        hidden = self.temporaries.look(account.id)
+        return self.pool.run(lambda: self._judge(account, hidden, clear))
+
     def _judge(
         self, account: Account, hidden: Sequence[TemporaryPassword], clear: str
-    ) -> tuple[PolicyFault | None, PasswordHash]:
-        """Compare with what only hashes tell: the password in use, and the temporary ones."""
+    ) -> PasswordHash | PolicyFault:
+        """Compare with the password in use, and the temporary ones."""
         if account.password is not None and self.passwords.verify(account.password, clear):
-            return PolicyFault.FORMER, account.password
+            return PolicyFault.FORMER
         for temporary in hidden:
             for part in possible_secrets(clear, temporary.channel):
                 if temporary.hash is not None and self.passwords.verify(temporary.hash, part):
-                    return PolicyFault.HOLDS_TEMPORARY, temporary.hash
-        return None, self.passwords.hash(clear)
+                    return PolicyFault.HOLDS_TEMPORARY
+        return self.passwords.hash(clear)

@@ -273,6 +273,9 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], str]] = {
     Event.TEMPORARY_REFUSED: _temporary_refused,
     Event.TEMPORARY_LOCKED: _locked,
     Event.PASSWORD_CHOSEN: _chosen,
+    Event.PASSWORD_CHANGED: _plain(
+        "Mot de passe changé depuis l'espace personnel ; les autres sessions sont fermées"
+    ),
     Event.PASSWORD_CHOICE_REFUSED: _choice_refused,
     Event.NOTICE_SENT: _notice,
     Event.MESSAGE_FAILED: _failed,

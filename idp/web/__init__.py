@@ -12,7 +12,7 @@
 ``account_choice``     ``/choix-du-dossier``: go on as who is signed in, or as another
 ``consent``            ``/consentement``; ``consent_words`` says what each scope gives
 ``logout``             ``/logout``, ``/deconnexion``
-``account``            ``/compte``, the overview; a page a topic: ``account_services``
+``account``            ``/compte``, the overview; a page a topic: ``account_…``
 ``confirmation``       the password again, before what is sensitive there
 ``member``             who is signed in, as pages tell it
 ``published``          discovery and JWKS, answered in front of Flask's dispatch
@@ -148,6 +148,7 @@ def register(app: Flask, given: Services) -> None:
     """Join every page and endpoint to ``app``."""
     from idp.web import account
     from idp.web import account_choice
+    from idp.web import account_password
     from idp.web import account_services
     from idp.web import authorize
     from idp.web import confirmation
@@ -185,6 +186,7 @@ def register(app: Flask, given: Services) -> None:
         consent,
         logout,
         account,
+        account_password,
         account_services,
         confirmation,
         health,

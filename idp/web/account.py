@@ -8,6 +8,7 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
+from idp.web import account_password
 from idp.web import account_services
 from idp.web import services
 from idp.web.account_topics import Topic
@@ -23,7 +24,10 @@ bp = Blueprint("account", __name__)
 
 PAGE = "/compte"
 
-TOPICS: tuple[Topic, ...] = (account_services.TOPIC,)
+TOPICS: tuple[Topic, ...] = (
+    account_password.TOPIC,
+    account_services.TOPIC,
+)
 """The rows of the overview, in its order."""
 
 

@@ -88,7 +88,7 @@ def submit() -> Response:
             contact = given.new_password.about(choice)
             if not is_own_form(request, given, browser):
                 return _page(given, found, browser, contact, 403, notice=STALE_PASSWORD)
-            if fault := _slip(clear, again):
+            if fault := slip(clear, again):
                 return _page(given, found, browser, contact, 400, errors=(fault,))
             try:
                 chosen = given.new_password.choose(
@@ -110,7 +110,7 @@ def submit() -> Response:
     device = device_of(request, given) or new_device()
     try:
         with given.transaction():
-            given.new_password.settle(choice, device=device)
+            given.new_password.settle(choice.account_id, device=device)
     except StoreUnavailable as away:
         log.warning("a chosen password was not swept up after: %s", away)
     offers_address = chosen.first or not contact.email
@@ -123,7 +123,8 @@ def submit() -> Response:
     return response
 
 
-def _slip(clear: str, again: str | None) -> FormError | None:
+def slip(clear: str, again: str | None) -> FormError | None:
+    """Say what is wrong with a new password that need not be judged."""
     if not clear:
         return FormError("password", "Saisissez le mot de passe que vous choisissez.")
     if len(clear) > PASSWORD_LIMIT:

@@ -394,7 +394,7 @@ def test_without_one_of_its_stores_nothing_is_chosen_and_the_lease_goes_on(scene
 def test_settling_uses_up_the_temporary_passwords_of_both_channels(scene):
     scene.choose()
 
-    scene.choosing.settle(MAIL, device="phone")
+    scene.choosing.settle("account", device="phone")
 
     assert scene.temporaries.look("account") == []
 
@@ -407,7 +407,7 @@ def test_settling_lifts_the_waiting_time_and_knows_the_browser(scene):
     with pytest.raises(SignInDelayed):
         scene.attempts.reserve(name, HERE)
 
-    scene.choosing.settle(MAIL, device="phone")
+    scene.choosing.settle("account", device="phone")
 
     assert scene.attempts.reserve(name, HERE).streak == 1
     assert scene.attempts.reserve(name, replace(HERE, device="phone")).known_device is True
@@ -416,7 +416,7 @@ def test_settling_lifts_the_waiting_time_and_knows_the_browser(scene):
 def test_settling_an_account_that_left_the_directory_uses_its_secrets_up_all_the_same(scene):
     scene.accounts.entries.clear()
 
-    scene.choosing.settle(MAIL, device="phone")
+    scene.choosing.settle("account", device="phone")
 
     assert scene.temporaries.look("account") == []
 
@@ -455,3 +455,46 @@ def test_sessions_that_cannot_be_ended_take_the_choice_back(scene):
         scene.choose()
 
     assert (scene.promises(), scene.audit.events) == ([], [])
+
+
+PROVED = SignedIn("account", 3, ("pwd",), ACR_PASSWORD)
+
+
+def test_who_proved_the_password_in_use_changes_it_and_everything_older_ends(scene):
+    session = Session.open(PROVED, now=scene.clock(), absolute=timedelta(hours=8))
+    scene.sessions.put("elsewhere", session)
+
+    signed_in = scene.choosing.change(PROVED, NEW, actor=ACTOR)
+
+    assert signed_in == replace(PROVED, credential_version=4)
+    account = scene.accounts.find(Qualite.AFFILIE, NUMERO)
+    assert account.credential_version == 4
+    assert scene.passwords.verify(account.password, NEW)
+    assert scene.sessions.get("elsewhere") is None
+    assert [event.event for event in scene.audit.events] == [Event.PASSWORD_CHANGED]
+    ((kind, channel),) = [(row.kind, row.channel) for row in scene.promises()]
+    assert (kind, channel) == (Kind.PASSWORD_CHANGED, Channel.MAIL)
+
+
+def test_a_change_to_the_password_in_use_or_to_a_temporary_one_is_refused_and_told_once(scene):
+    for clear, fault in (
+        (FORMER, PolicyFault.FORMER),
+        (f"le {scene.secrets[Channel.MAIL]} du moulin", PolicyFault.HOLDS_TEMPORARY),
+    ):
+        with pytest.raises(PasswordRefused) as refused:
+            scene.choosing.change(PROVED, clear, actor=ACTOR)
+        assert refused.value.faults == (fault,)
+
+    assert [event.event for event in scene.audit.events] == [Event.PASSWORD_CHOICE_REFUSED]
+
+
+def test_of_two_changes_at_once_one_wins(scene):
+    scene.choosing.change(PROVED, NEW, actor=ACTOR)
+
+    with pytest.raises(ChoiceEnded):
+        scene.choosing.change(PROVED, "un autre mot de passe à moi 47", actor=ACTOR)
+
+
+def test_nobody_changes_the_password_of_an_account_that_is_gone(scene):
+    with pytest.raises(ChoiceEnded):
+        scene.choosing.change(replace(PROVED, account_id="nobody"), NEW, actor=ACTOR)

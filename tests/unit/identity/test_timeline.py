@@ -477,6 +477,10 @@ EVENTS = [
         "Nouveau mot de passe choisi ; l'attente est levée et les autres sessions sont fermées",
     ),
     (
+        past(Event.PASSWORD_CHANGED),
+        "Mot de passe changé depuis l'espace personnel ; les autres sessions sont fermées",
+    ),
+    (
         past(Event.PASSWORD_CHOICE_REFUSED, faults="too_short leaked"),
         "Mot de passe proposé refusé : trop court, figure dans les listes de mots de passe volés",
     ),

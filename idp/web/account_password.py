@@ -1,0 +1,168 @@
+"""``/compte/mot-de-passe``: a new password for who knows the one in use.
+
+The one in use is proved as at the sign-in page, so nothing else is asked for beforehand; and not
+before the new one is good enough, so that a slip in the one does not cost a try of the other.
+"""
+
+import logging
+
+from flask import Blueprint
+from flask import Response
+from flask import g
+from flask import request
+
+from idp import Busy
+from idp import StoreUnavailable
+from idp.identity.contact import Contact
+from idp.identity.login import MustChoosePassword
+from idp.identity.login import SignInRefused
+from idp.identity.new_password import ChoiceEnded
+from idp.identity.new_password import PasswordRefused
+from idp.identity.password_policy import PolicyFault
+from idp.limits import SignInDelayed
+from idp.session import SignedIn
+from idp.web import Services
+from idp.web import services
+from idp.web.account_topics import STALE
+from idp.web.account_topics import Topic
+from idp.web.account_topics import is_own_page_form
+from idp.web.account_topics import own_page
+from idp.web.browser import actor_of
+from idp.web.browser import device_of
+from idp.web.browser import keep_device
+from idp.web.browser import keep_session
+from idp.web.browser import new_device
+from idp.web.browser import open_session
+from idp.web.confirmation import password_fault
+from idp.web.confirmation import prove
+from idp.web.confirmation import refusal
+from idp.web.confirmation import to_new_password
+from idp.web.errors import RETRY_SECONDS
+from idp.web.login_form import BUSY
+from idp.web.login_form import FormError
+from idp.web.login_form import Notice
+from idp.web.login_form import seconds_of
+from idp.web.login_form import wait_notice
+from idp.web.member import Member
+from idp.web.member import member_of
+from idp.web.member import signed_out
+from idp.web.new_password import slip
+from idp.web.password_faults import sentence
+
+bp = Blueprint("account_password", __name__)
+
+PAGE = "/compte/mot-de-passe"
+
+TOPIC = Topic(
+    PAGE,
+    "Mot de passe",
+    "Changer mon mot de passe",
+    lambda _given, _member: "Il n’expire pas. Changez-le si quelqu’un d’autre a pu le voir.",
+)
+
+log = logging.getLogger("idp.account_password")
+
+
+@bp.get(PAGE)
+def show() -> Response:
+    """Ask for the password in use, and a new one."""
+    given = services()
+    member = member_of(given)
+    return signed_out("/connexion") if member is None else _page(given, member)
+
+
+@bp.post(PAGE)
+def change() -> Response:
+    """Change it: every session ends, and this browser goes on under another."""
+    given = services()
+    member = member_of(given)
+    if member is None:
+        return signed_out("/connexion")
+    if not is_own_page_form(given, member, PAGE):
+        return _page(given, member, 403, notice=STALE)
+    current, clear = request.form.get("current", ""), request.form.get("password", "")
+    slips = (password_fault("current", current), slip(clear, request.form.get("confirm")))
+    if errors := tuple(fault for fault in slips if fault):
+        return _page(given, member, 400, errors=errors)
+    device = device_of(request, given) or new_device()
+    try:
+        with given.transaction():
+            contact = given.new_password.contacts.get(member.session.account_id)
+        if contact is None:
+            return signed_out("/connexion")
+        if faults := given.new_password.faults(contact, clear):
+            return _refused(given, member, faults)
+        # A transaction of its own: what follows hashes, and nobody waits for a lock meanwhile.
+        with given.transaction(), given.together():
+            outcome = prove(given, member, current, device)
+        if isinstance(outcome, SignedIn):
+            return _changed(given, member, contact, outcome, clear, device)
+    except ChoiceEnded:  # chosen a moment ago, in another form
+        return signed_out("/connexion")
+    except Busy:
+        response = _page(given, member, 503, notice=BUSY)
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+        return response
+    if isinstance(outcome, MustChoosePassword):
+        return to_new_password(given, outcome)
+    if isinstance(outcome, SignInDelayed):
+        response = _page(given, member, 429, notice=wait_notice(outcome.retry_after))
+        response.headers["Retry-After"] = str(seconds_of(outcome.retry_after))
+        return response
+    return _wrong(given, member, outcome)
+
+
+def _changed(
+    given: Services, member: Member, contact: Contact, proved: SignedIn, clear: str, device: str
+) -> Response:
+    refused: PasswordRefused | None = None
+    with given.transaction(), given.together():
+        try:
+            actor = actor_of(request, given, g.request_id)
+            signed_in = given.new_password.change(proved, clear, actor=actor)
+            token, key, session = open_session(request, given, signed_in)
+        except PasswordRefused as refusal:  # its audit event is committed all the same
+            refused = refusal
+    if refused is not None:
+        return _refused(given, member, refused.faults)
+    try:
+        with given.transaction():
+            given.new_password.settle(contact.account_id, device=device)
+    except StoreUnavailable as away:
+        log.warning("a changed password was not swept up after: %s", away)
+    by = "Un mail" if contact.email else "Un courrier"
+    done = Notice(
+        "info",
+        "Votre mot de passe est changé",
+        "Vos autres appareils sont déconnectés, et les services doivent vous reconnaître à nouveau."
+        f" {by} vous confirme ce changement.",
+    )
+    response = _page(given, Member(key, session, member.subject), notice=done)
+    keep_session(response, token)
+    keep_device(response, given, device)
+    return response
+
+
+def _refused(given: Services, member: Member, faults: tuple[PolicyFault, ...]) -> Response:
+    policy = given.new_password.policy
+    errors = tuple(FormError("password", sentence(fault, policy)) for fault in faults)
+    return _page(given, member, 400, errors=errors)
+
+
+def _wrong(given: Services, member: Member, outcome: SignInRefused) -> Response:
+    return _page(given, member, 403, errors=(refusal("current", outcome),))
+
+
+def _page(
+    given: Services,
+    member: Member,
+    status: int = 200,
+    *,
+    errors: tuple[FormError, ...] = (),
+    notice: Notice | None = None,
+) -> Response:
+    return own_page(
+        given, member, PAGE, "pages/account_password.html", status,
+        errors=errors, notice=notice,
+        numero_end=member.numero_end, minimum=given.new_password.policy.minimum,
+    )  # fmt: skip
