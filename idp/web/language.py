@@ -49,8 +49,13 @@ def register(app: Flask, catalogues: Mapping[str, Catalogue]) -> None:
     babel = Babel(app, default_locale=LANGUAGES[0], locale_selector=language)
     babel.domain_instance = _Catalogues(catalogues)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
+
+    def say(sentence: Sentence | str) -> str:
+        return said(sentence, catalogues)
+
+    app.jinja_env.filters["say"] = say
     app.jinja_env.globals.update(
-        say=lambda sentence: said(sentence, catalogues),
+        say=say,
         language=language,
         other_language=other_language,
     )
@@ -84,7 +89,7 @@ def other_language() -> OtherLanguage | None:
 def said(sentence: Sentence | str, catalogues: Mapping[str, Catalogue]) -> str:
     """Say a view's sentence as its reader's typography has it; a mere string is said as it is."""
     tag = language()
-    words = sentence.told(catalogues[tag]) if isinstance(sentence, Sentence) else str(sentence)
+    words = sentence.told(catalogues[tag]) if isinstance(sentence, Sentence) else sentence
     words = words.replace("'", "’")
     if tag == "fr":
         for pair in _UNBROKEN:
