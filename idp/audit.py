@@ -64,6 +64,8 @@ class Event(StrEnum):
     LETTERS_RELEASED = "letters.released"
     ACCOUNT_SHOWN = "account.shown"
     ACCOUNT_UNLOCKED = "account.unlocked"
+    ACCOUNT_FROZEN = "account.frozen"
+    ACCOUNT_REOPENED = "account.reopened"
     AUDIT_FORGOTTEN = "audit.forgotten"
     AUDIT_EXPORTED = "audit.exported"
 

@@ -126,6 +126,7 @@ class Reservation:
     wait: timedelta
     known_device: bool
     temporary: bool = False
+    others_known: bool = False
 
 
 class Attempts(Protocol):
@@ -160,6 +161,9 @@ class Attempts(Protocol):
 
     def look(self, subject: str) -> Waiting:
         """Read how an account stands, for the help desk: nothing is counted, nothing changes."""
+
+    def forget_devices(self, subject: str) -> None:
+        """Know no browser of the account any more: each is a stranger's until it signs in again."""
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too: a new password was chosen.

@@ -15,12 +15,14 @@ from idp.identity.delivery import Mailer
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import AddressCodeMail
 from idp.identity.email_address import EmailAddresses
+from idp.identity.freeze import Freeze
 from idp.identity.hash_pool import HashPool
 from idp.identity.login import ACR_VALUES
 from idp.identity.login import SignIn
 from idp.identity.mask import Decoys
 from idp.identity.mask import mask_email
 from idp.identity.new_password import NewPassword
+from idp.identity.notices import Notices
 from idp.identity.outbox import Kind
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.reset import Reset
@@ -119,6 +121,8 @@ def build_services(parts: Parts) -> Services:
             code_key=secrets.decoy_key,
             now=parts.now,
         ),
+        freeze=build_freeze(parts, farewell),
+        notices=_notices(parts),
         anti_robot=parts.anti_robot,
         choices=Sealer(secrets.cookie_keys, "choice:1"),
         privacy_url=settings.privacy_url,
@@ -293,9 +297,30 @@ def _sign_in(parts: Parts, pool: HashPool) -> SignIn:
         quotas=parts.reset_quotas,
         outbox=parts.outbox,
         once=parts.once,
+        notices=_notices(parts) if parts.settings.new_browser_notice else None,
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,
         redesign_at=parts.settings.redesign_at,
+        now=parts.now,
+    )
+
+
+def _notices(parts: Parts) -> Notices:
+    return Notices(parts.outbox, parts.once_of_known)
+
+
+def build_freeze(parts: Parts, farewell: Farewell) -> Freeze:
+    """Build what freezes accounts, for their members and for the help desk."""
+    return Freeze(
+        accounts=parts.accounts,
+        contacts=parts.contacts,
+        temporaries=parts.temporaries,
+        sessions=farewell,
+        attempts=parts.attempts,
+        outbox=parts.outbox,
+        audit=parts.audit,
+        decoy_key=parts.secrets.decoy_key,
+        print_hour=parts.settings.print_hour,
         now=parts.now,
     )
 

@@ -71,7 +71,11 @@ class MemoryAttempts(Store):
             row[try_id] = day[try_id] = now
             if counted:
                 network[try_id] = now
-            return Reservation(subject, origin, try_id, len(row), self._held(row, day), known)
+            alive = now - policy.device_lifetime
+            devices = self._devices.get(subject, {}).values()
+            others = not known and any(known_at > alive for known_at in devices)
+            held = self._held(row, day)
+            return Reservation(subject, origin, try_id, len(row), held, known, others_known=others)
 
     def _delay(self, held_by: HeldBy, whose: str, left: timedelta) -> SignInDelayed:
         first = self._told.get(whose, self._now()) <= self._now()
@@ -118,6 +122,12 @@ class MemoryAttempts(Store):
         counters = self._counters.get((subject, device), _Counters())
         row, day = sorted(counters.in_a_row.values()), sorted(counters.of_the_day.values())
         return self._policy.standing(row, day, at=self._now())
+
+    def forget_devices(self, subject: str) -> None:
+        """Know no browser of the account any more."""
+        self._look()
+        with self._lock:
+            self._devices.pop(subject, None)
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too."""

@@ -24,7 +24,9 @@ from joserfc.jwk import RSAKey
 from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import Event
+from idp.identity.account import DOUBTED
 from idp.identity.account import Account
+from idp.identity.account import Protection
 from idp.identity.audit_trail import BY_SUBJECT
 from idp.identity.audit_trail import BY_SUBJECT_SPAN
 from idp.identity.audit_trail import UNTOLD
@@ -241,6 +243,8 @@ class MemoryAccounts(Store):
                 return False
             if kept.dossier_status is not DossierStatus.ACTIVE:
                 return False
+            if kept.protection is not Protection.NONE:
+                return False
             replaced_already = kept.password != account.password
             password = kept.password if replaced_already else replacement or kept.password
             self.change(account.id, last_sign_in_at=at, password=password)
@@ -256,8 +260,37 @@ class MemoryAccounts(Store):
             if entry is None or entry.account.credential_version != version:
                 return False
             self.change(
-                account_id, password=hashed, credential_version=version + 1, last_sign_in_at=at
+                account_id,
+                password=hashed,
+                credential_version=version + 1,
+                last_sign_in_at=at,
+                protection=Protection.NONE,
             )
+            return True
+
+    def freeze(self, account_id: str, *, version: int, at: datetime) -> bool:
+        """Freeze the account; False when it is frozen already, or its version is another."""
+        self._look()
+        with self._lock:
+            entry = self.entries.get(account_id)
+            if entry is None or entry.account.protection is Protection.FROZEN:
+                return False
+            if entry.account.credential_version != version:
+                return False
+            if entry.email_confirmed_at is not None and entry.email_confirmed_at > at - DOUBTED:
+                entry.confirmed_email = entry.former_email = ""
+                entry.email_confirmed_at = None
+            self.change(account_id, protection=Protection.FROZEN, credential_version=version + 1)
+            return True
+
+    def reopen(self, account_id: str, *, to: Protection) -> bool:
+        """Let a frozen account go on as ``to``; False when it is not frozen."""
+        self._look()
+        with self._lock:
+            entry = self.entries.get(account_id)
+            if entry is None or entry.account.protection is not Protection.FROZEN:
+                return False
+            self.change(account_id, protection=to)
             return True
 
     def record_email(self, account_id: str, address: str, *, at: datetime) -> bool:
@@ -288,7 +321,10 @@ class MemoryAccounts(Store):
             email=entry.confirmed_email or entry.subject.email,
             email_verified=bool(entry.confirmed_email) or entry.subject.email_verified,
             credential_version=entry.account.credential_version,
-            signs_in=entry.account.dossier_status is DossierStatus.ACTIVE,
+            signs_in=(
+                entry.account.dossier_status is DossierStatus.ACTIVE
+                and entry.account.protection is Protection.NONE
+            ),
         )
 
     def scheme_counts(self, qualite: Qualite) -> Mapping[str, int]:
@@ -367,6 +403,7 @@ class MemoryContacts(Store):
             family_name=person.family_name,
             birthdate=person.birthdate,
             address=person.address,
+            protection=account.protection,
         )
 
 

@@ -17,6 +17,7 @@ from idp.identity.hash_pool import HashPool
 from idp.identity.login import SignIn
 from idp.identity.login import SignInRefused
 from idp.identity.login import subject_of
+from idp.identity.notices import Notices
 from idp.identity.password import Argon2Cost
 from idp.identity.password import Passwords
 from idp.identity.password import parse_imported
@@ -88,6 +89,7 @@ class Scene:
             quotas=self.quotas,
             outbox=self.outbox,
             once=self.once,
+            notices=Notices(self.outbox, self.once),
             passwords=self.passwords,
             pool=pool or HashPool(threads=1, queue=4),
             audit=self.audit,

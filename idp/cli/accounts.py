@@ -1,4 +1,4 @@
-"""``idp accounts``: the help desk's view of one account, and the three acts that mend it.
+"""``idp accounts``: the help desk's view of one account, and the acts that mend it.
 
 What it prints of an account is French, for whoever reads it out on the phone (docs/help-desk.md).
 """
@@ -12,10 +12,12 @@ import click
 
 from idp.audit import Actor
 from idp.cli import migrated_parts
+from idp.identity.contact import letter_fault
 from idp.identity.dossier import InvalidNumeroDossier
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import NumeroOfOtherQualite
 from idp.identity.dossier import Qualite
+from idp.identity.freeze import NotFrozen
 from idp.identity.help_desk import HelpDesk
 from idp.identity.help_desk import NoSuchAccount
 from idp.identity.help_desk import NotPromised
@@ -31,7 +33,6 @@ from idp.identity.timeline import Step
 from idp.identity.timeline import day_of
 from idp.identity.timeline import history
 from idp.identity.timeline import hour_of
-from idp.identity.timeline import letter_fault
 from idp.identity.timeline import standing
 from idp.identity.timeline import steps
 from idp.identity.timeline import valid
@@ -39,6 +40,8 @@ from idp.identity.timeline import waits_until
 from idp.identity.timeline import when
 from idp.identity.timeline_words import fault_in_words
 from idp.parts import Parts
+from idp.wiring import build_farewell
+from idp.wiring import build_freeze
 from idp.wiring import numero_patterns
 
 _QUALITES = {Qualite.AFFILIE: "affilié", Qualite.AYANT_DROIT: "ayant droit"}
@@ -103,6 +106,67 @@ def unlock(operator: str, qualite: str, numero: str, reason: str) -> None:
         print("La dernière lettre est bloquée : une autre peut être demandée dès maintenant.")
 
 
+@accounts.command()
+@_QUALITE
+@_NUMERO
+@_REASON
+@click.option("--without-letter", is_flag=True, help="The postal address is wrong, or watched.")
+@click.pass_obj
+def freeze(operator: str, qualite: str, numero: str, reason: str, without_letter: bool) -> None:
+    """Freeze an account that somebody else is in; a letter leaves that opens it again."""
+    with _help_desk() as (desk, built):
+        wanted = _parse(built, qualite, numero)
+        try:
+            with _refusals_in_french(Qualite(qualite)):
+                frozen = desk.freeze(
+                    Qualite(qualite),
+                    wanted,
+                    letter=not without_letter,
+                    reason=reason,
+                    actor=Actor(operator=operator),
+                )
+        except NotFrozen:
+            raise click.ClickException(
+                "Rien n'a été fait : le compte est déjà bloqué, ou vient de changer. Regardez-le"
+                " par `show`."
+            ) from None
+    print("Le compte est bloqué ; ses connexions, ses accès et ses envois sont fermés.")
+    if frozen.promise:
+        print(f"Une lettre qui permet de le rouvrir partira (envoi {frozen.promise}).")
+    elif without_letter:
+        print("Aucune lettre ne part : corrigez l'adresse dans le dossier, puis send-letter.")
+    else:
+        fault = fault_in_words(letter_fault(frozen.contact))
+        print(f"Aucune lettre ne peut partir : {fault}.")
+
+
+@accounts.command()
+@_QUALITE
+@_NUMERO
+@_REASON
+@click.option("--keep-password", is_flag=True, help="It was a mistake: nobody else knows it.")
+@click.pass_obj
+def reopen(operator: str, qualite: str, numero: str, reason: str, keep_password: bool) -> None:
+    """Let a frozen account be opened by mail again, once you are sure whom you speak to."""
+    with _help_desk() as (desk, built):
+        wanted = _parse(built, qualite, numero)
+        with _refusals_in_french(Qualite(qualite)):
+            done = desk.reopen(
+                Qualite(qualite),
+                wanted,
+                keep_password=keep_password,
+                reason=reason,
+                actor=Actor(operator=operator),
+            )
+    if not done:
+        raise click.ClickException("Rien n'a été fait : le compte n'est pas bloqué.")
+    if keep_password:
+        print("Le compte est rouvert : le mot de passe d'avant l'ouvre de nouveau.")
+    else:
+        print("Le compte est rouvert : un mot de passe provisoire, par courriel ou par lettre,")
+        print("permet d'en choisir un nouveau. Celui d'avant reste refusé.")
+
+
 @accounts.command("send-mail")
 @_QUALITE
 @_NUMERO
@@ -154,7 +218,9 @@ def _send(
 def _help_desk() -> Iterator[tuple[HelpDesk, Parts]]:
     built = migrated_parts()
     desk = HelpDesk(
+        accounts=built.accounts,
         contacts=built.contacts,
+        freezing=build_freeze(built, build_farewell(built)),
         temporaries=built.temporaries,
         outbox=built.outbox,
         promises=built.outbox,
@@ -215,6 +281,8 @@ def _not_promised(refused: NotPromised, channel: Channel, *, at: datetime) -> st
     by = "courriel" if channel is Channel.MAIL else "lettre"
     if refused.refusal is Refusal.NOT_ACTIVE:
         return "Rien n'est parti : le dossier n'est pas actif."
+    if refused.refusal is Refusal.FROZEN:
+        return f"Rien n'est parti : {fault_in_words(refused.fault)} (voir reopen)."
     if refused.way is None:
         return f"Rien n'est parti par {by} : {fault_in_words(refused.fault)}."
     if refused.way.valid_until is None:

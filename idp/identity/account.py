@@ -2,12 +2,35 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from datetime import timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.password import PasswordHash
+
+DOUBTED = timedelta(days=30)
+"""An address recorded here within so long is set aside by a freeze: its thief may have done it."""
+
+
+class Protection(StrEnum):
+    """How far an account may be opened (ADR 0031).
+
+    ::
+
+        NONE ──freeze──► FROZEN ──reopen──► REOPENED
+         ▲ ▲               │  ▲               │  │
+         │ └─ new password ┘  └────freeze─────┘  │
+         └────────────────── new password ───────┘
+    """
+
+    NONE = "none"
+    FROZEN = "frozen"
+    """Nothing opens it but the choice of a password by a letter to the directory's address."""
+    REOPENED = "reopened"
+    """The help desk lets mails through again; the password of before stays refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +42,7 @@ class Account:
         password: None until a first password was chosen here or imported.
         credential_version: rises with each new password; what carries an older one is dead.
         last_sign_in_at: here, or before the import; None when never or unknown.
+        protection: anything but NONE refuses the password, however right.
     """
 
     id: str
@@ -26,6 +50,7 @@ class Account:
     password: PasswordHash | None
     credential_version: int
     last_sign_in_at: datetime | None
+    protection: Protection = Protection.NONE
 
     def must_reset(self, redesign: datetime) -> bool:
         """Tell whether the account has not been used since the redesign of the members' area.
@@ -53,8 +78,8 @@ class Accounts(Protocol):
         The same form sent twice may have replaced it a moment ago: that one stays.
 
         Returns:
-            False when the password, or the dossier's status, changed meanwhile: the sign-in must be
-            refused.
+            False when the password, the dossier's status or the protection changed meanwhile: the
+            sign-in must be refused.
         """
 
     def choose_password(
@@ -62,7 +87,8 @@ class Accounts(Protocol):
     ) -> bool:
         """Put a new password in force and raise ``credential_version``, in one statement.
 
-        It counts as a sign-in at ``at``: an account that chooses has been used.
+        It ends a freeze: who may choose was asked before. It counts as a sign-in at ``at``: an
+        account that chooses has been used.
 
         Args:
             account_id: whose.
@@ -83,3 +109,17 @@ class Accounts(Protocol):
         Returns:
             False when there is no such account, or the dossier is not active.
         """
+
+    def freeze(self, account_id: str, *, version: int, at: datetime) -> bool:
+        """Freeze the account and raise ``credential_version``, in one statement.
+
+        What carries the older version is dead with it, a sign-in under way too. An address that was
+        recorded here within ``DOUBTED`` is set aside: mails go to the one of the import again.
+
+        Returns:
+            False when the account is frozen already, or its version is another: nothing was
+            changed.
+        """
+
+    def reopen(self, account_id: str, *, to: Protection) -> bool:
+        """Let a frozen account go on as ``to``; False when it is not frozen."""

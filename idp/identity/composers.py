@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from idp.audit import Event
+from idp.identity.account import Protection
 from idp.identity.contact import Contact
 from idp.identity.delivery import Composer
 from idp.identity.delivery import Message
@@ -22,6 +23,19 @@ from idp.identity.temporary_password import TemporaryPasswords
 from idp.identity.temporary_password import draw
 from idp.identity.temporary_password import written
 
+NOTICES = (
+    Kind.PASSWORD_CHANGED,
+    Kind.SIGN_IN_FAILURES,
+    Kind.LETTER_REQUESTED,
+    Kind.NEW_BROWSER,
+    Kind.SESSIONS_ENDED,
+    Kind.ACCESS_GIVEN,
+    Kind.ACCOUNT_FROZEN,
+    Kind.ACCOUNT_REOPENED,
+    Kind.DATA_DOWNLOADED,
+)
+"""What is told to the address that may receive a reset, with no word of its own but when."""
+
 
 @dataclass(frozen=True, slots=True)
 class TemporaryPasswordMail:
@@ -34,6 +48,8 @@ class TemporaryPasswordMail:
     def compose(self, promise: Promise, contact: Contact, *, now: datetime) -> Message:
         """Draw the secret and keep its hash; whatever was drawn before for this channel dies."""
         _refuse_without_address(contact)
+        if contact.protection is Protection.FROZEN:
+            raise NothingToSend("account_frozen")
         if contact.credential_version != promise.credential_version:
             raise NothingToSend("password_changed")
         secret = draw(Channel.MAIL)
@@ -98,8 +114,7 @@ class AddressRecordedNotice:
 def notices(mask: Callable[[str], str]) -> dict[Kind, Composer]:
     """Give the composers of the mails that hold no secret."""
     return {
-        Kind.PASSWORD_CHANGED: Notice(),
-        Kind.SIGN_IN_FAILURES: Notice(),
+        **dict.fromkeys(NOTICES, Notice()),
         Kind.ADDRESS_RECORDED: AddressRecordedNotice(mask),
     }
 
@@ -131,4 +146,5 @@ def _message(
         valid_until=valid_until,
         masked_address=masked_address,
         secret=secret,
+        opens=contact.protection is Protection.NONE,
     )

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from idp.identity.account import Protection
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.postal_address import UnprintableAddress
+from idp.identity.postal_address import postal_lines
 
 NEW_ADDRESS_WAIT = timedelta(hours=72)
 """Until an address recorded here may receive a reset: its thief has time to be noticed."""
@@ -30,6 +33,7 @@ class Contact:
             stays the former one when the newest has stood its time.
         names: given, usage and family names, for the recipient's line and the password policy.
         address: six postal lines, the first names the recipient, "" where empty.
+        protection: of a frozen account only a letter may open the choice of a password.
     """
 
     account_id: str
@@ -46,9 +50,23 @@ class Contact:
     family_name: str
     birthdate: str
     address: tuple[str, str, str, str, str, str]
+    protection: Protection = Protection.NONE
 
     def __repr__(self) -> str:
         return f"Contact({self.account_id})"
+
+
+def letter_fault(contact: Contact) -> str:
+    """Tell why no letter can be addressed, as the print would; "" when one can."""
+    try:
+        postal_lines(
+            contact.address,
+            given_names=contact.given_names,
+            name=contact.usage_name or contact.family_name,
+        )
+    except UnprintableAddress as unprintable:
+        return unprintable.fault
+    return ""
 
 
 class Contacts(Protocol):

@@ -73,6 +73,7 @@ class Message:
         valid_until: the end of ``secret``; None without one.
         masked_address: of ADDRESS_RECORDED: the new address as a page may show it.
         secret: the temporary password as it is written, or the code of ADDRESS_CODE; "" in notices.
+        opens: the password of before opens the account, which was not frozen.
     """
 
     kind: Kind
@@ -85,6 +86,7 @@ class Message:
     valid_until: datetime | None = None
     masked_address: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
+    opens: bool = True
 
 
 class Mailer(Protocol):

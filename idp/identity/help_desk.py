@@ -20,14 +20,19 @@ from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import AuditLog
 from idp.audit import Event
+from idp.identity.account import Accounts
+from idp.identity.account import Protection
 from idp.identity.audit_trail import AuditTrail
 from idp.identity.audit_trail import PastEvent
 from idp.identity.contact import Contact
 from idp.identity.contact import Contacts
+from idp.identity.contact import letter_fault
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.free_text import holds_what_no_log_may
+from idp.identity.freeze import Freeze
+from idp.identity.freeze import Frozen
 from idp.identity.login import subject_of
 from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
@@ -39,7 +44,6 @@ from idp.identity.temporary_password import State
 from idp.identity.temporary_password import TemporaryPasswords
 from idp.identity.timeline import OnItsWay
 from idp.identity.timeline import Seen
-from idp.identity.timeline import letter_fault
 from idp.identity.timeline import on_its_way
 from idp.limits import Attempts
 from idp.limits import Waiting
@@ -72,6 +76,7 @@ class Refusal(StrEnum):
     NOT_ACTIVE = "not_active"
     NO_ADDRESS = "no_address"
     ON_ITS_WAY = "on_its_way"
+    FROZEN = "frozen"
 
 
 class NotPromised(IdpError):
@@ -132,7 +137,9 @@ class HelpDesk:
         transaction: opens an SQL transaction.
     """
 
+    accounts: Accounts
     contacts: Contacts
+    freezing: Freeze
     temporaries: TemporaryPasswords
     outbox: Outbox
     promises: OutboxDesk
@@ -195,6 +202,91 @@ class HelpDesk:
             if letter:
                 self.quotas.forget_letter(subject)
         return Unlocked(before, letter)
+
+    def freeze(
+        self,
+        qualite: Qualite,
+        numero: NumeroDossier,
+        *,
+        letter: bool,
+        reason: str,
+        actor: Actor,
+    ) -> Frozen:
+        """Freeze an account whose member says that somebody else is in it.
+
+        Args:
+            qualite: of the dossier.
+            numero: of the dossier.
+            letter: promise the letter that opens it again.
+            reason: for the audit log.
+            actor: the operator.
+
+        Raises:
+            NoSuchAccount: nobody has this number.
+            UnfitReason: the audit log would not take it.
+            NotFrozen: it is frozen already, or changed at this moment.
+            StoreUnavailable: nothing was frozen.
+        """
+        told = fit_reason(reason)
+        with self.transaction():
+            contact = self._contact(qualite, numero)
+            frozen = self.freezing.freeze(
+                contact.account_id,
+                version=contact.credential_version,
+                letter=letter,
+                actor=actor,
+                detail={"reason": told},
+            )
+        with suppress(StoreUnavailable):
+            self.freezing.settle(frozen)
+        return frozen
+
+    def reopen(
+        self,
+        qualite: Qualite,
+        numero: NumeroDossier,
+        *,
+        keep_password: bool,
+        reason: str,
+        actor: Actor,
+    ) -> bool:
+        """Let mails open a frozen account again, or even the password of before.
+
+        Args:
+            qualite: of the dossier.
+            numero: of the dossier.
+            keep_password: nobody else can know it: it was frozen by mistake.
+            reason: for the audit log.
+            actor: the operator.
+
+        Returns:
+            False when it was not frozen: nothing was changed.
+
+        Raises:
+            NoSuchAccount: nobody has this number.
+            UnfitReason: the audit log would not take it.
+            StoreUnavailable: nothing was changed.
+        """
+        told = fit_reason(reason)
+        to = Protection.NONE if keep_password else Protection.REOPENED
+        with self.transaction():
+            contact = self._contact(qualite, numero)
+            if not self.accounts.reopen(contact.account_id, to=to):
+                return False
+            if contact.email:
+                self.outbox.add(
+                    Kind.ACCOUNT_REOPENED,
+                    Channel.MAIL,
+                    account_id=contact.account_id,
+                    credential_version=contact.credential_version,
+                )
+            self.audit.record(
+                Event.ACCOUNT_REOPENED,
+                account_id=contact.account_id,
+                actor=actor,
+                detail={"reason": told, "password_kept": int(keep_password)},
+            )
+        return True
 
     def send(
         self,
@@ -282,6 +374,8 @@ def _sendable(contact: Contact, channel: Channel) -> str:
         if fault := letter_fault(contact):
             raise NotPromised(Refusal.NO_ADDRESS, fault=fault)
         return ""
+    if contact.protection is Protection.FROZEN:
+        raise NotPromised(Refusal.FROZEN, fault="account_frozen")
     mask = mask_email(contact.email)
     if not mask:
         raise NotPromised(

@@ -59,6 +59,7 @@ class Letter:
         address: two to six lines, the recipient first.
         happened_at: when what it tells happened, or was asked for.
         secret: as it is written; "" in a notice.
+        frozen: the account opens by this letter alone.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Letter:
     address: tuple[str, ...] = field(repr=False)
     happened_at: datetime
     secret: str = field(default="", repr=False)
+    frozen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from idp import IdpError
 from idp.audit import Actor
 from idp.audit import AuditLog
 from idp.audit import Event
+from idp.identity.account import Protection
 from idp.identity.contact import Contact
 from idp.identity.contact import Contacts
 from idp.identity.delivery import told_of
@@ -218,17 +219,22 @@ class PrintLetters:
                 contacts = [
                     self.contacts.get(p.account_id) if p.account_id else None for p in portion
                 ]
-            addressed: list[tuple[Promise, tuple[str, ...]]] = []
+            addressed: list[tuple[Promise, tuple[str, ...], bool]] = []
             for promise, contact in zip(portion, contacts, strict=True):
                 try:
-                    addressed.append((promise, self._address(promise, contact)))
+                    address = self._address(promise, contact)
                 except _NoLetter as none:
                     self._give_up(promise, none, tally, actor)
+                    continue
+                frozen = contact is not None and contact.protection is not Protection.NONE
+                addressed.append((promise, address, frozen))
             secrets = [
-                draw(Channel.LETTER) if _has_secret(promise) else "" for promise, _ in addressed
+                draw(Channel.LETTER) if _has_secret(promise) else "" for promise, *_ in addressed
             ]
             hashes = pool.map(lambda secret: self.hash(secret) if secret else None, secrets)
-            for (promise, address), secret, hashed in zip(addressed, secrets, hashes, strict=True):
+            for (promise, address, frozen), secret, hashed in zip(
+                addressed, secrets, hashes, strict=True
+            ):
                 if hashed is not None and not self._issue(promise, hashed, batch):
                     self._give_up(promise, _NoLetter("superseded"), tally, actor)
                     continue
@@ -239,6 +245,7 @@ class PrintLetters:
                     address=address,
                     happened_at=promise.created_at,
                     secret=written(secret) if secret else "",
+                    frozen=frozen,
                 )
             on_letter(len(portion))
 

@@ -23,10 +23,12 @@ from idp.audit import AuditLog
 from idp.audit import Event
 from idp.identity.account import Account
 from idp.identity.account import Accounts
+from idp.identity.account import Protection
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.hash_pool import HashPool
+from idp.identity.notices import Notices
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Outbox
 from idp.identity.password import PASSWORD_LIMIT
@@ -66,6 +68,7 @@ class Cause(StrEnum):
 
     UNKNOWN_DOSSIER = "unknown_dossier"
     NOT_ACTIVE = "dossier_not_active"
+    FROZEN = "frozen"
     NO_PASSWORD = "no_password"  # noqa: S105 - a cause
     WRONG_PASSWORD = "wrong_password"  # noqa: S105 - a cause
     MUST_RESET = "must_reset"
@@ -134,6 +137,8 @@ class SignIn:
     Attributes:
         redesign_at: an account last used before this instant must reset its password
             (product.md, March 2021).
+        notices: tell of a sign-in from a browser that the account does not know, beside others
+            that it knows; None for an installation that does not.
     """
 
     accounts: Accounts
@@ -144,6 +149,7 @@ class SignIn:
     quotas: ResetQuotas
     outbox: Outbox
     once: Once
+    notices: Notices | None
     audit: AuditLog
     decoy_key: bytes = field(repr=False)
     redesign_at: datetime
@@ -206,7 +212,16 @@ class SignIn:
             self._record_refusal(account, cause, subject, reservation, actor)
             raise SignInRefused(reservation.wait, slip=has_shape(clear))
         self.attempts.succeeded(reservation, device=device)
-        self.audit.record(Event.SIGN_IN_SUCCEEDED, account_id=account.id, actor=actor)
+        self.audit.record(
+            Event.SIGN_IN_SUCCEEDED,
+            account_id=account.id,
+            actor=actor,
+            detail={"known_device": int(reservation.known_device)},
+        )
+        if reservation.others_known and self.notices is not None:
+            # Not of the first browser of all: the first day would write to everybody.
+            version = account.credential_version
+            self.notices.tell(Kind.NEW_BROWSER, account.id, version=version)
         return SignedIn(account.id, account.credential_version, AMR_PASSWORD, ACR_PASSWORD)
 
     def _open_temporary(
@@ -214,6 +229,9 @@ class SignIn:
     ) -> MustChoosePassword:
         """Verify once against the temporary password of the channel, or a decoy of its cost."""
         usable = account is not None and account.dossier_status is DossierStatus.ACTIVE
+        if account is not None and account.protection is Protection.FROZEN:
+            # None can have been drawn since; a letter goes to the directory's address alone.
+            usable = usable and typed.channel is Channel.LETTER
         found = self.temporaries.reserve_try(
             account.id if account is not None and usable else reservation.subject,
             typed.channel,
@@ -292,9 +310,9 @@ class SignIn:
         # An outdated hash is replaced in the same turn of the pool, and only for who signs in: a
         # refusal that took longer would tell that the password was right.
         must_reset = account is not None and account.must_reset(self.redesign_at)
-        right, replacement = self.pool.run(
-            lambda: self._verify(stored, clear, renew=own is not None and not must_reset)
-        )
+        frozen = account is not None and account.protection is not Protection.NONE
+        renew = own is not None and not must_reset and not frozen
+        right, replacement = self.pool.run(lambda: self._verify(stored, clear, renew=renew))
         if account is None:
             return Cause.UNKNOWN_DOSSIER, None
         if not usable:
@@ -303,6 +321,8 @@ class SignIn:
             return Cause.NO_PASSWORD, None
         if not right:
             return Cause.WRONG_PASSWORD, None
+        if frozen:
+            return Cause.FROZEN, None
         if must_reset:
             return Cause.MUST_RESET, None
         return None, replacement

@@ -25,6 +25,13 @@ class Kind(StrEnum):
     SIGN_IN_FAILURES = "sign_in_failures"
     ADDRESS_CODE = "address_code"
     ADDRESS_RECORDED = "address_recorded"
+    LETTER_REQUESTED = "letter_requested"
+    NEW_BROWSER = "new_browser"
+    SESSIONS_ENDED = "sessions_ended"
+    ACCESS_GIVEN = "access_given"
+    ACCOUNT_FROZEN = "account_frozen"
+    ACCOUNT_REOPENED = "account_reopened"
+    DATA_DOWNLOADED = "data_downloaded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -302,6 +302,14 @@ class Reset:
                 "held": int(held),
             },
         )
+        if channel is Channel.LETTER:
+            # By the other channel, where there is one: whoever empties a letter box is seen.
+            self.outbox.add(
+                Kind.LETTER_REQUESTED,
+                Channel.MAIL,
+                account_id=account_id,
+                credential_version=version,
+            )
         # Under the name of what was typed where there is no account: the same steps for everyone.
         return Promised(account_id or subject, channel, promise, version)
 

@@ -11,14 +11,14 @@ from datetime import datetime
 from datetime import timedelta
 from enum import StrEnum
 
+from idp.identity.account import Protection
 from idp.identity.audit_trail import PastEvent
 from idp.identity.contact import Contact
+from idp.identity.contact import letter_fault
 from idp.identity.dossier import DossierStatus
 from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
-from idp.identity.postal_address import UnprintableAddress
-from idp.identity.postal_address import postal_lines
 from idp.identity.temporary_password import LIFETIMES
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import State
@@ -75,6 +75,7 @@ class Act(StrEnum):
     """What the help desk can do, by the name of its command."""
 
     UNLOCK = "unlock"
+    REOPEN = "reopen"
     SEND_MAIL = "send-mail"
     SEND_LETTER = "send-letter"
 
@@ -107,19 +108,6 @@ def on_its_way(seen: Seen, channel: Channel) -> OnItsWay | None:
     return None
 
 
-def letter_fault(contact: Contact) -> str:
-    """Tell why no letter can be addressed, as the print would; "" when one can."""
-    try:
-        postal_lines(
-            contact.address,
-            given_names=contact.given_names,
-            name=contact.usage_name or contact.family_name,
-        )
-    except UnprintableAddress as unprintable:
-        return unprintable.fault
-    return ""
-
-
 def history(events: Sequence[PastEvent]) -> list[Line]:
     """Say what happened, in the order given."""
     return [Line(event.at, event.event, words_of(event)) for event in events]
@@ -129,7 +117,7 @@ def standing(seen: Seen) -> list[str]:
     """Say what holds now, the most pressing first."""
     if seen.contact.status is not DossierStatus.ACTIVE:
         return [f"{_CLOSED[seen.contact.status]} : personne ne peut se connecter à ce compte."]
-    lines = [*_waits(seen), *_secrets(seen), *_messages(seen)]
+    lines = [*_protection(seen), *_waits(seen), *_secrets(seen), *_messages(seen)]
     if not seen.contact.has_password:
         lines.insert(0, "Aucun mot de passe n'a encore été choisi : c'est une première connexion.")
     return lines or ["Rien n'est en route, et rien ne bloque ce compte."]
@@ -140,6 +128,16 @@ def steps(seen: Seen) -> list[Step]:
     if seen.contact.status is not DossierStatus.ACTIVE:
         return [Step("Ni connexion ni envoi : voir le service qui gère les dossiers.")]
     found = []
+    if seen.contact.protection is Protection.FROZEN:
+        found.append(
+            Step(
+                "La lettre suffit. Si elle ne peut pas servir, rappelez la personne à un numéro du"
+                " dossier, contrôlez qui elle est, puis rouvrez aux courriels",
+                Act.REOPEN,
+            )
+        )
+        found.append(_letter_step(seen))
+        return found
     waits = seen.waiting.until is not None or seen.waiting.known is not None
     if waits:
         found.append(Step("Un nouveau mot de passe choisi lève l'attente."))
@@ -188,6 +186,19 @@ def valid(channel: Channel, end: datetime, *, at: datetime) -> str:
     if channel is Channel.LETTER:
         return f"jusqu'au {in_words(day_in_france(end - _INSTANT))} inclus"
     return until(end, at=at)
+
+
+def _protection(seen: Seen) -> Iterator[str]:
+    if seen.contact.protection is Protection.FROZEN:
+        yield (
+            "Le compte est bloqué (« ce n'était pas moi ») : ni mot de passe ni courriel ne"
+            " l'ouvrent, seulement le mot de passe provisoire d'une lettre."
+        )
+    elif seen.contact.protection is Protection.REOPENED:
+        yield (
+            "Le compte a été rouvert : le mot de passe d'avant reste refusé, un provisoire, par"
+            " lettre ou par courriel, permet d'en choisir un nouveau."
+        )
 
 
 def _waits(seen: Seen) -> Iterator[str]:

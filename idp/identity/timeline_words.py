@@ -29,6 +29,13 @@ MESSAGES: Mapping[str, str] = {
     Kind.SIGN_IN_FAILURES: "avis « connexions refusées »",
     Kind.ADDRESS_CODE: "code de confirmation d'une adresse",
     Kind.ADDRESS_RECORDED: "avis « nouvelle adresse de courriel »",
+    Kind.LETTER_REQUESTED: "avis « une lettre a été demandée »",
+    Kind.NEW_BROWSER: "avis « connexion depuis un nouveau navigateur »",
+    Kind.SESSIONS_ENDED: "avis « toutes les connexions sont fermées »",
+    Kind.ACCESS_GIVEN: "avis « accès donné à un service »",
+    Kind.ACCOUNT_FROZEN: "avis « votre espace est bloqué »",
+    Kind.ACCOUNT_REOPENED: "avis « votre espace est rouvert »",
+    Kind.DATA_DOWNLOADED: "avis « vos informations ont été téléchargées »",
 }
 
 FAULTS: Mapping[str, str] = {
@@ -47,6 +54,7 @@ FAULTS: Mapping[str, str] = {
     "no_former_address": "il n'y a pas d'ancienne adresse à prévenir",
     "no_address": "le dossier n'a pas d'adresse de courriel",
     "address_waits": "la nouvelle adresse, la seule, ne reçoit rien avant 10 jours",
+    "account_frozen": "le compte est bloqué, seule une lettre peut l'ouvrir",
     "no_account": "le compte n'existe plus",
     "dossier_not_active": "le dossier n'est pas actif",
     "password_changed": "un nouveau mot de passe a été choisi entre-temps",
@@ -60,6 +68,7 @@ _CAUSES: Mapping[str, str] = {
     Cause.WRONG_PASSWORD: "le mot de passe n'est pas le bon",
     Cause.NO_PASSWORD: "aucun mot de passe n'a encore été choisi (première connexion à faire)",
     Cause.MUST_RESET: "compte inutilisé depuis la refonte de mars 2021, à réinitialiser",
+    Cause.FROZEN: "le mot de passe est bon, mais le compte est bloqué",
     Cause.NOT_ACTIVE: "le dossier n'est pas actif",
     Cause.CHANGED_MEANWHILE: "le mot de passe ou le dossier venait de changer",
     Cause.NO_TEMPORARY: "il n'y en a aucun de valable, ou trop d'essais faux du même endroit",
@@ -244,6 +253,18 @@ def _unlocked(event: PastEvent) -> str:
     return f"Attente levée par {event.operator}{_reason(event)}"
 
 
+def _frozen(event: PastEvent) -> str:
+    who = f"par {event.operator}" if event.operator else "par la personne elle-même"
+    letter = " ; une lettre part" if _count(event, "letter") else ""
+    return f"Compte bloqué {who}{letter}{_reason(event)}{_from(event)}"
+
+
+def _reopened(event: PastEvent) -> str:
+    kept = _count(event, "password_kept")
+    how = "avec le mot de passe d'avant" if kept else "aux mots de passe provisoires"
+    return f"Compte rouvert {how} par {event.operator}{_reason(event)}"
+
+
 def _address_recorded(event: PastEvent) -> str:
     told = _TELLS_OF_ADDRESS.get(str(event.detail.get("channel")), "")
     return f"Adresse de courriel confirmée{told}{_from(event)}"
@@ -286,4 +307,6 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], str]] = {
     Event.ADDRESS_REFUSED: _plain("Code de confirmation d'adresse refusé"),
     Event.LETTERS_REISSUED: _reissued,
     Event.ACCOUNT_UNLOCKED: _unlocked,
+    Event.ACCOUNT_FROZEN: _frozen,
+    Event.ACCOUNT_REOPENED: _reopened,
 }

@@ -14,7 +14,9 @@ from sqlalchemy import func
 from sqlalchemy import select
 from sqlalchemy import update
 
+from idp.identity.account import DOUBTED
 from idp.identity.account import Account
+from idp.identity.account import Protection
 from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
@@ -41,6 +43,7 @@ _FIND = (
         _ACCOUNTS.c.password_scheme,
         _ACCOUNTS.c.credential_version,
         _ACCOUNTS.c.last_sign_in_at,
+        _ACCOUNTS.c.protection,
     )
     .join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
     .where(
@@ -54,6 +57,7 @@ _SUBJECT = (
         _ACCOUNTS.c.id,
         _ACCOUNTS.c.credential_version,
         _ACCOUNTS.c.email.label("confirmed_email"),
+        _ACCOUNTS.c.protection,
         *(column for column in _DOSSIERS.c if column.name not in ("id", "fingerprint")),
     )
     .join_from(_ACCOUNTS, _DOSSIERS, _ACCOUNTS.c.dossier_id == _DOSSIERS.c.id)
@@ -69,6 +73,7 @@ _SIGNED_IN = (
     .where(
         _ACCOUNTS.c.id == bindparam("of_account"),
         _ACCOUNTS.c.credential_version == bindparam("of_version"),
+        _ACCOUNTS.c.protection == str(Protection.NONE),
         _OF_ACTIVE_DOSSIER,
     )
     .values(last_sign_in_at=bindparam("at"))
@@ -98,7 +103,35 @@ _CHOSEN = (
         password_scheme=bindparam("new_scheme"),
         credential_version=_ACCOUNTS.c.credential_version + 1,
         last_sign_in_at=bindparam("at"),
+        protection=str(Protection.NONE),
     )
+)
+
+# The former address is no way back: whoever recorded two in a row may have recorded it as well.
+_DOUBTED = _ACCOUNTS.c.email_confirmed_at > bindparam("doubted_since")
+_FROZEN = (
+    update(_ACCOUNTS)
+    .where(
+        _ACCOUNTS.c.id == bindparam("of_account"),
+        _ACCOUNTS.c.credential_version == bindparam("of_version"),
+        _ACCOUNTS.c.protection != str(Protection.FROZEN),
+    )
+    .values(
+        protection=str(Protection.FROZEN),
+        credential_version=_ACCOUNTS.c.credential_version + 1,
+        email=case((_DOUBTED, None), else_=_ACCOUNTS.c.email),
+        former_email=case((_DOUBTED, None), else_=_ACCOUNTS.c.former_email),
+        email_confirmed_at=case((_DOUBTED, None), else_=_ACCOUNTS.c.email_confirmed_at),
+    )
+)
+
+_REOPENED = (
+    update(_ACCOUNTS)
+    .where(
+        _ACCOUNTS.c.id == bindparam("of_account"),
+        _ACCOUNTS.c.protection == str(Protection.FROZEN),
+    )
+    .values(protection=bindparam("to"))
 )
 
 # What stood its time is the former address. One that did not leaves the former one in place:
@@ -154,12 +187,13 @@ class SqlAccounts:
             password=password,
             credential_version=row.credential_version,
             last_sign_in_at=row.last_sign_in_at,
+            protection=Protection(row.protection),
         )
 
     def signed_in(
         self, account: Account, *, at: datetime, replacement: PasswordHash | None
     ) -> bool:
-        """Note a sign-in; False when password, version or status changed meanwhile."""
+        """Note a sign-in; False when anything of the account changed meanwhile."""
         of = {"of_account": account.id, "of_version": account.credential_version}
         result = self._database.execute(_SIGNED_IN, {**of, "at": at})
         if result.rowcount != 1:  # type: ignore[attr-defined] # an UPDATE's result has it
@@ -192,6 +226,19 @@ class SqlAccounts:
         )
         return bool(result.rowcount == 1)  # type: ignore[attr-defined] # an UPDATE's result has it
 
+    def freeze(self, account_id: str, *, version: int, at: datetime) -> bool:
+        """Freeze the account; False when it is frozen already, or its version is another."""
+        result = self._database.execute(
+            _FROZEN,
+            {"of_account": account_id, "of_version": version, "doubted_since": at - DOUBTED},
+        )
+        return bool(result.rowcount == 1)  # type: ignore[attr-defined] # an UPDATE's result has it
+
+    def reopen(self, account_id: str, *, to: Protection) -> bool:
+        """Let a frozen account go on as ``to``; False when it is not frozen."""
+        result = self._database.execute(_REOPENED, {"of_account": account_id, "to": str(to)})
+        return bool(result.rowcount == 1)  # type: ignore[attr-defined] # an UPDATE's result has it
+
     def get(self, account_id: str) -> Subject | None:
         """Read the subject of an account."""
         row = self._database.execute(_SUBJECT, {"of_account": account_id}).one_or_none()
@@ -200,7 +247,7 @@ class SqlAccounts:
         return Subject(
             account_id=row.id,
             credential_version=row.credential_version,
-            signs_in=row.status == DossierStatus.ACTIVE,
+            signs_in=(row.status == DossierStatus.ACTIVE and row.protection == Protection.NONE),
             qualite=row.qualite,
             numero_dossier=row.numero_dossier,
             situations=tuple(row.situations.split("|")) if row.situations else (),

@@ -31,7 +31,7 @@ from idp.limits import longest
 # ARGV  1 now (ms)   2 try   3 device   4 temporary (1 or 0)   5 device lifetime (ms)
 #       6 network window (ms)   7 network limit   8 day (ms)   9 day limit
 #       10… the wait (ms) after the 1st, 2nd, … failure in a row
-# Gives {0, 'network'|'account', wait in ms} or {1, streak, wait in ms, known device}.
+# Gives {0, 'network'|'account', wait in ms} or {1, streak, wait in ms, known device, devices}.
 _RESERVE = """
 local now, try, device = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local temporary = ARGV[4] == '1'
@@ -70,7 +70,7 @@ local function count_for_network()
 end
 if temporary then
   count_for_network()
-  return {1, 0, 0, known}
+  return {1, 0, 0, known, 0}
 end
 redis.call('ZREMRANGEBYSCORE', of_day, 0, now - day)
 local newest = instant(row, -1)
@@ -87,7 +87,8 @@ redis.call('PEXPIRE', row, day + margin)
 redis.call('ZADD', of_day, now, try)
 redis.call('PEXPIRE', of_day, day + margin)
 local streak, wait = held_by_row(row)
-return {1, streak, math.max(wait, held_by_day(of_day)), known}
+local devices = redis.call('ZCOUNT', KEYS[2], '(' .. (now - tonumber(ARGV[5])), '+inf')
+return {1, streak, math.max(wait, held_by_day(of_day)), known, devices}
 """
 
 # KEYS  network's failures, row, day      ARGV  1 try
@@ -137,7 +138,7 @@ class RedisAttempts:
         admitted, *rest = self._reserve(keys, args)
         if not admitted:
             raise self._delay(subject, origin, *rest)
-        streak, wait, known = rest
+        streak, wait, known, devices = rest
         return Reservation(
             subject=subject,
             origin=origin,
@@ -146,6 +147,7 @@ class RedisAttempts:
             wait=timedelta(milliseconds=wait),
             known_device=bool(known),
             temporary=temporary,
+            others_known=not known and devices > 0,
         )
 
     def is_suspected(self, network: str) -> bool:
@@ -194,6 +196,11 @@ class RedisAttempts:
             for row, day in zip(answers, answers, strict=True)
         ]
         return replace(stranger, known=longest(known))
+
+    def forget_devices(self, subject: str) -> None:
+        """Know no browser of the account any more."""
+        with redis_failures_told():
+            self._store.client.delete(f"devices:{{{subject}}}")
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too.

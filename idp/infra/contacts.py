@@ -16,6 +16,7 @@ from sqlalchemy import func
 from sqlalchemy import select
 
 from idp import StoreUnavailable
+from idp.identity.account import Protection
 from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.contact import Contact
 from idp.identity.contact import MailMix
@@ -45,6 +46,7 @@ _CONTACT = select(
     _ACCOUNTS.c.credential_version,
     (_ACCOUNTS.c.password_hash.is_not(None)).label("has_password"),
     _ACCOUNTS.c.email.label("confirmed_email"),
+    _ACCOUNTS.c.protection,
     RECEIVES.label("receives"),
     FORMER.label("former"),
     _DOSSIERS.c.qualite,
@@ -130,6 +132,7 @@ class SqlContacts:
             family_name=row.family_name,
             birthdate=row.birthdate,
             address=address_of(row),
+            protection=Protection(row.protection),
         )
 
     def _stood_since(self) -> datetime:

@@ -18,8 +18,10 @@ what stands above the frame from what stands in and below it, ``1.`` begins a st
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 from xml.sax.saxutils import escape
@@ -161,11 +163,12 @@ class LetterPress:
         Raises:
             LetterTextUnusable: as ``lay_out``.
         """
-        specimens = (
+        specimens = [
             Letter(1, kind, ("",), at, secret="-" if kind is Kind.TEMPORARY_PASSWORD else "")
             for kind in sorted(KINDS)
-        )
-        self.lay_out(Batch("", at), specimens, BytesIO())
+        ]
+        frozen = (replace(letter, frozen=True) for letter in specimens if letter.secret)
+        self.lay_out(Batch("", at), chain(specimens, frozen), BytesIO())
 
     def lay_out(self, batch: Batch, letters: Iterator[Letter], sheet: BinaryIO) -> None:
         """Write one PDF, a page a letter.
@@ -183,15 +186,15 @@ class LetterPress:
         )
         canvas.setTitle(f"{self._sender.fund_name} {batch.id}")
         canvas.setAuthor(self._sender.fund_name)
-        forms: dict[tuple[Kind, str], str] = {}
+        forms: dict[tuple[Kind, str, bool], str] = {}
         for letter in letters:
             happened = in_words(day_in_france(letter.happened_at), year=True)
-            # A notice tells its own day; all letters with a secret say the same.
-            common = (letter.kind, "" if letter.secret else happened)
+            # A notice tells its own day; all letters with a secret that open alike say the same.
+            common = (letter.kind, "" if letter.secret else happened, letter.frozen)
             if common not in forms:
                 forms[common] = f"common{len(forms)}"
                 canvas.beginForm(forms[common], 0, 0, _WIDTH, _HEIGHT)
-                self._draw_common(canvas, batch, letter.kind, happened)
+                self._draw_common(canvas, batch, letter, happened)
                 canvas.endForm()
             canvas.doForm(forms[common])
             self._draw_own(canvas, batch, letter)
@@ -211,7 +214,7 @@ class LetterPress:
             canvas.setFont(FIXED_BOLD, _SECRET_POINTS)
             canvas.drawCentredString(_WIDTH / 2, _y(_SECRET_LINE), letter.secret)
 
-    def _draw_common(self, canvas: Canvas, batch: Batch, kind: Kind, happened: str) -> None:
+    def _draw_common(self, canvas: Canvas, batch: Batch, letter: Letter, happened: str) -> None:
         sender = self._sender
         canvas.setFillColor(_INK)
         canvas.setFont(BOLD, 13)
@@ -228,8 +231,8 @@ class LetterPress:
         place_and_date = f"{sender.place}, le {in_words(batch.day, year=True)}"
         canvas.drawRightString(_RIGHT * mm, _y(22), place_and_date.removeprefix(", "))
         self._draw_folds(canvas)
-        words = self._words(batch, kind, happened)
-        self._draw_text(canvas, words, has_secret=kind is Kind.TEMPORARY_PASSWORD)
+        words = self._words(batch, letter, happened)
+        self._draw_text(canvas, words, has_secret=letter.kind is Kind.TEMPORARY_PASSWORD)
 
     def _draw_folds(self, canvas: Canvas) -> None:
         canvas.setStrokeColor(_RULE)
@@ -274,7 +277,8 @@ class LetterPress:
             top = _flow(canvas, [paragraph], top, _RIGHT, _PLAIN)
         _check_room(top, _FOOT - 6, "below the frame")
 
-    def _words(self, batch: Batch, kind: Kind, happened: str) -> _Words:
+    def _words(self, batch: Batch, letter: Letter, happened: str) -> _Words:
+        kind = letter.kind
         name = f"letters/{kind}.txt"
         sender = self._sender
         try:
@@ -284,6 +288,7 @@ class LetterPress:
                 sign_in_address=sender.sign_in_address,
                 happened=happened,
                 valid_until=in_words(batch.valid_until, year=True),
+                frozen=letter.frozen,
             )
         except TemplateError as error:
             raise LetterTextUnusable(f"templates/{name}: {error}") from None

@@ -104,6 +104,7 @@ class MailText:
             "valid_until": in_words(message.valid_until) if message.valid_until else "",
             "masked_address": message.masked_address,
             "secret": message.secret,
+            "opens": message.opens,
         }
         text = self._templates.get_template(f"mail/{message.kind}.txt")
         page = self._templates.get_template(f"mail/{message.kind}.html")

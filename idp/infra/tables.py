@@ -128,6 +128,8 @@ class AccountRow(Base):
     email_confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
     former_email: Mapped[str | None] = mapped_column(Text)
     """The one that ``email`` replaced: it receives resets until the new one has stood its time."""
+    protection: Mapped[str] = mapped_column(String(16), default="none", server_default="none")
+    """``identity/account.Protection``: a frozen account opens by a letter only."""
     created_at: Mapped[datetime] = mapped_column(Instant)
 
 

@@ -31,6 +31,14 @@ class MessageSettings(BaseModel):
             "empty means the sender's",
         ),
     ] = ""
+    new_browser_notice: Annotated[
+        bool,
+        Told(
+            "write to a member whose account was entered from a browser it does not know",
+            "yes or no",
+            "once a day at most, and never of the first browser",
+        ),
+    ] = True
     smtp_host: Annotated[
         str,
         Told(

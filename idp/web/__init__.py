@@ -45,8 +45,10 @@ from idp.hops import HopWatch
 from idp.identity.anti_robot import AntiRobot
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import EmailAddresses
+from idp.identity.freeze import Freeze
 from idp.identity.login import SignIn
 from idp.identity.new_password import NewPassword
+from idp.identity.notices import Notices
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
 from idp.legal import Legal
@@ -106,6 +108,8 @@ class Services:
     journeys: Journeys
     new_password: NewPassword
     addresses: EmailAddresses
+    freeze: Freeze
+    notices: Notices
     anti_robot: AntiRobot
     choices: Sealer
     privacy_url: str

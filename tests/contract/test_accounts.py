@@ -16,7 +16,9 @@ from sqlalchemy import select
 from sqlalchemy import update
 
 from idp import StoreUnavailable
+from idp.identity.account import DOUBTED
 from idp.identity.account import Account
+from idp.identity.account import Protection
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
@@ -435,3 +437,69 @@ def test_a_store_that_is_not_ready_is_not_an_unknown_number(tmp_path):
         with pytest.raises(StoreUnavailable):
             accounts.scheme_counts(Qualite.AFFILIE)
         database.engine.dispose()
+
+
+def test_a_freeze_raises_the_version_and_refuses_whoever_was_signing_in(directory):
+    account = directory.add()
+
+    with directory.transaction():
+        assert directory.accounts.freeze("account", version=1, at=LATER)
+
+    frozen = directory.find()
+    assert (frozen.protection, frozen.credential_version) == (Protection.FROZEN, 2)
+    assert not directory.subject().signs_in
+    assert not directory.signed_in(account)
+    assert not directory.signed_in(frozen)
+
+
+@pytest.mark.parametrize(("account_id", "version"), [("account", 2), ("nobody", 1)])
+def test_a_freeze_of_another_version_or_of_nobody_changes_nothing(directory, account_id, version):
+    directory.add()
+
+    with directory.transaction():
+        assert not directory.accounts.freeze(account_id, version=version, at=LATER)
+        assert not directory.accounts.reopen(account_id, to=Protection.NONE)
+
+    assert directory.find() == Account("account", DossierStatus.ACTIVE, OURS, 1, None)
+
+
+def test_a_frozen_account_is_frozen_once_and_goes_on_as_it_is_reopened(directory):
+    directory.add()
+    with directory.transaction():
+        assert directory.accounts.freeze("account", version=1, at=LATER)
+        assert not directory.accounts.freeze("account", version=2, at=LATER)
+        assert directory.accounts.reopen("account", to=Protection.REOPENED)
+        assert not directory.accounts.reopen("account", to=Protection.NONE)
+
+    assert directory.find().protection is Protection.REOPENED
+    assert not directory.signed_in(directory.find())
+    assert not directory.subject().signs_in
+
+
+def test_a_new_password_ends_a_freeze(directory):
+    directory.add()
+    with directory.transaction():
+        directory.accounts.freeze("account", version=1, at=LATER)
+
+    assert directory.choose(version=2)
+
+    assert directory.find().protection is Protection.NONE
+    assert directory.subject().signs_in
+
+
+def test_a_freeze_sets_an_address_of_late_aside_and_keeps_one_of_long_ago(directory):
+    directory.add()
+    directory.record("thief@example.net", at=LATER - DOUBTED + timedelta(seconds=1))
+    with directory.transaction():
+        directory.accounts.freeze("account", version=1, at=LATER)
+    assert (directory.subject().email, directory.subject().email_verified) == (
+        subject().email,
+        False,
+    )
+
+    directory.record("anne@new.example", at=LATER - DOUBTED)
+    with directory.transaction():
+        directory.accounts.reopen("account", to=Protection.NONE)
+        directory.accounts.freeze("account", version=2, at=LATER)
+
+    assert directory.subject().email == "anne@new.example"

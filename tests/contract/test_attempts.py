@@ -681,3 +681,14 @@ def test_temporary_passwords_typed_wrong_lay_suspicion_on_a_network_guessing(att
         attempts.reserve(f"subject-{n}", HERE, temporary=True)
 
     assert attempts.is_suspected(HERE.network) is True
+
+
+def test_forgotten_devices_are_strangers_and_stand_beside_no_other(attempts):
+    sign_in(attempts, device="phone")
+    assert fail(attempts, origin=Origin("192.0.2.1", "laptop")).others_known is True
+    assert fail(attempts, origin=Origin("192.0.2.1", "phone")).others_known is False
+
+    attempts.forget_devices("subject")
+
+    reservation = fail(attempts, origin=Origin("192.0.2.1", "phone"))
+    assert (reservation.known_device, reservation.others_known) == (False, False)

@@ -10,9 +10,12 @@ from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import Event
 from idp.identity.account import Account
+from idp.identity.account import Protection
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.freeze import Freeze
+from idp.identity.freeze import NotFrozen
 from idp.identity.help_desk import HelpDesk
 from idp.identity.help_desk import NoSuchAccount
 from idp.identity.help_desk import NotPromised
@@ -42,6 +45,7 @@ from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAuditLog
 from tests.fakes import MemoryContacts
+from tests.fakes import MemorySessions
 from tests.fakes import subject
 from tests.instance import Clock
 
@@ -68,8 +72,23 @@ class Scene:
         self.quotas = MemoryResetQuotas(QuotaPolicy(), now=self.clock)
         self.audit = MemoryAuditLog(now=self.clock)
         self.transactions = []
+        self.sessions = MemorySessions(idle=timedelta(minutes=30), now=self.clock)
+        contacts = MemoryContacts(self.accounts, now=self.clock)
         self.desk = HelpDesk(
-            contacts=MemoryContacts(self.accounts, now=self.clock),
+            accounts=self.accounts,
+            contacts=contacts,
+            freezing=Freeze(
+                accounts=self.accounts,
+                contacts=contacts,
+                temporaries=self.temporaries,
+                sessions=self.sessions,
+                attempts=self.attempts,
+                outbox=self.outbox,
+                audit=self.audit,
+                decoy_key=DECOY_KEY,
+                print_hour=8,
+                now=self.clock,
+            ),
             temporaries=self.temporaries,
             outbox=self.outbox,
             promises=self.outbox,
@@ -430,6 +449,79 @@ def test_a_reason_holds_no_address_number_secret_or_control_character(reason):
 )
 def test_a_fit_reason_is_kept_with_its_spaces_folded(typed, kept):
     assert fit_reason(typed) == kept
+
+
+def freeze(scene, *, reason=REASON):
+    return scene.desk.freeze(Qualite.AFFILIE, NUMERO, letter=True, reason=reason, actor=JEANNE)
+
+
+def reopen(scene, *, keep_password=False, reason=REASON):
+    return scene.desk.reopen(
+        Qualite.AFFILIE, NUMERO, keep_password=keep_password, reason=reason, actor=JEANNE
+    )
+
+
+def test_the_help_desk_freezes_and_no_mail_leaves_until_it_reopens(scene):
+    frozen = freeze(scene)
+
+    assert frozen.promise
+    assert scene.audit.events[-1].event == Event.ACCOUNT_FROZEN
+    assert scene.audit.events[-1].actor == JEANNE
+    assert scene.audit.events[-1].detail["reason"] == REASON
+    with pytest.raises(NotPromised) as refused:
+        scene.send(Channel.MAIL)
+    assert refused.value.refusal is Refusal.FROZEN
+    with pytest.raises(NotFrozen):
+        freeze(scene)
+
+    assert reopen(scene)
+
+    assert scene.audit.events[-1].detail == {"reason": REASON, "password_kept": 0}
+    assert scene.send(Channel.MAIL).mask
+    assert not reopen(scene)
+
+
+def test_a_freeze_by_mistake_gives_the_password_of_before_back(scene):
+    freeze(scene)
+
+    assert reopen(scene, keep_password=True)
+
+    account = scene.accounts.find(Qualite.AFFILIE, NUMERO)
+    assert account.protection is Protection.NONE
+    assert scene.audit.events[-1].detail["password_kept"] == 1
+
+
+def test_a_reopening_is_told_by_mail_where_there_is_an_address(scene):
+    def told():
+        rows = scene.outbox.rows(states=tuple(PromiseState), limit=100)
+        return [row for row in rows if row.kind is Kind.ACCOUNT_REOPENED]
+
+    freeze(scene)
+    reopen(scene)
+    assert len(told()) == 1
+    scene.change(email="")
+    freeze(scene)
+
+    reopen(scene)
+
+    assert len(told()) == 1
+
+
+def test_a_freeze_stands_when_the_store_of_secrets_is_away(scene):
+    scene.temporaries.away = True
+
+    freeze(scene)
+
+    account = scene.accounts.find(Qualite.AFFILIE, NUMERO)
+    assert account.protection is Protection.FROZEN
+
+
+@pytest.mark.parametrize("act", [freeze, reopen])
+def test_neither_freeze_nor_reopening_goes_without_a_fit_reason(scene, act):
+    with pytest.raises(UnfitReason):
+        act(scene, reason="a")
+
+    assert scene.accounts.find(Qualite.AFFILIE, NUMERO).protection is Protection.NONE
 
 
 def test_no_repr_of_the_help_desk_shows_its_key_log_leak(scene):

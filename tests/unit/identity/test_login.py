@@ -8,6 +8,7 @@ from idp import Busy
 from idp import StoreUnavailable
 from idp.audit import Actor
 from idp.audit import Event
+from idp.identity.account import Protection
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import Qualite
 from idp.identity.hash_pool import HashPool
@@ -51,6 +52,8 @@ REFUSALS = {
     "a number of the other qualité": ({}, OTHER_BOX, Cause.UNKNOWN_DOSSIER),
     "a closed dossier": ({"dossier_status": DossierStatus.CLOSED}, {}, Cause.NOT_ACTIVE),
     "a deceased person": ({"dossier_status": DossierStatus.DECEASED}, {}, Cause.NOT_ACTIVE),
+    "a frozen account": ({"protection": Protection.FROZEN}, {}, Cause.FROZEN),
+    "an account reopened to mails": ({"protection": Protection.REOPENED}, {}, Cause.FROZEN),
     "an account without a password": ({"password": None}, {}, Cause.NO_PASSWORD),
     "a wrong password": ({}, {"clear": WRONG}, Cause.WRONG_PASSWORD),
     "a wrong imported password": ({"password": BCRYPT}, {"clear": WRONG}, Cause.WRONG_PASSWORD),
@@ -450,3 +453,39 @@ def test_a_notice_that_could_not_be_promised_is_promised_at_the_next_failure(sce
     fail_in_a_row(scene, 1, numero)
 
     assert len(promises(scene)) == 1
+
+
+def new_browser_notices(scene):
+    rows = scene.outbox.rows(states=tuple(PromiseState), limit=100)
+    return [row for row in rows if row.kind is Kind.NEW_BROWSER]
+
+
+def test_the_first_browser_of_an_account_is_told_to_nobody(scene):
+    scene.try_password()
+
+    assert new_browser_notices(scene) == []
+
+
+def test_a_browser_that_the_account_does_not_know_is_told_once_a_day(scene):
+    scene.try_password()
+    scene.try_password()
+    scene.try_password()
+
+    (notice,) = new_browser_notices(scene)
+    assert (notice.account_id, notice.channel) == ("account", Channel.MAIL)
+
+
+def test_a_known_browser_and_a_refusal_are_told_by_no_notice(scene):
+    scene.try_password()
+    scene.try_password(origin=Origin("192.0.2.1", "phone"))
+    scene.refused(clear=WRONG)
+
+    assert new_browser_notices(scene) == []
+
+
+def test_an_installation_may_tell_of_no_browser(scene):
+    scene.sign_in = replace(scene.sign_in, notices=None)
+    scene.try_password()
+    scene.try_password()
+
+    assert new_browser_notices(scene) == []

@@ -175,7 +175,13 @@ class Scene:
 
     def promises(self):
         self.outbox.away = False
-        return self.outbox.rows(states=tuple(PromiseState), limit=1_000)
+        rows = self.outbox.rows(states=tuple(PromiseState), limit=1_000)
+        return [row for row in rows if row.kind is Kind.TEMPORARY_PASSWORD]
+
+    def notices(self):
+        self.outbox.away = False
+        rows = self.outbox.rows(states=tuple(PromiseState), limit=1_000)
+        return [row for row in rows if row.kind is not Kind.TEMPORARY_PASSWORD]
 
     def told(self, act):
         """The calls of every store that an act makes, in order."""
@@ -302,6 +308,7 @@ def test_a_choice_takes_the_same_steps_through_the_same_stores_enumeration(scene
         scene.promise(channel, numero=numero)
 
     offered = ["contacts.find", "masks.contact_mask"] if channel is Channel.MAIL else []
+    told = ["outbox.add"] if channel is Channel.LETTER else []
     assert scene.told(choose) == [
         *offered,
         "once.take",
@@ -309,6 +316,7 @@ def test_a_choice_takes_the_same_steps_through_the_same_stores_enumeration(scene
         "contacts.find",
         "outbox.add",
         "audit.record",
+        *told,
         "once.keep",
         "temporaries.request",
     ]
@@ -333,6 +341,23 @@ def test_who_cannot_sign_in_leaves_a_row_that_the_worker_drops(scene, numero, ch
     (promise,) = scene.promises()
     assert (promise.account_id, promise.credential_version) == (None, 0)
     assert (promised.holder, promised.version) == (scene.subject(numero), 0)
+
+
+@EVERYBODY
+def test_a_letter_asked_for_is_told_by_mail_whoever_it_is_enumeration(scene, numero):
+    scene.choose(Channel.LETTER, numero=numero)
+
+    (notice,) = scene.notices()
+    known = "account 67" if numero == NUMERO else None
+    assert (notice.kind, notice.channel) == (Kind.LETTER_REQUESTED, Channel.MAIL)
+    assert notice.account_id == known
+    assert notice.state is PromiseState.WAITING
+
+
+def test_a_mail_asked_for_is_told_by_no_letter(scene):
+    scene.choose(Channel.MAIL)
+
+    assert scene.notices() == []
 
 
 @EVERYBODY

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from idp.audit import Event
+from idp.identity.account import Protection
 from idp.identity.audit_trail import UNTOLD
 from idp.identity.audit_trail import PastEvent
 from idp.identity.contact import Contact
@@ -397,6 +398,20 @@ def test_a_letter_whose_secret_died_with_redis_is_told_with_how_to_print_it_agai
     assert standing(seen(promises=[replace(done, channel=Channel.MAIL)])) == NOTHING
 
 
+def test_a_frozen_account_is_told_first_and_offers_the_letter_and_the_reopening():
+    given = seen(protection=Protection.FROZEN)
+
+    assert standing(given)[0].startswith("Le compte est bloqué")
+    assert acts(given) == [Act.REOPEN, Act.SEND_LETTER]
+
+
+def test_a_reopened_account_says_that_the_password_of_before_stays_refused():
+    given = seen(protection=Protection.REOPENED)
+
+    assert "le mot de passe d'avant reste refusé" in standing(given)[0]
+    assert acts(given) == [Act.SEND_MAIL, Act.SEND_LETTER]
+
+
 def test_a_notice_that_waits_is_told_and_is_no_temporary_password_on_its_way():
     given = seen(promises=[promise(kind=Kind.PASSWORD_CHANGED)])
 
@@ -530,7 +545,23 @@ EVENTS = [
     (past(Event.CONSENT_GIVEN), "Autorisation donnée à un service extérieur"),
     (past(Event.CONSENT_REFUSED), "Autorisation refusée à un service extérieur"),
     (past(Event.ACCESS_TAKEN_BACK), "Accès retiré à un service, depuis l'espace personnel"),
-    (past("account.frozen"), "Événement account.frozen"),
+    (past("account.moved"), "Événement account.moved"),
+    (
+        past(Event.ACCOUNT_FROZEN, letter=1, network="192.0.2.0/24"),
+        "Compte bloqué par la personne elle-même ; une lettre part (réseau 192.0.2.0/24)",
+    ),
+    (
+        past(Event.ACCOUNT_FROZEN, letter=0, operator="jeanne", reason="a rappelé"),
+        "Compte bloqué par jeanne, motif : a rappelé",
+    ),
+    (
+        past(Event.ACCOUNT_REOPENED, password_kept=0, operator="jeanne", reason="lettre perdue"),
+        "Compte rouvert aux mots de passe provisoires par jeanne, motif : lettre perdue",
+    ),
+    (
+        past(Event.ACCOUNT_REOPENED, password_kept=1, operator="jeanne", reason="par erreur"),
+        "Compte rouvert avec le mot de passe d'avant par jeanne, motif : par erreur",
+    ),
 ]
 
 
