@@ -30,6 +30,11 @@ def draw_keys(folder: Path) -> Path:
     return folder
 
 
+def legal_settings() -> dict[str, str]:
+    """What the legal pages want to say."""
+    return dict.fromkeys(Legal().missing(), "filled in")
+
+
 @contextmanager
 def durable(url: str) -> Iterator[redis.Redis]:
     """A store with its append-only file on, as production has it."""
@@ -57,8 +62,8 @@ def make_service(
     monkeypatch.setenv("IDP_LETTER_SENDER", "Caisse|1 rue|75001 PARIS")
     monkeypatch.setenv("IDP_DATABASE_URL", sql_url)
     monkeypatch.setenv("IDP_REDIS_URL", redis_url)
-    for name in Legal().missing():
-        monkeypatch.setenv(name, "filled in")
+    for name, value in legal_settings().items():
+        monkeypatch.setenv(name, value)
     generate_missing_secrets(folder / "secrets")
     shutil.copytree(keys, folder / "keys")
     passphrase = folder / "secrets" / "keys_passphrase"

@@ -53,7 +53,8 @@ def keys(built: Parts) -> Iterator[Finding]:
     """Whether keys can be read by us alone, sign, and are followed."""
     folder = built.settings.keys_path.absolute()
     if trouble := built.key_files.trouble:
-        raise Unusable(trouble)
+        message = f"{trouble} (docs/operate/keys.md)"
+        raise Unusable(message)
     yield from exposed("keys", folder)
     if oddity := built.key_files.oddity:
         yield Finding(Level.WARN, "keys", oddity)

@@ -7,8 +7,10 @@ from datetime import timedelta
 from idp.audit_walk import head_is_due
 from idp.cli.findings import Finding
 from idp.cli.findings import Level
+from idp.identity.delivery import MailUnreachable
 from idp.identity.temporary_password import Channel
 from idp.infra.letter_desk import SqlLetterDesk
+from idp.infra.mail_text import InvalidSender
 from idp.parts import Parts
 from idp.promise import PromiseState
 from idp.wiring import build_mailer
@@ -21,12 +23,19 @@ PRINT_LAG = timedelta(days=5)
 
 def mail(built: Parts) -> Iterator[Finding]:
     """Whether a mail would leave now."""
-    mailer = build_mailer(built)
+    try:
+        mailer = build_mailer(built)
+    except InvalidSender as error:
+        yield Finding(Level.FAIL, "mail", f"{error}; set IDP_MAIL_FROM (and IDP_MAIL_REPLY_TO)")
+        return
     if mailer is None:
         yield Finding(Level.WARN, "mail", "IDP_SMTP_HOST is not set: mails wait in the outbox")
         return
     with closing(mailer):
-        yield Finding(Level.OK, "mail", mailer.check())
+        try:
+            yield Finding(Level.OK, "mail", mailer.check())
+        except MailUnreachable as away:
+            yield Finding(Level.FAIL, "mail", f"{away}; see docs/operate/mail-down.md")
 
 
 def outbox(built: Parts) -> Iterator[Finding]:

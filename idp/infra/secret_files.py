@@ -112,10 +112,13 @@ def _decoded(path: Path, line: bytes) -> bytes:
     except ValueError:
         whole = False
     if not whole:
-        message = f"{path} is not base64url"
+        message = f"{path} is not base64url: restore it from the backup"
         raise InvalidSecret(message)
     if len(value) != LENGTH:
-        message = f"{path} holds a secret of {len(value)} bytes: expected {LENGTH}"
+        message = (
+            f"{path} holds a secret of {len(value)} bytes: expected {LENGTH}; restore it from the"
+            " backup"
+        )
         raise InvalidSecret(message)
     if len(set(value)) < LENGTH // 2:
         # Random bytes fall this low less than once in 10^15 draws: somebody typed these.
