@@ -1,12 +1,15 @@
 """Gunicorn's settings: ``gunicorn -c deploy/gunicorn.conf.py "idp.app:create_app()"``.
 
 What a machine decides comes from the environment: IDP_BIND, IDP_WORKERS, IDP_THREADS,
-IDP_GRACEFUL_SECONDS, IDP_LOG_LEVEL.
+IDP_DRAIN_SECONDS, IDP_GRACEFUL_SECONDS, IDP_LOG_LEVEL. docs/operate/deployment.md explains the
+numbers.
 """
 
 import os
 import resource
+import time
 from pathlib import Path
+from typing import Any
 
 import gunicorn
 
@@ -36,7 +39,24 @@ header_map = "drop"
 
 timeout = 30
 graceful_timeout = int(os.environ.get("IDP_GRACEFUL_SECONDS", "20"))
+drain = int(os.environ.get("IDP_DRAIN_SECONDS", "0"))
 keepalive = 5
+
+
+def on_starting(server: Any) -> None:
+    """Let SIGTERM turn ``/readyz`` red first, so that the proxy sends nobody when we stop."""
+    from idp import draining  # before any worker is born: they share what it holds
+
+    stop = server.handle_term
+
+    def drain_and_stop() -> None:
+        draining.begin()
+        time.sleep(drain)  # the workers go on
+        stop()
+
+    if drain:
+        server.handle_term = drain_and_stop
+
 
 # A worker shows that it lives by touching a file; on a disk that can block for long.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn unlinks it

@@ -6,6 +6,7 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
+from idp import draining
 from idp import logs
 from idp.hops import HopWatch
 from idp.identity.composers import TemporaryPasswordMail
@@ -179,6 +180,7 @@ def build_services(parts: Parts) -> Services:
             "sql": sql,
             "keys": keys_probe(parts),
             "maintenance": maintenance_probe(parts),
+            "server": draining.probe,
         },
         begin_request=logs.request_id.set,
         now=parts.now,

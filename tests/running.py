@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -48,8 +49,9 @@ T = TypeVar("T")
 class Wire:
     """A WSGI application that is another server: what it is asked, it asks over a socket."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, tls: ssl.SSLContext | None = None) -> None:
         self._port = port
+        self._tls = tls
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -67,7 +69,7 @@ class Wire:
         target = environ["RAW_URI"].partition("?")[0]
         if environ["QUERY_STRING"]:
             target += f"?{environ['QUERY_STRING']}"
-        answer = ask(self._port, environ["REQUEST_METHOD"], target, body, headers)
+        answer = ask(self._port, environ["REQUEST_METHOD"], target, body, headers, tls=self._tls)
         start_response(f"{answer.status} {answer.reason}", answer.getheaders())
         return [answer.body]
 
@@ -84,9 +86,15 @@ def ask(
     target: str,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
 ) -> Answer:
     """Send one request on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = (
+        http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        if tls is None
+        else http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=tls)
+    )
     connection.response_class = Answer
     try:
         connection.request(method, target, body, dict(headers or {}))

@@ -41,6 +41,7 @@ WIRING = {
     "logs",
     "parts",
     "probes",
+    "draining",
     "wiring",
     "worker",
     "notifier",
