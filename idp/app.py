@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from flask import Flask
+from jinja2 import FileSystemLoader
 
 from idp import StoreUnavailable
 from idp import logs
@@ -31,6 +32,7 @@ def create_app(settings: Settings | None = None, now: Callable[[], datetime] = u
     except StoreUnavailable as away:
         # It may come back before the first request; /readyz says so meanwhile, and looks again.
         logging.getLogger("idp").warning("started without it: %s", away)
+    parts.flask.jinja_loader = FileSystemLoader(parts.templates)
     register(parts.flask, build_services(parts))
     parts.flask.extensions["idp"] = parts
     return parts.flask

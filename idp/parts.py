@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from idp.infra.jwks_fetch import RemoteKeys
     from idp.infra.key_fetches import RedisKeyFetches
     from idp.infra.key_files import KeyFiles
+    from idp.infra.logo_folder import LogoFolder
     from idp.infra.logout_notices import SqlLogoutNotices
     from idp.infra.maintenance_file import MaintenanceFile
     from idp.infra.once import RedisOnce
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from idp.infra.temporary_passwords import RedisTemporaryPasswords
     from idp.oidc.audit_heads import SignedHeads
     from idp.oidc.rotation import RotationPolicy
+    from idp.theme import Theme
 
 PACKAGE = Path(__file__).parent
 
@@ -89,6 +91,27 @@ class Parts:
         from idp.infra.catalogues import read_catalogues
 
         return read_catalogues(PACKAGE / "locales")
+
+    @cached_property
+    def theme(self) -> Theme:
+        """What the fund replaces of colours, drawings and templates."""
+        from idp.infra.theme_folder import read_theme
+        from idp.theme import Theme
+
+        folder = self.settings.theme_folder
+        return read_theme(folder, templates_dir()) if folder else Theme()
+
+    @property
+    def templates(self) -> list[Path]:
+        """The folders of templates, the theme's first."""
+        return [*map(Path, filter(None, [self.theme.templates])), templates_dir()]
+
+    @cached_property
+    def logos(self) -> LogoFolder:
+        """The logos of services."""
+        from idp.infra.logo_folder import LogoFolder
+
+        return LogoFolder(self.settings.logos_path)
 
     @cached_property
     def database(self) -> Database:

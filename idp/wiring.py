@@ -55,7 +55,6 @@ from idp.oidc.revocation import Revocation
 from idp.oidc.tokens import Tokens
 from idp.oidc.userinfo import Userinfo
 from idp.oidc.waiting import WaitingRequests
-from idp.parts import templates_dir
 from idp.probes import keys_probe
 from idp.probes import maintenance_probe
 from idp.probes import probe_of
@@ -100,6 +99,8 @@ def build_services(parts: Parts) -> Services:
     return Services(
         issuer=settings.issuer,
         fund_name=settings.fund_name,
+        fund_tagline=settings.fund_tagline,
+        theme=parts.theme,
         support_phone=settings.support_phone,
         default_client_id=settings.default_client_id,
         patterns=numero_patterns(parts),
@@ -130,6 +131,7 @@ def build_services(parts: Parts) -> Services:
         terms_url=settings.terms_url,
         legal=build_legal(parts),
         closure=parts.maintenance.closure,
+        logo=parts.logos.find,
         sessions=parts.sessions,
         farewell=farewell,
         frames=FrontChannelLogout(settings.issuer, parts.clients, secrets.pairwise_salt),
@@ -401,7 +403,7 @@ def build_mailer(parts: Parts) -> SmtpMailer | None:
         ca_file=settings.smtp_ca_file,
         timeout=settings.smtp_timeout.total_seconds(),
     )
-    return SmtpMailer(server, MailText(templates_dir(), letterhead))
+    return SmtpMailer(server, MailText(parts.templates, letterhead))
 
 
 def build_delivery(parts: Parts, mailer: Mailer) -> Delivery:

@@ -32,6 +32,7 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 FRAME = {
     "fund_name": "CARPIMKO",
+    "fund_tagline": "La Retraite des Auxiliaires Médicaux",
     "support_phone": "01 23 45 67 89",
     "request_id": "7f3ac0de9b12",
     "accessibility_state": "non conforme",
@@ -116,6 +117,7 @@ def login(name: str, *, wrong: bool = False, **context: Any) -> State:
         "notice": None,
         "switch_to": "",
         "service_name": "Mes cotisations",
+        "service_logo": "",
         "franceconnect_url": "",
         "reset_url": "",
         "challenge": None,
@@ -329,6 +331,7 @@ STATES = [
     login("first"),
     login("alone", service_name="", support_phone=""),
     login("filled", form=TYPED),
+    login("service-logo", service_logo="/static/favicon.svg?v=0123abcd"),
     login("all-ways", **ALL_WAYS),
     login("all-ways-alone", **ALL_WAYS | {"service_name": ""}),
     login(

@@ -11,6 +11,7 @@ from idp.audit import Event
 from idp.cli import migrated_parts
 from idp.infra.clients import UnknownClient
 from idp.infra.clients import new_client_secret
+from idp.infra.drawings import LARGEST
 from idp.oidc.clients import Client
 from idp.oidc.metadata_reader import InvalidClientMetadata
 from idp.oidc.metadata_reader import decode
@@ -116,6 +117,30 @@ def update(operator: str, client_id: str, file: BinaryIO, change_subjects: bool)
     _tell_who_asks(built, set(before.resource_identifiers) - set(client.resource_identifiers))
     if secret is not None:
         _show_secret(secret)
+
+
+@clients.command()
+@click.argument("client_id")
+@click.argument("file", type=click.File("rb"), required=False)
+@click.option("--remove", "forget", is_flag=True, help="Show none any more.")
+@click.pass_obj
+def logo(operator: str, client_id: str, file: BinaryIO | None, forget: bool) -> None:
+    """Show FILE, a PNG or an SVG of 32 kB at most, beside the service's name on its sign-in page.
+
+    A copy of what is drawn is kept, and served by us alone.
+    """
+    built = migrated_parts()
+    _registered(built, client_id)
+    if (file is None) != forget:
+        message = "expected a FILE, or --remove"
+        raise click.UsageError(message)
+    if file is not None:
+        built.logos.put(client_id, file.read(LARGEST + 1))
+    else:
+        built.logos.remove(client_id)
+    with built.flask.app_context(), built.database.transaction():
+        _audit(built, Event.CLIENT_UPDATED, operator, client_id, {"changed": "logo"})
+    print(f"{client_id}: {'no logo any more' if forget else 'its logo is shown from now on'}")
 
 
 @clients.command()

@@ -50,6 +50,7 @@ CHECKS = (
     Check("outbox", doctor_promises.outbox, SQL),
     Check("audit log", doctor_promises.audit_log, SQL),
     Check("browser code", doctor_place.browser_code),
+    Check("theme", doctor_pages.theme),
     Check("legal pages", doctor_pages.legal_pages),
     Check("maintenance", doctor_pages.maintenance),
 )

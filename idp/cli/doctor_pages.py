@@ -1,12 +1,27 @@
-"""``idp doctor`` on what members see: the legal pages, and whether the pages are closed."""
+"""``idp doctor`` on what members see: colours, the legal pages, and whether all is closed."""
 
 from collections.abc import Iterator
 
 from idp.cli.findings import Finding
 from idp.cli.findings import Level
 from idp.identity.working_days import day_in_france
+from idp.infra.theme_folder import standard_colours
+from idp.parts import PACKAGE
 from idp.parts import Parts
+from idp.theme import faults_of
 from idp.wiring import build_legal
+
+
+def theme(built: Parts) -> Iterator[Finding]:
+    """Whether every text can be read in both schemes."""
+    sheet = (PACKAGE / "static" / "pages.css").read_text(encoding="utf-8")
+    pale = [
+        Finding(Level.FAIL, "theme", f"{scheme}: {fault}")
+        for scheme, standard in standard_colours(sheet).items()
+        for fault in faults_of(built.theme.of(scheme, standard))
+    ]
+    which = built.settings.theme_folder or "the one that is shipped"
+    yield from pale or [Finding(Level.OK, "theme", f"{which}: every text can be read")]
 
 
 def legal_pages(built: Parts) -> Iterator[Finding]:

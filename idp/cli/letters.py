@@ -29,7 +29,6 @@ from idp.identity.working_days import day_in_france
 from idp.infra.letter_desk import SqlLetterDesk
 from idp.infra.letter_spool import LetterSpool
 from idp.parts import Parts
-from idp.parts import templates_dir
 from idp.promise import PromiseState
 
 if TYPE_CHECKING:
@@ -222,7 +221,7 @@ def _press(built: Parts) -> "LetterPress":
         issuer=settings.issuer,
         support_phone=settings.support_phone,
     )
-    press = LetterPress(templates_dir(), sender)
+    press = LetterPress(built.templates, sender)
     press.check(built.now())
     return press
 

@@ -17,6 +17,7 @@ what stands above the frame from what stands in and below it, ``1.`` begins a st
 
 import re
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
 from datetime import datetime
@@ -137,7 +138,7 @@ class _Words:
 class LetterPress:
     """The port ``Press``."""
 
-    def __init__(self, templates: Path, sender: LetterSender) -> None:
+    def __init__(self, templates: Path | Sequence[Path], sender: LetterSender) -> None:
         if len(sender.address) > _SENDER_LINES:
             message = f"IDP_LETTER_SENDER: {_SENDER_LINES} lines at most, the window begins below"
             raise LetterTextUnusable(message)

@@ -5,6 +5,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -73,9 +74,9 @@ class Letterhead:
 
 
 class MailText:
-    """Writes mails from the templates of one folder."""
+    """Writes mails from the templates of a folder, or of the first one that has them."""
 
-    def __init__(self, templates: Path, letterhead: Letterhead) -> None:
+    def __init__(self, templates: Path | Sequence[Path], letterhead: Letterhead) -> None:
         self._letterhead = letterhead
         self._templates = Environment(
             loader=FileSystemLoader(templates),

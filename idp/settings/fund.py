@@ -2,6 +2,7 @@
 
 from datetime import UTC
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -21,6 +22,22 @@ class FundSettings(BaseModel):
             "text",
         ),
     ] = "CARPIMKO"
+    fund_tagline: Annotated[
+        str,
+        Told(
+            "what stands in the wordmark beside the name, for who does not see it",
+            "text",
+            "a theme with another wordmark says what that one says",
+        ),
+    ] = "La Retraite des Auxiliaires Médicaux"
+    theme_folder: Annotated[
+        Path | None,
+        Told(
+            'colours, drawings and templates of the fund\'s own (docs/design.md, "A theme")',
+            "folder",
+            "empty means those that are shipped; read once, when a process starts",
+        ),
+    ] = None
     support_phone: Annotated[
         str,
         Told(

@@ -75,6 +75,14 @@ class PlaceSettings(BaseModel):
             "empty means `secrets` in the data folder",
         ),
     ] = None
+    logos_folder: Annotated[
+        Path | None,
+        Told(
+            "the logos of services, which `idp clients logo` checks and puts there",
+            "folder",
+            "empty means `logos` in the data folder; the same on every node",
+        ),
+    ] = None
     maintenance_file: Annotated[
         Path | None,
         Told(

@@ -55,6 +55,11 @@ class Settings(
         return self.database_url or f"sqlite:///{(self.data_dir / 'idp.sqlite').resolve()}"
 
     @property
+    def logos_path(self) -> Path:
+        """The folder of the services' logos."""
+        return self.logos_folder or self.data_dir / "logos"
+
+    @property
     def maintenance_path(self) -> Path:
         """The file whose presence closes the service."""
         return self.maintenance_file or self.data_dir / "maintenance"

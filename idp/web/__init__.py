@@ -19,6 +19,8 @@
 ``cors``               which scripts of other origins may read an answer
 ``health``             ``/healthz``, ``/readyz``
 ``legal``              ``/accessibilite``, ``/mentions-legales``, ``/donnees-personnelles``
+``logos``              ``/logos/…``: those of services
+``assets``             ``/static/…``, held ready in memory, the theme's before ours
 ``maintenance``        what still answers when the operator closed the service
 ``browser``            cookies, CSRF, the network a request comes from
 ``headers``            request id, security headers, one log line a request
@@ -71,6 +73,7 @@ from idp.oidc.waiting import WaitingRequests
 from idp.sealed import Sealer
 from idp.sentence import Catalogue
 from idp.session import Sessions
+from idp.theme import Theme
 
 EXTENSION = "idp-services"
 
@@ -89,12 +92,15 @@ class Services:
         transaction: one SQL transaction, committed at its end.
         together: the Redis writes of a block as one step, sent at its end.
         closure: tells whether the operator closed the service; looked at by each request.
+        logo: a service's logo by its client_id: suffix and content.
         probes: by name, what tells "" when well, or what is wrong (see ``health.WARNING``).
         begin_request: told the id of each request, for the logs.
     """
 
     issuer: str
     fund_name: str
+    fund_tagline: str
+    theme: Theme
     support_phone: str
     default_client_id: str
     patterns: NumeroPatterns
@@ -116,6 +122,7 @@ class Services:
     terms_url: str
     legal: Legal
     closure: Callable[[], Closure | None]
+    logo: Callable[[str], tuple[str, bytes] | None]
     sessions: Sessions
     farewell: Farewell
     frames: FrontChannelLogout
@@ -165,6 +172,7 @@ def register(app: Flask, given: Services) -> None:
     from idp.web import language
     from idp.web import legal
     from idp.web import login
+    from idp.web import logos
     from idp.web import logout
     from idp.web import maintenance
     from idp.web import new_password
@@ -189,6 +197,7 @@ def register(app: Flask, given: Services) -> None:
         account_choice,
         consent,
         logout,
+        logos,
         account,
         account_password,
         account_services,

@@ -1,6 +1,5 @@
 """What every answer carries: a request id, security headers, a log line."""
 
-import hashlib
 import logging
 import secrets
 import time
@@ -19,16 +18,20 @@ from werkzeug.routing import RequestRedirect
 from idp.oidc.clients import Client
 from idp.oidc.params import PARAMETER_LIMIT
 from idp.web import Services
+from idp.web.assets import YEAR_SECONDS
+from idp.web.assets import Assets
 
 FORM = "application/x-www-form-urlencoded"
 BODY_LIMIT = 64 * 1024
-YEAR_SECONDS = 365 * 24 * 3600
 
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
 _ANTI_ROBOT_POLICY = "; worker-src 'self'; connect-src 'self'"
+_KEPT = ("static", "logos.logo")
+"""What caches may keep."""
+
 _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _PERMISSIONS = ", ".join(
     f"{feature}=()"
@@ -47,10 +50,12 @@ def register(app: Flask, services: Services) -> None:
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     app.config["MAX_FORM_MEMORY_SIZE"] = BODY_LIMIT
     app.config["MAX_FORM_PARTS"] = 100
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_SECONDS
+    assets = Assets(Path(app.static_folder or ""), services.theme)
+    assets.register(app)
     app.jinja_env.globals.update(
-        asset=_assets(Path(app.static_folder or "")),
+        asset=assets,
         fund_name=services.fund_name,
+        fund_tagline=services.fund_tagline,
         support_phone=services.support_phone,
     )
     app.url_map.merge_slashes = False
@@ -86,7 +91,7 @@ def register(app: Flask, services: Services) -> None:
     def dress(response: Response) -> Response:
         headers = response.headers
         headers.update(always)
-        if request.endpoint != "static" or response.status_code >= 400:
+        if request.endpoint not in _KEPT or response.status_code >= 400:
             headers.setdefault("Cache-Control", "no-store")
             headers["X-Request-Id"] = g.request_id
         if response.mimetype == "text/html":
@@ -169,17 +174,3 @@ class _WithoutUploads(Request):
 
     def _get_file_stream(self, *_said: object, **_more: object) -> BytesIO:
         return BytesIO()  # the body as a whole is bounded
-
-
-class _assets:  # noqa: N801 - a function with a memory, called as asset(name) in templates
-    """Addresses of static files, with the digest of their content so that caches may keep them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._versions = {
-            str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-            for path in sorted(folder.rglob("*"))
-            if path.is_file()
-        }
-
-    def __call__(self, name: str) -> str:
-        return f"/static/{name}?v={self._versions[name]}"

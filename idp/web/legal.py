@@ -92,17 +92,17 @@ def cookies(session: timedelta) -> tuple[Cookie, ...]:
         Cookie(
             BROWSER_COOKIE,
             "Protège les formulaires contre les envois faits par un autre site.",
-            "6 mois",
+            "6\u00a0mois",
         ),
         Cookie(
             SESSION_COOKIE,
-            "Vous garde connecté d’une page à l’autre et d’un service à l’autre.",
-            f"{until_closed}, {hours} h au plus",
+            "Garde votre session ouverte d’une page à l’autre et d’un service à l’autre.",
+            f"{until_closed}, {hours}\u00a0h au plus",
         ),
         Cookie(
             DEVICE_COOKIE,
-            "Reconnaît un appareil où vous vous êtes déjà connecté, pour que les essais d’autres "
-            "personnes ne vous bloquent pas.",
+            "Reconnaît un appareil qui a déjà servi à vous connecter, pour que les essais "
+            "d’autres personnes ne vous bloquent pas.",
             "6 mois",
         ),
         Cookie(
@@ -113,11 +113,11 @@ def cookies(session: timedelta) -> tuple[Cookie, ...]:
         Cookie(
             CHOICE_COOKIE,
             "Garde ouverte la page où vous choisissez un nouveau mot de passe.",
-            f"{round(LEASE.total_seconds() / 60)} minutes",
+            f"{round(LEASE.total_seconds() / 60)}\u00a0minutes",
         ),
         Cookie(
             LANGUAGE_COOKIE,
-            "Retient la langue de ces pages : la vôtre, ou celle qu’un service demande.",
+            "Retient la langue de ces pages\u00a0: la vôtre, ou celle qu’un service demande.",
             f"6 mois si vous la choisissez, sinon {until_closed}",
         ),
     )

@@ -52,6 +52,7 @@ from idp.web.login_form import hinted
 from idp.web.login_form import read
 from idp.web.login_form import seconds_of
 from idp.web.login_form import wait_notice
+from idp.web.logos import logo_of
 from idp.web.waiting import Waiting
 from idp.web.waiting import allow_form_to_waiting
 from idp.web.waiting import arrive
@@ -238,6 +239,7 @@ def _page(
         notice=notice,
         switch_to=switch_to,
         service_name=asked.client.client_name if asked else "",
+        service_logo=logo_of(given, asked.client.client_id) if asked else "",
         franceconnect_url="",
         reset_url=with_waiting("/mot-de-passe-oublie", sealed),
         slip=slip,

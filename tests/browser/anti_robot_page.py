@@ -25,6 +25,7 @@ from werkzeug.serving import make_server
 from idp.identity.anti_robot import AntiRobotRefused
 from idp.identity.anti_robot import Solution
 from idp.infra.anti_robot import AltchaAntiRobot
+from idp.theme import Theme
 from idp.web import headers
 from idp.web.anti_robot import solution_of
 from tests.fakes import MemoryOnce
@@ -85,6 +86,8 @@ def _app(site: AntiRobotSite) -> Flask:
     services: Any = SimpleNamespace(
         issuer="http://localhost",
         fund_name="CARPIMKO",
+        fund_tagline="",
+        theme=Theme(),
         support_phone="",
         begin_request=lambda _: None,
     )

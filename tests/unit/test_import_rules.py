@@ -20,6 +20,7 @@ KERNEL = {
     "sealed",
     "legal",
     "maintenance",
+    "theme",
     "promise",
     "sentence",
 }
