@@ -162,8 +162,8 @@ class Attempts(Protocol):
     def look(self, subject: str) -> Waiting:
         """Read how an account stands, for the help desk: nothing is counted, nothing changes."""
 
-    def forget_devices(self, subject: str) -> None:
-        """Know no browser of the account any more: each is a stranger's until it signs in again."""
+    def forget_devices(self, subject: str, *, but: str = "") -> None:
+        """Know no browser of the account any more, ``but`` one: the others are strangers again."""
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too: a new password was chosen.

@@ -27,6 +27,21 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """From where somebody signed in, as far as their own page tells it; "" what nobody knows.
+
+    Attributes:
+        browser: a name out of a short list, never what the browser says of itself.
+        system: likewise.
+        network: shortened as in the audit log (``limits.audited_network``).
+    """
+
+    browser: str = ""
+    system: str = ""
+    network: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """What one browser's sign-in is worth to every service, until ``ends_at`` at most."""
 
@@ -36,9 +51,17 @@ class Session:
     acr: str
     auth_time: datetime
     ends_at: datetime
+    place: Place = Place()
 
     @classmethod
-    def open(cls, signed_in: SignedIn, *, now: datetime, absolute: timedelta) -> "Session":
+    def open(
+        cls,
+        signed_in: SignedIn,
+        *,
+        now: datetime,
+        absolute: timedelta,
+        place: Place = Place(),
+    ) -> "Session":
         """Start the session of a fresh sign-in; it lives ``absolute`` at most, however busy."""
         return cls(
             account_id=signed_in.account_id,
@@ -47,6 +70,7 @@ class Session:
             acr=signed_in.acr,
             auth_time=now,
             ends_at=now + absolute,
+            place=place,
         )
 
     def is_recent(self, *, now: datetime, within: timedelta) -> bool:
@@ -76,6 +100,15 @@ class Visit:
     account_id: str
     session_key: str
     client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LivingSession:
+    """A session that its browser can come back by; ``used_at`` is when it last did, if known."""
+
+    key: str
+    session: Session
+    used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +151,18 @@ class Sessions(Protocol):
 
     def end_all(self, account_id: str) -> Ended:
         """End every session of an account and read their visits, in one step."""
+
+    def end_others(self, account_id: str, key: str) -> Ended:
+        """End every session of an account but that of ``key`` and what it answers for."""
+
+    def make_room(self, account_id: str, *, keep: int) -> Ended:
+        """End the oldest sessions of an account beyond ``keep``, and read their visits.
+
+        In one step; what hangs on nothing any more leaves the index.
+        """
+
+    def of_account(self, account_id: str) -> list[LivingSession]:
+        """List the living sessions of an account, the oldest first; their idle time goes on."""
 
     def accounts(self) -> Iterator[str]:
         """Name every account that may have a session, some of them more than once."""

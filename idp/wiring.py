@@ -13,6 +13,7 @@ from idp.identity.composers import TemporaryPasswordMail
 from idp.identity.composers import notices
 from idp.identity.delivery import Delivery
 from idp.identity.delivery import Mailer
+from idp.identity.devices import Devices
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import AddressCodeMail
 from idp.identity.email_address import EmailAddresses
@@ -108,6 +109,7 @@ def build_services(parts: Parts) -> Services:
         trusted_proxies=settings.trusted_proxies,
         session_absolute=settings.session_absolute,
         recent_sign_in=settings.recent_sign_in,
+        sessions_of_account=settings.sessions_of_account,
         code_lifetime=settings.code_lifetime,
         sign_in=_sign_in(parts, pool),
         reset=_reset(parts),
@@ -133,6 +135,13 @@ def build_services(parts: Parts) -> Services:
         closure=parts.maintenance.closure,
         logo=parts.logos.find,
         sessions=parts.sessions,
+        devices=Devices(
+            sessions=parts.sessions,
+            farewell=farewell,
+            attempts=parts.attempts,
+            audit=parts.audit,
+            decoy_key=secrets.decoy_key,
+        ),
         farewell=farewell,
         frames=FrontChannelLogout(settings.issuer, parts.clients, secrets.pairwise_salt),
         codes=parts.codes,

@@ -123,12 +123,6 @@ class MemoryAttempts(Store):
         row, day = sorted(counters.in_a_row.values()), sorted(counters.of_the_day.values())
         return self._policy.standing(row, day, at=self._now())
 
-    def forget_devices(self, subject: str) -> None:
-        """Know no browser of the account any more."""
-        self._look()
-        with self._lock:
-            self._devices.pop(subject, None)
-
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too."""
         self._look()
@@ -138,6 +132,13 @@ class MemoryAttempts(Store):
             self._told.pop(subject, None)
             if device:
                 self._know(subject, device)
+
+    def forget_devices(self, subject: str, *, but: str = "") -> None:
+        """Know no browser of the account any more, ``but`` one."""
+        self._look()
+        with self._lock:
+            known = self._devices.get(subject, {})
+            self._devices[subject] = {one: at for one, at in known.items() if one == but}
 
     def _know(self, subject: str, device: str) -> None:
         devices = self._devices.setdefault(subject, {})

@@ -56,6 +56,7 @@ from idp.oidc.keys import SigningKey
 from idp.oidc.service_keys import ServiceKey
 from idp.oidc.signer import generate
 from idp.session import Ended
+from idp.session import LivingSession
 from idp.session import Session
 from idp.session import Visit
 
@@ -452,6 +453,28 @@ class MemorySessions(Store):
         """End every session of an account and read their visits."""
         self._look()
         return self._end(self._of_account.get(account_id, set()))
+
+    def end_others(self, account_id: str, key: str) -> Ended:
+        """End every session of an account but one."""
+        self._look()
+        spared = {key} | {visit.session_key for visit in self._visits.get(key, set())}
+        return self._end(self._of_account.get(account_id, set()) - spared)
+
+    def make_room(self, account_id: str, *, keep: int) -> Ended:
+        """End the oldest sessions of an account beyond ``keep``."""
+        living = [one.key for one in self.of_account(account_id)]
+        return self._end(living[: max(0, len(living) - keep)])
+
+    def of_account(self, account_id: str) -> list[LivingSession]:
+        """List the living sessions of an account, the oldest first."""
+        self._look()
+        found = []
+        for key in self._of_account.get(account_id, set()) - self._retired:
+            if (session := self.living(key)) is not None:
+                idle_until = self._kept[key][1]
+                used_at = None if idle_until >= session.ends_at else idle_until - self._idle
+                found.append(LivingSession(key, session, used_at))
+        return sorted(found, key=lambda one: (one.session.ends_at, one.key))
 
     def accounts(self) -> Iterator[str]:
         """Name every account that may have a session."""

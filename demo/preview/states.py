@@ -100,6 +100,18 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Device:
+    """Where a member is signed in."""
+
+    key: str
+    name: str
+    here: bool = False
+    since: str = f"mardi 24 novembre 2026 à 13{NBSP}h{NBSP}05"
+    used_at: str = ""
+    network: str = ""
+
+
+@dataclass(frozen=True)
 class State:
     """One page with one context; ``wrong`` when it answers something that failed."""
 
@@ -238,11 +250,28 @@ ROWS = [
         "Changer mon mot de passe",
     ),
     Row(
+        "/compte/appareils",
+        "Appareils connectés",
+        "3 appareils sont connectés en ce moment, avec celui-ci.",
+        "Voir mes appareils",
+    ),
+    Row(
         "/compte/services",
         "Services",
         "3 services ont accès à vos informations.",
         "Voir mes services",
     ),
+]
+HERE = Device("k1", "Firefox sur Windows", here=True)
+DEVICES = [
+    HERE,
+    Device(
+        "k2",
+        "Samsung Internet sur Android",
+        used_at=f"mardi 24 novembre 2026 à 13{NBSP}h{NBSP}21",
+        network="un autre (203.0.113.…)",
+    ),
+    Device("k3", "Navigateur inconnu", network="le même que cet appareil"),
 ]
 OWN_PAGE = {"csrf": "c6f", "errors": (), "notice": None}
 """What every page below ``/compte`` is given when all is quiet."""
@@ -295,6 +324,7 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "new_password": OWN | {"first": False, "numero_end": "67", "minimum": 12},
     "choice_ended": {"login_url": LINKS["login_url"], "reset_url": "/mot-de-passe-oublie"},
     "email_address": OWN | {"first": True, "by_letter": False, "later_url": "/plus-tard"},
+    "account_devices": OWN_PAGE | {"action": "/compte/appareils", "devices": [HERE]},
     "account_password": OWN_PAGE
     | {"action": "/compte/mot-de-passe", "numero_end": "67", "minimum": 12},
     "account_services": OWN_PAGE | {"action": "/compte/services", "accesses": []},
@@ -490,6 +520,15 @@ STATES = [
     ),
     account("account"),
     account("account-without-name", name=""),
+    member_page("account_devices", "alone"),
+    member_page("account_devices", "many", devices=DEVICES),
+    member_page(
+        "account_devices",
+        "ended",
+        devices=DEVICES[:2],
+        notice=Message("info", "L’appareil est déconnecté", "C’est fait."),
+    ),
+    member_page("account_devices", "stale", notice=Message("info", "Recommencez", "Merci.")),
     member_page("account_password", "first"),
     member_page("account_password", "stale", notice=Message("info", "Recommencez", "Merci.")),
     member_page("account_password", "wait", wrong=True, notice=WAIT),

@@ -99,6 +99,9 @@ _SESSIONS_ENDED: Mapping[str, str] = {
     "closed": "le dossier a été clos",
     "deceased": "le décès a été signalé",
     "qualite_changed": "la qualité a changé, un autre dossier le remplace",
+    "device": "un appareil, depuis l'espace personnel",
+    "other_devices": "tous les autres appareils, depuis l'espace personnel",
+    "too_many": "trop d'appareils à la fois, le plus ancien a cédé la place",
 }
 
 

@@ -98,6 +98,13 @@ for _, failures in ipairs(KEYS) do
 end
 """
 
+# KEYS  known devices      ARGV  1 the device that stays known
+_FORGET_DEVICES = """
+for _, device in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if device ~= ARGV[1] then redis.call('ZREM', KEYS[1], device) end
+end
+"""
+
 
 class RedisAttempts:
     """The port ``Attempts``."""
@@ -110,6 +117,7 @@ class RedisAttempts:
         self._now = now
         self._reserve = store.script(_RESERVE)
         self._release = store.script(_RELEASE)
+        self._forget_devices = store.script(_FORGET_DEVICES)
         self._limits: list[str | int | float] = [
             milliseconds(policy.device_lifetime),
             milliseconds(policy.network_window),
@@ -197,10 +205,9 @@ class RedisAttempts:
         ]
         return replace(stranger, known=longest(known))
 
-    def forget_devices(self, subject: str) -> None:
-        """Know no browser of the account any more."""
-        with redis_failures_told():
-            self._store.client.delete(f"devices:{{{subject}}}")
+    def forget_devices(self, subject: str, *, but: str = "") -> None:
+        """Know no browser of the account any more, ``but`` one."""
+        self._forget_devices([f"devices:{{{subject}}}"], [but])
 
     def lift(self, subject: str, *, device: str = "") -> None:
         """End the account's waiting time, every known device's too.

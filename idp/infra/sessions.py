@@ -13,6 +13,8 @@ from idp.infra.redis_store import Writes
 from idp.infra.redis_store import milliseconds
 from idp.infra.redis_store import redis_failures_told
 from idp.session import Ended
+from idp.session import LivingSession
+from idp.session import Place
 from idp.session import Session
 from idp.session import Visit
 
@@ -50,13 +52,56 @@ return told
 """
 
 # KEYS  1 index of the account, which stays: what could not be told is asked for again
+# ARGV  1 the session that is spared, with those that it answers for; "" spares none
 _END_ALL = """
+local spared = {[ARGV[1]] = true}
+for _, visit in ipairs(redis.call('SMEMBERS', 'session-visits:' .. ARGV[1])) do
+  spared[string.match(visit, '^%S+ (%S+) ')] = true
+end
 local told = {0}
 for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  local kept = redis.call('GETDEL', 'session:' .. key)
-  if kept and string.sub(kept, 1, 1) ~= '-' then told[1] = told[1] + 1 end
-  for _, visit in ipairs(redis.call('SMEMBERS', 'session-visits:' .. key)) do
+  if not spared[key] then
+    local kept = redis.call('GETDEL', 'session:' .. key)
+    if kept and string.sub(kept, 1, 1) ~= '-' then told[1] = told[1] + 1 end
+    for _, visit in ipairs(redis.call('SMEMBERS', 'session-visits:' .. key)) do
+      told[#told + 1] = visit
+    end
+  end
+end
+return told
+"""
+
+# KEYS  1 index of the account      ARGV  1 how many may stay
+_MAKE_ROOM = """
+local living, told = {}, {0}
+for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local kept = redis.call('GET', 'session:' .. key)
+  if kept and string.sub(kept, 1, 1) ~= '-' then
+    living[#living + 1] = key
+  elseif not kept and redis.call('EXISTS', 'session-visits:' .. key) == 0 then
+    redis.call('ZREM', KEYS[1], key)
+  end
+end
+for place = 1, #living - tonumber(ARGV[1]) do
+  for _, visit in ipairs(redis.call('SMEMBERS', 'session-visits:' .. living[place])) do
+    local former = 'session:' .. string.match(visit, '^%S+ (%S+) ')
+    if string.sub(redis.call('GET', former) or '', 1, 1) == '-' then redis.call('DEL', former) end
     told[#told + 1] = visit
+  end
+  told[1] = told[1] + redis.call('DEL', 'session:' .. living[place])
+end
+return told
+"""
+
+# KEYS  1 index of the account      Gives a key, what it holds and its time to live, and so on.
+_OF_ACCOUNT = """
+local told = {}
+for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local kept = redis.call('GET', 'session:' .. key)
+  if kept and string.sub(kept, 1, 1) ~= '-' then
+    told[#told + 1] = key
+    told[#told + 1] = kept
+    told[#told + 1] = redis.call('PTTL', 'session:' .. key)
   end
 end
 return told
@@ -81,6 +126,8 @@ class RedisSessions:
         self._end = store.script(_END)
         self._retire = store.script(_RETIRE)
         self._end_all = store.script(_END_ALL)
+        self._make_room = store.script(_MAKE_ROOM)
+        self._of_account = store.script(_OF_ACCOUNT)
 
     def put(self, key: str, session: Session) -> None:
         """Keep a new session and note it in the index of its account."""
@@ -120,7 +167,29 @@ class RedisSessions:
 
     def end_all(self, account_id: str) -> Ended:
         """End every session of an account and read their visits, in one step."""
-        return _ended(self._end_all([f"{_INDEX}{account_id}"]))
+        return _ended(self._end_all([f"{_INDEX}{account_id}"], [""]))
+
+    def end_others(self, account_id: str, key: str) -> Ended:
+        """End every session of an account but one, in one step."""
+        return _ended(self._end_all([f"{_INDEX}{account_id}"], [key]))
+
+    def make_room(self, account_id: str, *, keep: int) -> Ended:
+        """End the oldest sessions of an account beyond ``keep``, in one step."""
+        return _ended(self._make_room([f"{_INDEX}{account_id}"], [keep]))
+
+    def of_account(self, account_id: str) -> list[LivingSession]:
+        """List the living sessions of an account, the oldest first."""
+        told = iter(self._of_account([f"{_INDEX}{account_id}"]))
+        now = self._now()
+        found = []
+        for key, kept, left in zip(told, told, told, strict=True):
+            session, idle_until = _read(str(kept)), now + timedelta(milliseconds=int(left))
+            # Near its absolute end nothing tells any more when it was used.
+            cut_short = idle_until + timedelta(seconds=1) >= session.ends_at
+            used_at = None if cut_short else idle_until - self._idle
+            if session.ends_at > now:
+                found.append(LivingSession(str(key), session, used_at))
+        return found
 
     def accounts(self) -> Iterator[str]:
         """Name every account that may have a session; the store goes on serving meanwhile."""
@@ -162,13 +231,14 @@ def _write(session: Session) -> str:
             session.acr,
             session.auth_time.timestamp(),
             session.ends_at.timestamp(),
+            [session.place.browser, session.place.system, session.place.network],
         ],
         separators=(",", ":"),
     )
 
 
 def _read(stored: str) -> Session:
-    account_id, version, amr, acr, auth_time, ends_at = json.loads(stored)
+    account_id, version, amr, acr, auth_time, ends_at, *more = json.loads(stored)
     return Session(
         account_id=account_id,
         credential_version=version,
@@ -176,6 +246,7 @@ def _read(stored: str) -> Session:
         acr=acr,
         auth_time=datetime.fromtimestamp(auth_time, UTC),
         ends_at=datetime.fromtimestamp(ends_at, UTC),
+        place=Place(*more[0]) if more else Place(),  # an earlier version may have written this
     )
 
 

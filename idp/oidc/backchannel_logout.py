@@ -157,6 +157,24 @@ class Farewell:
         self.promise(ended.visits)
         return ended
 
+    def end_one(self, key: str) -> Ended:
+        """End one session; the notices join the caller's transaction."""
+        ended = self.sessions.end(key)
+        self.promise(ended.visits)
+        return ended
+
+    def end_others(self, account_id: str, key: str) -> Ended:
+        """End every session of an account but one; the notices join the caller's transaction."""
+        ended = self.sessions.end_others(account_id, key)
+        self.promise(ended.visits)
+        return ended
+
+    def make_room(self, account_id: str, *, keep: int) -> Ended:
+        """End the oldest sessions of an account beyond ``keep``; likewise."""
+        ended = self.sessions.make_room(account_id, keep=keep)
+        self.promise(ended.visits)
+        return ended
+
     def succeed(self, former: str, key: str, account_id: str) -> None:
         """End the session that a browser had before the new one of ``key``.
 

@@ -48,6 +48,14 @@ class LimitSettings(BaseModel):
             "seconds",
         ),
     ] = timedelta(minutes=10)
+    sessions_of_account: Annotated[
+        int,
+        Told(
+            "sessions of one account at a time, 2 to 100; a sign-in beyond them ends the oldest",
+            "sessions",
+            "more than anybody has devices; whoever knows a password cannot pile up what is kept",
+        ),
+    ] = Field(default=20, ge=2, le=100)
     client_secret_limit: Annotated[
         int,
         Told(

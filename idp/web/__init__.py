@@ -45,6 +45,7 @@ from flask import current_app
 from idp.audit import AuditLog
 from idp.hops import HopWatch
 from idp.identity.anti_robot import AntiRobot
+from idp.identity.devices import Devices
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import EmailAddresses
 from idp.identity.freeze import Freeze
@@ -108,6 +109,7 @@ class Services:
     trusted_proxies: int
     session_absolute: timedelta
     recent_sign_in: timedelta
+    sessions_of_account: int
     code_lifetime: timedelta
     sign_in: SignIn
     reset: Reset
@@ -124,6 +126,7 @@ class Services:
     closure: Callable[[], Closure | None]
     logo: Callable[[str], tuple[str, bytes] | None]
     sessions: Sessions
+    devices: Devices
     farewell: Farewell
     frames: FrontChannelLogout
     codes: Codes
@@ -159,6 +162,7 @@ def register(app: Flask, given: Services) -> None:
     """Join every page and endpoint to ``app``."""
     from idp.web import account
     from idp.web import account_choice
+    from idp.web import account_devices
     from idp.web import account_password
     from idp.web import account_services
     from idp.web import authorize
@@ -199,6 +203,7 @@ def register(app: Flask, given: Services) -> None:
         logout,
         logos,
         account,
+        account_devices,
         account_password,
         account_services,
         confirmation,

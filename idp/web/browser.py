@@ -22,6 +22,7 @@ from wsgiref.types import WSGIEnvironment
 
 from flask import Request
 from flask import Response
+from flask import g
 
 from idp.audit import Actor
 from idp.identity.login import MustChoosePassword
@@ -31,11 +32,13 @@ from idp.identity.temporary_password import Channel
 from idp.limits import audited_network
 from idp.limits import network_of
 from idp.sealed import Unreadable
+from idp.session import Place
 from idp.session import Session
 from idp.session import SignedIn
 from idp.session import new_session_token
 from idp.session import session_key
 from idp.web import Services
+from idp.web.user_agent import told_by
 
 BROWSER_COOKIE = "__Host-browser"
 SESSION_COOKIE = "__Host-session"
@@ -88,10 +91,21 @@ def open_session(
     """
     token = new_session_token()
     key = session_key(token)
-    session = Session.open(signed_in, now=services.now(), absolute=services.session_absolute)
-    services.sessions.put(key, session)
+    session = Session.open(
+        signed_in,
+        now=services.now(),
+        absolute=services.session_absolute,
+        place=place_of(request, services),
+    )
     if former := cookie_key_of(request):
         services.farewell.succeed(former, key, session.account_id)
+    # Before the new one is there, and after the one that it follows has gone.
+    services.devices.make_room(
+        session.account_id,
+        keep=services.sessions_of_account - 1,
+        actor=actor_of(request, services, g.request_id),
+    )
+    services.sessions.put(key, session)
     return token, key, session
 
 
@@ -214,6 +228,13 @@ def client_address(environ: WSGIEnvironment, trusted_proxies: int) -> str:
         if len(hops) >= trusted_proxies:
             address = hops[-trusted_proxies].strip()
     return address
+
+
+def place_of(request: Request, services: Services) -> Place:
+    """From where this browser signs in, as the member's own page tells it later."""
+    browser, system = told_by(request.headers.get("User-Agent", ""))
+    network = network_of_request(request, services)
+    return Place(browser, system, audited_network(network))
 
 
 def actor_of(request: Request, services: Services, request_id: str) -> Actor:

@@ -1,5 +1,6 @@
 """The values table of product.md, "failures on one account" and "from one network"."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -692,3 +693,16 @@ def test_forgotten_devices_are_strangers_and_stand_beside_no_other(attempts):
 
     reservation = fail(attempts, origin=Origin("192.0.2.1", "phone"))
     assert (reservation.known_device, reservation.others_known) == (False, False)
+
+
+def test_of_the_devices_of_an_account_only_the_one_that_stays_is_known(attempts):
+    for device in ("phone", "tablet"):
+        attempts.succeeded(attempts.reserve("subject", HERE), device=device)
+
+    attempts.forget_devices("subject", but="phone")
+
+    known = [
+        attempts.reserve("subject", replace(HERE, device=device)).known_device
+        for device in ("phone", "tablet")
+    ]
+    assert known == [True, False]

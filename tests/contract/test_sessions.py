@@ -10,6 +10,7 @@ from idp.infra.redis_store import RedisStore
 from idp.infra.sessions import RedisSessions
 from idp.oidc.authorization import grant_id_of
 from idp.session import Ended
+from idp.session import Place
 from idp.session import Session
 from idp.session import SignedIn
 from idp.session import Visit
@@ -328,3 +329,91 @@ def test_every_account_with_a_session_is_named(world):
         keep(world, opened(world, account_id))
 
     assert set(world.sessions.accounts()) == {"one", "two"}
+
+
+def test_the_living_sessions_of_an_account_are_listed_the_oldest_first(world):
+    place = Place("Firefox", "Windows", "192.0.2.0/24")
+    first = replace(opened(world), place=place)
+    keys = [keep(world, first)]
+    world.pass_time(timedelta(minutes=2))
+    keys.append(keep(world))
+    world.sessions.end(keep(world))
+    keep(world, opened(world, account_id="another"))
+    began = world.clock()
+    world.sessions.get(keys[0])
+    world.pass_time(timedelta(minutes=2))
+
+    listed = world.sessions.of_account("account")
+
+    assert [one.key for one in listed] == keys
+    assert listed[0].session == first
+    assert abs(listed[0].used_at - began) < 2 * SECOND
+    assert world.sessions.of_account("nobody") == []
+
+
+def test_listing_sessions_keeps_none_of_them_alive(world):
+    key = keep(world)
+
+    world.pass_time(IDLE - SECOND)
+    assert len(world.sessions.of_account("account")) == 1
+    world.pass_time(SECOND)
+
+    assert world.sessions.of_account("account") == []
+    assert world.sessions.get(key) is None
+
+
+def test_near_its_absolute_end_nobody_knows_when_a_session_was_used(world):
+    keep(world, opened(world, absolute=timedelta(minutes=5)))
+
+    assert world.sessions.of_account("account")[0].used_at is None
+
+
+def test_all_other_sessions_end_and_what_this_one_answers_for_stays(world):
+    former, other = keep(world), keep(world)
+    grant, ended_grant = granted(world, former), granted(world, other)
+    key = followed(world, former)
+
+    ended = world.sessions.end_others("account", key)
+
+    assert visit(other) in ended.visits
+    assert visit(former) not in ended.visits
+    assert world.sessions.get(other) is None
+    assert world.sessions.get(key) is not None
+    assert world.codes.grant(grant) is not None
+    assert world.codes.grant(ended_grant) is None
+
+
+def test_room_is_made_by_the_end_of_the_oldest(world):
+    keys = []
+    for _ in range(4):
+        keys.append(keep(world))
+        world.pass_time(SECOND)
+    world.sessions.inherit(keys[0], [visit(keys[0])])
+
+    ended = world.sessions.make_room("account", keep=2)
+
+    assert ended == Ended(2, (visit(keys[0]),))
+    assert [world.sessions.get(key) is not None for key in keys] == [False, False, True, True]
+    assert world.sessions.make_room("account", keep=2) == Ended(0)
+    # What could not be told is asked for again.
+    assert visit(keys[0]) in world.sessions.end_all("account").visits
+
+
+def test_what_a_retired_session_gave_ends_with_the_oldest_that_made_room(world):
+    former = keep(world)
+    grant = granted(world, former)
+    followed(world, former)
+
+    world.sessions.make_room("account", keep=0)
+
+    assert world.codes.grant(grant) is None
+
+
+def test_whoever_signs_in_all_day_does_not_pile_up_what_is_kept(real_world):
+    for _ in range(30):
+        keep(real_world)
+        real_world.sessions.make_room("account", keep=2)
+    real_world.sessions.make_room("account", keep=2)
+
+    client = real_world.store.client
+    assert client.zcard("account-sessions:account") == 2

@@ -1,0 +1,158 @@
+"""``/compte/appareils``: where the member is signed in; the end of one sign-in or all others."""
+
+from dataclasses import dataclass
+
+from flask import Blueprint
+from flask import Response
+from flask import g
+from flask import request
+
+from idp.identity.dossier import NumeroDossier
+from idp.identity.dossier import Qualite
+from idp.session import LivingSession
+from idp.session import Place
+from idp.web import Services
+from idp.web import services
+from idp.web.account_topics import STALE
+from idp.web.account_topics import Topic
+from idp.web.account_topics import is_own_page_form
+from idp.web.account_topics import moment
+from idp.web.account_topics import own_page
+from idp.web.browser import actor_of
+from idp.web.browser import device_of
+from idp.web.browser import place_of
+from idp.web.login_form import Notice
+from idp.web.member import Member
+from idp.web.member import member_of
+from idp.web.member import signed_out
+
+bp = Blueprint("account_devices", __name__)
+
+PAGE = "/compte/appareils"
+
+UNKNOWN = "Navigateur inconnu"
+
+ENDED = Notice(
+    "info",
+    "L’appareil est déconnecté",
+    "Les services que vous y aviez ouverts sont prévenus. Pour y revenir, il faudra votre mot de"
+    " passe.",
+)
+OTHERS_ENDED = Notice(
+    "info",
+    "Vos autres appareils sont déconnectés",
+    "Il n’y a plus que celui-ci. Les autres ne sont plus reconnus : pour y revenir, il faudra votre"
+    " mot de passe.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One sign-in on the page; ``used_at`` is "" when nobody knows."""
+
+    key: str
+    name: str
+    here: bool
+    since: str
+    used_at: str
+    network: str
+
+
+def _says(given: Services, member: Member) -> str:
+    count = len(_living(given, member))
+    if count < 2:
+        return "Seul cet appareil est connecté."
+    return f"{count} appareils sont connectés en ce moment, avec celui-ci."
+
+
+TOPIC = Topic(PAGE, "Appareils connectés", "Voir mes appareils", _says)
+
+
+@bp.get(PAGE)
+def show() -> Response:
+    """Show where the member is signed in."""
+    given = services()
+    member = member_of(given)
+    return signed_out("/connexion") if member is None else _page(given, member)
+
+
+@bp.post(PAGE)
+def end() -> Response:
+    """End one sign-in of this account, or all but this one."""
+    given = services()
+    member = member_of(given)
+    if member is None:
+        return signed_out("/connexion")
+    if not is_own_page_form(given, member, PAGE):
+        return _page(given, member, 403, notice=STALE)
+    account_id, subject = member.session.account_id, member.subject
+    actor = actor_of(request, given, g.request_id)
+    key = request.form.get("appareil", "")
+    with given.transaction():
+        if request.form.get("tous"):
+            given.devices.end_others(
+                account_id,
+                Qualite(subject.qualite),
+                NumeroDossier(subject.numero_dossier),
+                key=member.key,
+                device=device_of(request, given),
+                actor=actor,
+            )
+            notice = OTHERS_ENDED
+        else:
+            if key != member.key:  # which signs out at its own address
+                # One that is not there any more is as ended as it can be.
+                given.devices.end(account_id, key, actor=actor)
+            notice = ENDED
+    return _page(given, member, notice=notice)
+
+
+def _page(
+    given: Services, member: Member, status: int = 200, *, notice: Notice | None = None
+) -> Response:
+    here = place_of(request, given).network
+    with given.transaction():
+        living = _living(given, member)
+    devices = [_told(one, member.key, here) for one in living]
+    return own_page(
+        given, member, PAGE, "pages/account_devices.html", status,
+        notice=notice, devices=sorted(devices, key=lambda device: not device.here),
+    )  # fmt: skip
+
+
+def _living(given: Services, member: Member) -> list[LivingSession]:
+    session = member.session
+    return given.devices.of_account(session.account_id, session.credential_version)
+
+
+def _told(one: LivingSession, key: str, network: str) -> Device:
+    place, here = one.session.place, one.key == key
+    return Device(
+        key=one.key,
+        name=device_name(place),
+        here=here,
+        since=moment(one.session.auth_time),
+        used_at=moment(one.used_at) if one.used_at and not here else "",
+        network="" if here else _where(place.network, network),
+    )
+
+
+def device_name(place: Place) -> str:
+    """Say with what: « Firefox sur Windows »."""
+    if not place.browser:
+        return UNKNOWN
+    return f"{place.browser} sur {place.system}" if place.system else place.browser
+
+
+def network_shown(network: str) -> str:
+    """Write a shortened network as people know addresses: « 203.0.113.… »."""
+    address = network.partition("/")[0]
+    return f"{address.rpartition('.')[0]}.…" if "." in address else f"{address.rstrip(':')}:…"
+
+
+def _where(network: str, here: str) -> str:
+    if not network or network == "unknown":
+        return "inconnu"
+    if network == here:
+        return "le même que cet appareil"
+    return f"un autre ({network_shown(network)})"
