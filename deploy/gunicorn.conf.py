@@ -13,6 +13,8 @@ from typing import Any
 
 import gunicorn
 
+from idp.metrics import slots
+
 # The image of a worker that crashed would hold the passwords of that moment in clear.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -47,6 +49,8 @@ def on_starting(server: Any) -> None:
     """Let SIGTERM turn ``/readyz`` red first, so that the proxy sends nobody when we stop."""
     from idp import draining  # before any worker is born: they share what it holds
 
+    slots.on_starting(server)
+
     stop = server.handle_term
 
     def drain_and_stop() -> None:
@@ -62,6 +66,10 @@ def on_starting(server: Any) -> None:
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn unlinks it
 control_socket_disable = True
 proc_name = "idp"
+
+# The workers of one master count together: see IDP_METRICS_BIND.
+pre_fork, post_fork = slots.pre_fork, slots.post_fork
+child_exit, on_exit = slots.child_exit, slots.on_exit
 
 # Requests are logged by the application, as JSON and without their query.
 accesslog = None

@@ -9,6 +9,8 @@ from jinja2 import FileSystemLoader
 
 from idp import StoreUnavailable
 from idp import logs
+from idp.metrics.begin import begin_counting
+from idp.metrics.begin import serve_web
 from idp.parts import Parts
 from idp.parts import utc_now
 from idp.settings import Settings
@@ -33,6 +35,10 @@ def create_app(settings: Settings | None = None, now: Callable[[], datetime] = u
         # It may come back before the first request; /readyz says so meanwhile, and looks again.
         logging.getLogger("idp").warning("started without it: %s", away)
     parts.flask.jinja_loader = FileSystemLoader(parts.templates)
-    register(parts.flask, build_services(parts))
+    counts = begin_counting(parts, parts.settings.metrics_bind)
+    services = build_services(parts, counts)
+    register(parts.flask, services)
+    if parts.settings.metrics_bind:
+        serve_web(parts, counts, services.probes)
     parts.flask.extensions["idp"] = parts
     return parts.flask

@@ -32,6 +32,8 @@ from idp.identity.reset_journey import Journeys
 from idp.legal import Audit
 from idp.legal import Legal
 from idp.legal import lines_of
+from idp.metrics.not_counted import NOT_COUNTED
+from idp.metrics.not_counted import NotCounted
 from idp.oidc.access_tokens import AccessTokens
 from idp.oidc.assertions import Assertions
 from idp.oidc.authenticate import ClientAuthenticator
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("idp")
 
 
-def build_services(parts: Parts) -> Services:
+def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
     """Build what pages and endpoints need.
 
     Raises:
@@ -96,7 +98,7 @@ def build_services(parts: Parts) -> Services:
     access_tokens = AccessTokens(
         tokens, parts.codes, parts.service_grants, parts.accounts, parts.clients, consent_rule
     )
-    pool = HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue)
+    pool = HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue, watch=counts)
     return Services(
         issuer=settings.issuer,
         fund_name=settings.fund_name,
@@ -194,6 +196,7 @@ def build_services(parts: Parts) -> Services:
             "server": draining.probe,
         },
         begin_request=logs.request_id.set,
+        counts=counts,
         now=parts.now,
     )
 

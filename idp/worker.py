@@ -66,6 +66,8 @@ class Worker:
         self._wait = wait or (lambda span: self._stopping.wait(span.total_seconds()))
         self._pause = self._poll
         self._round_at: datetime | None = None
+        self.went_round: dict[str, datetime | None] = {"outbox": None, "hourly": None}
+        """When each loop did last what it is for."""
 
     def run(self) -> None:
         """Run until ``stop``, which SIGTERM and SIGINT call."""
@@ -108,6 +110,7 @@ class Worker:
                 # address; where it was raised tells enough.
                 log.error("delivery failed: %s", _place_of(fault))
                 return self._longer_pause()
+            self.went_round["outbox"] = self._parts.now()
             _tell(delivered)
             if delivered.outcome is Outcome.PUT_OFF:
                 return self._longer_pause()  # the mail server is away, most likely for all
@@ -128,6 +131,7 @@ class Worker:
             self._round_at = now + AFTER_FAILURE
         else:
             self._round_at = now + ROUND
+            self.went_round["hourly"] = now
 
     def run_once(self) -> int:
         """Forget what is older than its retention and give how many audit events that were.

@@ -25,6 +25,7 @@ from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.temporary_password import TryPolicy
 from idp.limits import AttemptPolicy
 from idp.limits import Origin
+from idp.metrics.not_counted import NOT_COUNTED
 from tests.fake_counters import MemoryAttempts
 from tests.fake_counters import MemoryResetQuotas
 from tests.fake_outbox import MemoryOutbox
@@ -91,7 +92,7 @@ class Scene:
             once=self.once,
             notices=Notices(self.outbox, self.once),
             passwords=self.passwords,
-            pool=pool or HashPool(threads=1, queue=4),
+            pool=pool or HashPool(threads=1, queue=4, watch=NOT_COUNTED),
             audit=self.audit,
             decoy_key=DECOY_KEY,
             redesign_at=REDESIGN,

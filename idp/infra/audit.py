@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import cast
 
 from sqlalchemy import Table
@@ -36,6 +37,8 @@ class SqlAuditLog:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        self.watch: Callable[[Event, Mapping[str, str | int], str], None] | None = None
+        """Told of each event that is committed, with its detail and its client."""
 
     def of_account(self, account_id: str, subject: str, *, limit: int) -> list[PastEvent]:
         """Read what happened to an account, the newest first, in one statement.
@@ -93,3 +96,6 @@ class SqlAuditLog:
                 "detail": dict(detail or {}),
             },
         )
+        if self.watch is not None:
+            told = partial(self.watch, event, detail or {}, client_id or "")
+            self._database.after_commit(told)

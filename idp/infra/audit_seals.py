@@ -224,6 +224,14 @@ class SqlAuditSeals:
             waiting = waiting.where(_EVENTS.c.id > last.last_id)
         return cast("datetime | None", self._database.execute(waiting).scalar())
 
+    def unsealed(self) -> int:
+        """Count the rows that no seal closes."""
+        last = self.last()
+        counted = select(func.count()).select_from(_EVENTS)
+        if last is not None:
+            counted = counted.where(_EVENTS.c.id > last.last_id)
+        return int(self._database.execute(counted).scalar_one())
+
     def _added(self, table: Table, values: dict[str, object]) -> bool:
         # What is given back tells whether the number was free: a count of rows does not on both.
         statement = self._insert(table).on_conflict_do_nothing()

@@ -5,6 +5,8 @@ differs between the two stands here and nowhere else.
 """
 
 import threading
+import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextlib import suppress
@@ -80,6 +82,8 @@ class Database:
                 "connect_args": POSTGRES_PATIENCE,
             }
         self._open = threading.local()
+        self.watch: Callable[[str, float, bool], None] | None = None
+        """Told of each question: what it was, how long it took, whether it failed."""
         app.config["SQLALCHEMY_DATABASE_URI"] = url
         app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
         self._db = SQLAlchemy(model_class=Base)
@@ -108,9 +112,14 @@ class Database:
         Raises:
             StoreUnavailable: the store is away, locked or too slow.
         """
-        with sql_failures_told():
+        with self._told("statement"):
             result: Result[Any] = self._connection().execute(statement, parameters)
         return result
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do this when the caller's transaction is committed, and never when it is not."""
+        if getattr(self._open, "connection", None) is not None:
+            self._open.afterwards.append(act)
 
     @contextmanager
     def part(self) -> Iterator[None]:
@@ -145,21 +154,36 @@ class Database:
             message = "a transaction inside a transaction"
             raise RuntimeError(message)
         self._db.session.remove()  # what was read before: a thread holds one connection at a time
-        with sql_failures_told():
+        with self._told("connect"):
             connection = self.engine.connect()
         self._open.connection = connection
+        self._open.afterwards = []
         driver = connection.connection.driver_connection
         if unhurried and not self.is_sqlite:
             driver.patience = None  # type: ignore[union-attr] # a PatientConnection
         try:
             yield
-            with sql_failures_told():
+            with self._told("commit"):
                 connection.commit()
+            for act in self._open.afterwards:
+                act()
         finally:
             self._open.connection = None
+            self._open.afterwards = []
             if unhurried and not self.is_sqlite:
                 del driver.patience  # type: ignore[union-attr] # what every connection has again
             connection.close()  # rolls back what was not committed
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        began, failed = time.perf_counter(), True
+        try:
+            with sql_failures_told():
+                yield
+            failed = False
+        finally:
+            if self.watch is not None:
+                self.watch(what, time.perf_counter() - began, failed)
 
     def ping(self) -> None:
         """Ask the store for an answer.

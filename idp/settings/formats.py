@@ -5,6 +5,7 @@ from datetime import UTC
 from datetime import datetime
 from ipaddress import IPv4Network
 from ipaddress import IPv6Network
+from ipaddress import ip_address
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
@@ -38,6 +39,27 @@ def issuer(value: str) -> str:
         message = "https (http is for a loopback address only)"
         raise ValueError(message)
     return value
+
+
+def bind(value: str) -> str:
+    """Read an address to listen on, empty for none."""
+    host, _, port = value.rpartition(":")
+    if value and not (
+        (host == "localhost" or _is_address(host.removeprefix("[").removesuffix("]")))
+        and _PORT.fullmatch(value)
+        and 0 < int(port or 0) <= LAST_PORT
+    ):
+        message = "127.0.0.1:9464 or [::1]:9464, an address and a port"
+        raise ValueError(message)
+    return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def database_url(value: str) -> str:

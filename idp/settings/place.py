@@ -91,6 +91,24 @@ class PlaceSettings(BaseModel):
             "empty means `maintenance` in the data folder; may hold the instant of the reopening",
         ),
     ] = None
+    metrics_bind: Annotated[
+        str,
+        AfterValidator(formats.bind),
+        Told(
+            "where the web serves `/metrics` to Prometheus, such as `127.0.0.1:9464`",
+            "host:port",
+            "empty serves none; it asks for no credential: never let the public reach it",
+        ),
+    ] = ""
+    worker_metrics_bind: Annotated[
+        str,
+        AfterValidator(formats.bind),
+        Told(
+            "where `idp worker` serves its own, such as `127.0.0.1:9465`",
+            "host:port",
+            "as above; another port where both run on one machine",
+        ),
+    ] = ""
     log_level: Annotated[
         str,
         AfterValidator(formats.log_level),

@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from datetime import datetime
 from datetime import timedelta
+from typing import Protocol
 from typing import cast
 
 from flask import Flask
@@ -79,6 +80,25 @@ from idp.theme import Theme
 EXTENSION = "idp-services"
 
 
+class Counts(Protocol):
+    """Who is told what happened, for numbers: routes, causes and clients, nothing of persons."""
+
+    def answered(self, endpoint: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered; ``endpoint`` is the name of its route, never its path."""
+
+    def signed_in(self, outcome: str, stopped_by: str) -> None:
+        """A sign-in ended in a way that the audit log does not tell."""
+
+    def authorized(self, client_id: str) -> None:
+        """A code was issued."""
+
+    def token_issued(self, grant: str, client_id: str) -> None:
+        """A token request was granted."""
+
+    def refused(self, endpoint: str, error: str, check: str, client_id: str) -> None:
+        """A request of a service was refused; what it names may be no client of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What pages and endpoints need, built by ``idp.wiring``; nothing is built here.
@@ -96,6 +116,7 @@ class Services:
         logo: a service's logo by its client_id: suffix and content.
         probes: by name, what tells "" when well, or what is wrong (see ``health.WARNING``).
         begin_request: told the id of each request, for the logs.
+        counts: told what happened, for numbers.
     """
 
     issuer: str
@@ -150,6 +171,7 @@ class Services:
     together: Callable[[], AbstractContextManager[None]]
     probes: Mapping[str, Callable[[], str]]
     begin_request: Callable[[str], object]
+    counts: Counts
     now: Callable[[], datetime]
 
 

@@ -142,6 +142,7 @@ def issue_code(
         ),
         lifetime=given.code_lifetime,
     )
+    given.counts.authorized(asked.client.client_id)
     return success(asked.back, code=code, issuer=given.issuer)
 
 

@@ -102,7 +102,7 @@ def register(app: Flask, services: Services) -> None:
             headers["Cross-Origin-Opener-Policy"] = "same-origin"
             headers["X-Frame-Options"] = "DENY"  # for browsers that know no frame-ancestors
             headers["Permissions-Policy"] = _PERMISSIONS
-        _note(response)
+        _note(response, services)
         return response
 
 
@@ -157,15 +157,19 @@ def _origin(uri: str) -> str:
     return f"{parts.scheme}:" if parts.scheme else ""
 
 
-def _note(response: Response) -> None:
+def _note(response: Response, given: Services) -> None:
     # The path without its query: a query can hold a sealed request, a hint, a code.
     path = request.path if request.endpoint else "(unknown)"
+    seconds = time.perf_counter() - g.began
+    given.counts.answered(
+        request.endpoint or "unknown", request.method, response.status_code, seconds
+    )
     log.info(
         "%s %s %d",
         request.method,
         path,
         response.status_code,
-        extra={"ms": round((time.perf_counter() - g.began) * 1000, 1)},
+        extra={"ms": round(seconds * 1000, 1)},
     )
 
 

@@ -137,6 +137,7 @@ def submit() -> Response:
         try:
             given.anti_robot.accept(FORM, browser, solution_of(request.form))
         except AntiRobotRefused:
+            given.counts.signed_in("refused", "anti_robot")
             return _page(
                 given, found, browser, 400, qualite=qualite, numero=numero, errors=(ROBOT,)
             )
@@ -152,11 +153,16 @@ def submit() -> Response:
             response = see_other(with_waiting("/nouveau-mot-de-passe", found.sealed))
             keep_choice(response, given, outcome)
             return response
+    except StoreUnavailable:
+        given.counts.signed_in("unavailable", "store")
+        raise
     except Busy:
+        given.counts.signed_in("unavailable", "hash_pool")
         response = _page(given, found, browser, 503, qualite=qualite, numero=numero, notice=BUSY)
         response.headers["Retry-After"] = str(RETRY_SECONDS)
         return response
     if isinstance(outcome, SignInDelayed):
+        given.counts.signed_in("delayed", outcome.held_by)
         response = _page(
             given, found, browser, 429, qualite=qualite, numero=numero,
             notice=wait_notice(outcome.retry_after),

@@ -35,8 +35,10 @@ def token() -> Response:
     if answer.to_confirm:
         with given.transaction():
             answer = given.provider.confirmed(answer)
-    if answer.client is not None and answer.status == HTTPStatus.OK and not answer.client.is_public:
-        given.key_watch.called(answer.client.client_id, network_of_request(request, given))
+    if answer.client is not None and answer.status == HTTPStatus.OK:
+        given.counts.token_issued(request.form["grant_type"], answer.client.client_id)
+        if not answer.client.is_public:
+            given.key_watch.called(answer.client.client_id, network_of_request(request, given))
     return _response(answer)
 
 

@@ -3,7 +3,9 @@
 ``bench/`` shows that it pays. Any other path goes on to Flask.
 """
 
+import time
 from collections.abc import Iterable
+from http import HTTPStatus
 from wsgiref.types import StartResponse
 from wsgiref.types import WSGIApplication
 from wsgiref.types import WSGIEnvironment
@@ -45,12 +47,22 @@ class Published:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path != JWKS_PATH and path not in METADATA_PATHS:
             return self._behind(environ, start_response)
+        began = time.perf_counter()
+        status, headers, body = self._answer(environ, path, method)
+        endpoint = "jwks" if path == JWKS_PATH else "discovery"
+        seconds = time.perf_counter() - began
+        self._services.counts.answered(endpoint, method, status.value, seconds)
+        start_response(f"{status.value} {status.phrase}", headers)
+        return body
+
+    def _answer(
+        self, environ: WSGIEnvironment, path: str, method: str
+    ) -> tuple[HTTPStatus, list[tuple[str, str]], tuple[bytes, ...]]:
         if method == "OPTIONS" and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
-            start_response("204 No Content", self._preflight)
-            return ()
+            return HTTPStatus.NO_CONTENT, self._preflight, ()
         if method not in ("GET", "HEAD"):
-            start_response("405 Method Not Allowed", [*self._always, *_REFUSAL_HEADERS])
-            return (_REFUSAL,)
+            headers = [*self._always, *_REFUSAL_HEADERS]
+            return HTTPStatus.METHOD_NOT_ALLOWED, headers, (_REFUSAL,)
         services = self._services
         document = services.keys.document() if path == JWKS_PATH else services.metadata
         if document.kids and method == "GET":
@@ -65,11 +77,9 @@ class Published:
             ("ETag", document.etag),
         ]
         if document.etag in environ.get("HTTP_IF_NONE_MATCH", ""):
-            start_response("304 Not Modified", headers)
-            return ()
+            return HTTPStatus.NOT_MODIFIED, headers, ()
         headers += [
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(document.body))),
         ]
-        start_response("200 OK", headers)
-        return () if method == "HEAD" else (document.body,)
+        return HTTPStatus.OK, headers, () if method == "HEAD" else (document.body,)

@@ -72,6 +72,7 @@ def note(
 ) -> None:
     """Keep what refused this request; without the store, the log line alone tells which check."""
     log.info("refused by %s: %s", finding.check, error or "no error code")
+    given.counts.refused(request.endpoint or "unknown", error, finding.check, client_id)
     try:
         given.refusals.note(
             Refusal(

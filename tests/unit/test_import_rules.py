@@ -40,6 +40,7 @@ WIRING = {
     "settings",
     "cli",
     "logs",
+    "metrics",
     "parts",
     "probes",
     "draining",

@@ -7,6 +7,7 @@ import pytest
 
 from idp import Busy
 from idp.identity.hash_pool import HashPool
+from idp.metrics.not_counted import NOT_COUNTED
 
 
 class Wrong(Exception):
@@ -14,11 +15,11 @@ class Wrong(Exception):
 
 
 def test_what_the_work_gives_is_given_back():
-    assert HashPool(threads=1, queue=1).run(lambda: 6 * 7) == 42
+    assert HashPool(threads=1, queue=1, watch=NOT_COUNTED).run(lambda: 6 * 7) == 42
 
 
 def test_an_error_of_the_work_is_raised_and_frees_the_place():
-    pool = HashPool(threads=1, queue=0)
+    pool = HashPool(threads=1, queue=0, watch=NOT_COUNTED)
 
     def fail():
         raise Wrong
@@ -30,13 +31,15 @@ def test_an_error_of_the_work_is_raised_and_frees_the_place():
 
 
 def test_work_is_done_in_the_pools_own_threads():
-    seen = HashPool(threads=1, queue=1).run(lambda: threading.current_thread().name)
+    seen = HashPool(threads=1, queue=1, watch=NOT_COUNTED).run(
+        lambda: threading.current_thread().name
+    )
 
     assert seen.startswith("hash")
 
 
 def test_beyond_threads_and_queue_the_answer_is_busy_at_once():
-    pool = HashPool(threads=2, queue=1)
+    pool = HashPool(threads=2, queue=1, watch=NOT_COUNTED)
     begun, go_on = threading.Semaphore(0), threading.Event()
     most, running = [], []
 
@@ -64,7 +67,7 @@ def test_beyond_threads_and_queue_the_answer_is_busy_at_once():
 
 
 def test_whoever_waits_too_long_is_told_so_and_leaves_no_place_taken():
-    pool = HashPool(threads=1, queue=1, patience=timedelta(milliseconds=50))
+    pool = HashPool(threads=1, queue=1, watch=NOT_COUNTED, patience=timedelta(milliseconds=50))
     go_on = threading.Event()
 
     with ThreadPoolExecutor(2) as callers:
@@ -83,7 +86,7 @@ def test_an_error_of_the_work_that_is_a_time_out_is_its_own():
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        HashPool(threads=1, queue=0).run(fail)
+        HashPool(threads=1, queue=0, watch=NOT_COUNTED).run(fail)
 
 
 class EndsAsThePatienceDoes(Future):
@@ -110,7 +113,7 @@ class LateExecutor:
 
 def test_a_verdict_that_comes_at_the_very_end_of_the_patience_is_given():
     # Told as busy it would be tried again, and a hash that was replaced would be replaced twice.
-    pool = HashPool(threads=1, queue=0)
+    pool = HashPool(threads=1, queue=0, watch=NOT_COUNTED)
     pool._executor = LateExecutor()
 
     assert pool.run(lambda: "right") == "right"
@@ -118,7 +121,7 @@ def test_a_verdict_that_comes_at_the_very_end_of_the_patience_is_given():
 
 
 def test_an_error_that_comes_at_the_very_end_of_the_patience_is_raised():
-    pool = HashPool(threads=1, queue=0)
+    pool = HashPool(threads=1, queue=0, watch=NOT_COUNTED)
     pool._executor = LateExecutor()
 
     def fail():

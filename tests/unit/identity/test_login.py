@@ -26,6 +26,7 @@ from idp.identity.temporary_password import Channel
 from idp.limits import HeldBy
 from idp.limits import Origin
 from idp.limits import SignInDelayed
+from idp.metrics.not_counted import NOT_COUNTED
 from idp.promise import PromiseState
 from idp.session import SignedIn
 from tests.fakes import MemoryAccounts
@@ -359,7 +360,7 @@ def test_without_counters_nothing_is_verified(scene):
 
 
 def test_a_busy_pool_gives_no_verdict_and_the_try_does_not_count():
-    pool = HashPool(threads=1, queue=0)
+    pool = HashPool(threads=1, queue=0, watch=NOT_COUNTED)
     scene = Scene(pool=pool)
     begun, go_on = threading.Event(), threading.Event()
 

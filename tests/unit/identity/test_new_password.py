@@ -32,6 +32,7 @@ from idp.identity.temporary_password import written
 from idp.limits import AttemptPolicy
 from idp.limits import Origin
 from idp.limits import SignInDelayed
+from idp.metrics.not_counted import NOT_COUNTED
 from idp.promise import PromiseState
 from idp.session import Session
 from idp.session import SignedIn
@@ -84,7 +85,7 @@ class Scene:
             attempts=self.attempts,
             passwords=self.passwords,
             policy=PasswordPolicy(),
-            pool=HashPool(threads=1, queue=4),
+            pool=HashPool(threads=1, queue=4, watch=NOT_COUNTED),
             outbox=self.outbox,
             once=MemoryOnce(now=self.clock),
             audit=self.audit,
@@ -356,7 +357,7 @@ def test_an_account_that_left_the_directory_chooses_nothing(scene):
 
 
 def test_a_busy_pool_gives_no_verdict_and_the_lease_goes_on(scene):
-    pool = HashPool(threads=1, queue=0)
+    pool = HashPool(threads=1, queue=0, watch=NOT_COUNTED)
     whole, scene.choosing = scene.choosing, replace(scene.choosing, pool=pool)
     begun, go_on = threading.Event(), threading.Event()
 
