@@ -37,6 +37,7 @@ from flask import render_template
 from flask import request
 from werkzeug.serving import make_server
 
+from demo.preview import with_preview
 from demo.wording import day
 
 KEPT = 200
@@ -136,6 +137,8 @@ def create_app(folder: Path) -> Flask:
     app.extensions["mailbox"] = Mailbox(folder)
     app.register_blueprint(bp)
     app.after_request(_protect)
+    # The type: Flask documents wsgi_app as the place for a middleware.
+    app.wsgi_app = with_preview(app.wsgi_app)  # type: ignore[method-assign, assignment]
     return app
 
 

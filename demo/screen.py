@@ -40,6 +40,8 @@ def screen(
   Second service       {demo_origin}/attestations (asks nothing once you are signed in)
   Mailbox              {mailbox_origin}
                        every mail that is sent stays here, whatever its recipient
+  Preview              {mailbox_origin}/apercu/
+                       every page, mail and letter in every state, side by side
   Letters              {command} letters print
                        prints the ones that were asked for into {data / "spool"}
   Identity provider    {issuer}

@@ -16,6 +16,7 @@ from typing import Any
 
 from flask import Flask
 from flask import render_template
+from flask import request
 from jinja2 import StrictUndefined
 
 from idp.identity.anti_robot import Challenge
@@ -23,7 +24,9 @@ from idp.infra.catalogues import read_catalogues
 from idp.legal import Audit
 from idp.legal import Legal
 from idp.parts import PACKAGE
+from idp.theme import Theme
 from idp.web import language
+from idp.web.assets import Assets
 from idp.web.legal import cookies
 
 ROOT = Path(__file__).parents[2]
@@ -666,7 +669,9 @@ def pages_app() -> Flask:
     app = Flask("idp", static_folder=str(STATIC), template_folder=str(ROOT / "templates"))
     app.jinja_env.undefined = StrictUndefined
     language.register(app, read_catalogues(PACKAGE / "locales"))
-    app.jinja_env.globals["asset"] = lambda name: f"/static/{name}?v=0123abcd"
+    assets = Assets(STATIC, Theme())
+    assets.register(app)
+    app.jinja_env.globals["asset"] = lambda name: request.script_root + assets(name)
     return app
 
 
@@ -676,7 +681,12 @@ APP = pages_app()
 def source(state: State, tag: str = "fr") -> str:
     """Render a state, in one of ``LANGUAGES``."""
     with APP.test_request_context(query_string={language.SWITCH: tag}):
-        return render_template(state.page, **FRAME | state.context)
+        return render(state)
+
+
+def render(state: State) -> str:
+    """Render a state inside a request, in the language that it asks for."""
+    return render_template(state.page, **FRAME | state.context)
 
 
 def named(name: str) -> State:

@@ -34,15 +34,6 @@ def _app() -> Flask:
     def state(name: str) -> Response:
         return Response(source(named(name)), headers={"Content-Security-Policy": POLICY})
 
-    @app.after_request
-    def close_files(response: Response) -> Response:
-        # A browser that leaves in the middle of a file would leave it open here.
-        response.direct_passthrough = False
-        content = response.get_data()
-        response.close()
-        response.set_data(content)
-        return response
-
     return app
 
 
