@@ -37,7 +37,7 @@ def save_redis(url: str, folder: Path) -> Path:
         ProgramFailed: redis-cli is missing, or the store lets nobody read it as a replica does.
     """
     path = folder / "redis.rdb"
-    options, password = _address(url)
+    options, password = reached_by(url)
     run(
         [str(find_program("redis-cli", "valkey-cli", package="redis-tools")), *options,
          "--rdb", str(path)],
@@ -135,8 +135,8 @@ def _parsed(url: str) -> dict[str, Any]:  # Any: whatever redis-py takes
     return given
 
 
-def _address(url: str) -> tuple[list[str], str]:
-    """The options of redis-cli, and the password, which `ps` shall not show."""
+def reached_by(url: str) -> tuple[list[str], str]:
+    """Tell the options of redis-cli, and the password, which `ps` shall not show."""
     given = _parsed(url)
     options = ["-s", str(given["path"])] if "path" in given else []
     if "host" in given:

@@ -381,7 +381,37 @@ def test_the_embedded_store_is_saved_while_it_serves(
     other.stop()
 
 
-def test_a_program_that_is_not_there_or_refuses_is_told_and_leaves_no_half_set(
+def test_a_store_that_asks_for_its_password_is_saved_and_brought_back_with_it(
+    lost: Machine, other: Machine, other_redis: ValkeyServer, safe: Path
+) -> None:
+    lost.serve()
+    with redis.Redis.from_url(lost.redis_url) as client:
+        client.set("for a while", "x", px=600_000)
+        client.set("for ever", "y")
+    saved = save(lost, safe)
+    other.redis_url = f"unix://:saule@{other_redis.socket_path}"
+    with redis.Redis.from_url(other_redis.url) as client:
+        client.config_set("repl-diskless-sync-delay", 0)
+        client.config_set("requirepass", "saule")
+    try:
+        other.done("restore", "data", saved)
+        other.done("backup", "data", safe / "again")
+        with redis.Redis.from_url(other.redis_url) as client:
+            held = {name: client.pttl(name) for name in client.scan_iter()}
+        other.redis_url = f"unix://:chêne@{other_redis.socket_path}"
+        refused = other.idp("backup", "data", safe / "refused")
+    finally:
+        with redis.Redis(unix_socket_path=str(other_redis.socket_path), password="saule") as client:
+            client.config_set("requirepass", "")
+
+    assert held.pop(b"for ever") == -1
+    assert 0 < held.pop(b"for a while") <= 600_000
+    assert refused.exit_code == 1
+    assert "chêne" not in refused.output
+    assert list((safe / "refused").iterdir()) == []
+
+
+def test_a_program_that_is_not_there_is_told_and_leaves_no_half_set(
     lost: Machine, safe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost.serve()
