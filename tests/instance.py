@@ -7,6 +7,7 @@ import base64
 import hashlib
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -29,6 +30,7 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]
 from sqlalchemy import insert
 from sqlalchemy import select
 from sqlalchemy import update
+from sqlalchemy.engine import make_url
 from werkzeug.test import Client as WerkzeugClient
 from werkzeug.test import TestResponse
 
@@ -37,6 +39,8 @@ from idp.identity.password import PasswordHash
 from idp.infra.migrations.upgrade import upgrade
 from idp.infra.private_files import make_private_folder
 from idp.infra.private_files import write_private_file
+from idp.infra.secret_files import LENGTH
+from idp.infra.secret_files import NAMES
 from idp.infra.secret_files import generate_missing_secrets
 from idp.infra.tables import AccountRow
 from idp.infra.tables import AuditRow
@@ -273,6 +277,42 @@ def _key_of_the_run(alg: str) -> bytes:
     return generate(alg)
 
 
+@cache
+def _secret_of_the_run(_name: str) -> bytes:
+    return base64.urlsafe_b64encode(secrets.token_bytes(LENGTH))
+
+
+_HASHES: dict[tuple[bytes, tuple[int, int], str], PasswordHash] = {}
+
+
+@cache
+def _sqlite_at_head() -> bytes:
+    """A migrated database: migrating it anew would cost each test half of its set-up."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "idp.sqlite"
+        upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
+
+
+def _draw_secrets(folder: Path) -> None:
+    """The same for every instance of this run, and as private as real ones."""
+    if not folder.exists():
+        make_private_folder(folder)
+        for name in NAMES:
+            (folder / name).touch(0o600)
+            (folder / name).write_bytes(_secret_of_the_run(name))
+    generate_missing_secrets(folder)
+
+
+def _migrate(url: str) -> None:
+    place = make_url(url)
+    if place.get_backend_name() == "sqlite" and not Path(place.database or "").exists():
+        Path(place.database or "").touch(0o600)
+        Path(place.database or "").write_bytes(_sqlite_at_head())
+    else:
+        upgrade(url)
+
+
 class Instance:
     """One provider, in process, over the stores it is given."""
 
@@ -298,7 +338,7 @@ class Instance:
                 **settings,
             }
         )
-        generate_missing_secrets(self.settings.secrets_path)
+        _draw_secrets(self.settings.secrets_path)
         keys = self.settings.keys_path
         if not keys.is_dir():
             make_private_folder(keys)
@@ -307,7 +347,7 @@ class Instance:
                 write_private_file(
                     keys / f"{began:%Y-%m-%dT%H-%MZ}.{alg}.pem", _key_of_the_run(alg)
                 )
-        upgrade(self.settings.sql_url)
+        _migrate(self.settings.sql_url)
         self.app = create_app(self.settings, now=clock)
         self.app.jinja_env.bytecode_cache = _COMPILED
         self.parts: Parts = self.app.extensions["idp"]
@@ -345,7 +385,7 @@ class Instance:
             **dossier,
         }
         if stored is None and password is not None:
-            stored = self.services.sign_in.passwords.hash(password)
+            stored = self._hashed(password)
         account_id = secrets.token_urlsafe(16)
         with self.app.app_context(), self.parts.database.transaction():
             made = self.parts.database.execute(insert(DossierRow).values(**values))
@@ -361,6 +401,15 @@ class Instance:
                 )
             )
         return Person(account_id, qualite, numero, password or "")
+
+    def _hashed(self, password: str) -> PasswordHash:
+        """One hash a password and a run: what it costs is measured where it matters."""
+        given = self.settings
+        cost = (given.argon2_memory_kib, given.argon2_passes)
+        kept = (self.parts.secrets.pepper, cost, password)
+        if kept not in _HASHES:
+            _HASHES[kept] = self.services.sign_in.passwords.hash(password)
+        return _HASHES[kept]
 
     def change_dossier(self, person: Person, **values: object) -> None:
         """Change the directory's row of somebody, as an import would."""

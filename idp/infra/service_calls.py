@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import field
+from functools import cache
 from http.client import HTTPConnection
 from http.client import HTTPException
 from http.client import HTTPSConnection
@@ -82,10 +83,9 @@ class ServiceCalls:
         self._private_networks = private_networks
         self._seconds = seconds
         try:
-            self._tls = ssl.create_default_context(cafile=ca_file)
+            self._tls = _tls(ca_file) if ca_file else _tls_of_the_system()
         except OSError:
             raise UnreadableAuthorities("IDP_SERVICES_CA_FILE: no readable PEM file") from None
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def ask(
         self,
@@ -174,6 +174,18 @@ class ServiceCalls:
         if address.is_global and not is_special:
             return True
         return any(address in network for network in self._private_networks)
+
+
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+@cache
+def _tls_of_the_system() -> ssl.SSLContext:
+    # Reading a hundred authorities takes 50 ms, and every caller of the process believes the same.
+    return _tls(None)
 
 
 def _too_long() -> ServiceNotReached:
