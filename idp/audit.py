@@ -62,6 +62,7 @@ class Event(StrEnum):
     LETTERS_PURGED = "letters.purged"
     LETTERS_REISSUED = "letters.reissued"
     LETTERS_RELEASED = "letters.released"
+    DATA_DOWNLOADED = "data.downloaded"
     ACCOUNT_SHOWN = "account.shown"
     ACCOUNT_UNLOCKED = "account.unlocked"
     ACCOUNT_FROZEN = "account.frozen"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from idp.infra.codes import RedisCodes
     from idp.infra.consents import SqlConsents
     from idp.infra.contacts import SqlContacts
+    from idp.infra.directory import SqlKnownDossiers
     from idp.infra.hop_counts import RedisHopCounts
     from idp.infra.jwks_fetch import RemoteKeys
     from idp.infra.key_fetches import RedisKeyFetches
@@ -333,6 +334,13 @@ class Parts:
         from idp.infra.contacts import SqlContacts
 
         return SqlContacts(self.database, now=self.now)
+
+    @cached_property
+    def known_dossiers(self) -> SqlKnownDossiers:
+        """The whole of a dossier, for its member."""
+        from idp.infra.directory import SqlKnownDossiers
+
+        return SqlKnownDossiers(self.database)
 
     @cached_property
     def outbox(self) -> SqlOutbox:

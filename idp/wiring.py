@@ -137,6 +137,9 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         closure=parts.maintenance.closure,
         logo=parts.logos.find,
         sessions=parts.sessions,
+        known_dossiers=parts.known_dossiers,
+        downloads=parts.once_of_known,
+        promises=parts.outbox,
         devices=Devices(
             sessions=parts.sessions,
             farewell=farewell,
@@ -171,6 +174,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         logout=Logout(tokens, parts.clients),
         acr_values=ACR_VALUES,
         audit=parts.audit,
+        audit_trail=parts.audit,
         refusals=parts.refusals,
         metadata=document(
             metadata(

@@ -264,6 +264,12 @@ ROWS = [
         "3 services ont accès à vos informations.",
         "Voir mes services",
     ),
+    Row(
+        "/compte/mes-donnees",
+        "Mes données",
+        "Ce que ce service sait de vous, dans un fichier.",
+        "Voir et télécharger mes données",
+    ),
 ]
 HERE = Device("k1", "Firefox sur Windows", here=True)
 DEVICES = [
@@ -327,6 +333,7 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "new_password": OWN | {"first": False, "numero_end": "67", "minimum": 12},
     "choice_ended": {"login_url": LINKS["login_url"], "reset_url": "/mot-de-passe-oublie"},
     "email_address": OWN | {"first": True, "by_letter": False, "later_url": "/plus-tard"},
+    "account_data": OWN_PAGE | {"action": "/compte/mes-donnees"},
     "account_devices": OWN_PAGE | {"action": "/compte/appareils", "devices": [HERE]},
     "account_password": OWN_PAGE
     | {"action": "/compte/mot-de-passe", "numero_end": "67", "minimum": 12},
@@ -523,6 +530,9 @@ STATES = [
     ),
     account("account"),
     account("account-without-name", name=""),
+    member_page("account_data", "first"),
+    member_page("account_data", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("account_data", "just-done", wrong=True, notice=WAIT),
     member_page("account_devices", "alone"),
     member_page("account_devices", "many", devices=DEVICES),
     member_page(

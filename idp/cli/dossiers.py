@@ -13,11 +13,11 @@ from idp.audit import Event
 from idp.cli import migrated_parts
 from idp.identity.directory import Fault
 from idp.identity.dossier import InvalidNumeroDossier
+from idp.identity.dossier import KnownDossier
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.infra.directory import DirectoryImport
 from idp.infra.directory import ImportSummary
-from idp.infra.directory import KnownDossier
 from idp.infra.directory import find_dossier
 from idp.infra.directory_read import read
 from idp.parts import Parts

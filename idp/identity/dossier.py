@@ -3,7 +3,9 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from idp import IdpError
 
@@ -180,3 +182,25 @@ class Dossier:
 
     def __repr__(self) -> str:
         return f"Dossier({self.qualite}, {self.numero})"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDossier:
+    """A dossier and what may be told of its account: never the hash, never the sessions."""
+
+    dossier: Dossier
+    updated_at: datetime
+    account_id: str
+    password_scheme: str | None
+    last_sign_in_at: datetime | None
+    confirmed_email: str | None
+    confirmed_at: datetime | None
+    former_email: str | None
+    created_at: datetime
+
+
+class KnownDossiers(Protocol):
+    """Where the whole of a dossier is read. Raises StoreUnavailable."""
+
+    def get(self, account_id: str) -> KnownDossier | None:
+        """Read the dossier of an account."""

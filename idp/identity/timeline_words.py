@@ -300,6 +300,7 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], str]] = {
     Event.PASSWORD_CHANGED: _plain(
         "Mot de passe changé depuis l'espace personnel ; les autres sessions sont fermées"
     ),
+    Event.DATA_DOWNLOADED: _plain("Informations téléchargées depuis l'espace personnel"),
     Event.PASSWORD_CHOICE_REFUSED: _choice_refused,
     Event.NOTICE_SENT: _notice,
     Event.MESSAGE_FAILED: _failed,

@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
 
+from sqlalchemy import ColumnElement
 from sqlalchemy import false
 from sqlalchemy import func
 from sqlalchemy import select
@@ -37,6 +38,7 @@ from idp.identity.directory import RowRules
 from idp.identity.directory import read_row
 from idp.identity.dossier import Dossier
 from idp.identity.dossier import DossierStatus
+from idp.identity.dossier import KnownDossier
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.dossier import Qualite
@@ -247,41 +249,47 @@ class DirectoryImport:
         return sum(self.sessions.end_all(account_id).alive for account_id in account_ids)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownDossier:
-    """A dossier and what may be told of its account: never the hash, never the sessions."""
-
-    dossier: Dossier
-    updated_at: datetime
-    account_id: str
-    password_scheme: str | None
-    last_sign_in_at: datetime | None
-    confirmed_email: str | None
+_KNOWN = select(
+    stage.DOSSIERS,
+    apply.ACCOUNTS.c.id.label("account_id"),
+    apply.ACCOUNTS.c.password_scheme,
+    apply.ACCOUNTS.c.last_sign_in_at,
+    apply.ACCOUNTS.c.email.label("confirmed_email"),
+    apply.ACCOUNTS.c.email_confirmed_at,
+    apply.ACCOUNTS.c.former_email,
+    apply.ACCOUNTS.c.created_at,
+).join_from(stage.DOSSIERS, apply.ACCOUNTS)
 
 
 def find_dossier(
     database: Database, qualite: Qualite, numero: NumeroDossier
 ) -> KnownDossier | None:
     """Read one dossier for an operator."""
-    row = database.execute(
-        select(
-            stage.DOSSIERS,
-            apply.ACCOUNTS.c.id.label("account_id"),
-            apply.ACCOUNTS.c.password_scheme,
-            apply.ACCOUNTS.c.last_sign_in_at,
-            apply.ACCOUNTS.c.email.label("confirmed_email"),
-        )
-        .join_from(stage.DOSSIERS, apply.ACCOUNTS)
-        .where(
-            stage.DOSSIERS.c.qualite == str(qualite),
-            stage.DOSSIERS.c.numero_dossier == numero.value,
-        )
-    ).one_or_none()
+    return _known(
+        database,
+        stage.DOSSIERS.c.qualite == str(qualite),
+        stage.DOSSIERS.c.numero_dossier == numero.value,
+    )
+
+
+class SqlKnownDossiers:
+    """The port ``KnownDossiers``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, account_id: str) -> KnownDossier | None:
+        """Read the dossier of an account."""
+        return _known(self._database, apply.ACCOUNTS.c.id == account_id)
+
+
+def _known(database: Database, *wanted: ColumnElement[bool]) -> KnownDossier | None:
+    row = database.execute(_KNOWN.where(*wanted)).one_or_none()
     if row is None:
         return None
     dossier = Dossier(
-        qualite=qualite,
-        numero=numero,
+        qualite=Qualite(row.qualite),
+        numero=NumeroDossier(row.numero_dossier),
         family_name=row.family_name,
         usage_name=row.usage_name,
         given_names=row.given_names,
@@ -292,7 +300,7 @@ def find_dossier(
         email=row.email,
         phone=row.phone,
         address=address_of(row),
-        situations=tuple(Situation(word) for word in row.situations.split("|")),
+        situations=tuple(Situation(word) for word in row.situations.split("|") if word),
         profession=row.profession,
         status=DossierStatus(row.status),
     )
@@ -303,6 +311,9 @@ def find_dossier(
         password_scheme=row.password_scheme,
         last_sign_in_at=row.last_sign_in_at,
         confirmed_email=row.confirmed_email,
+        confirmed_at=row.email_confirmed_at,
+        former_email=row.former_email,
+        created_at=row.created_at,
     )
 
 

@@ -46,16 +46,20 @@ from flask import current_app
 from idp.audit import AuditLog
 from idp.hops import HopWatch
 from idp.identity.anti_robot import AntiRobot
+from idp.identity.audit_trail import AuditTrail
 from idp.identity.devices import Devices
+from idp.identity.dossier import KnownDossiers
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import EmailAddresses
 from idp.identity.freeze import Freeze
 from idp.identity.login import SignIn
 from idp.identity.new_password import NewPassword
 from idp.identity.notices import Notices
+from idp.identity.outbox import OutboxDesk
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
 from idp.legal import Legal
+from idp.limits import Once
 from idp.maintenance import Closure
 from idp.oidc.authorization import Codes
 from idp.oidc.backchannel_logout import Farewell
@@ -105,6 +109,7 @@ class Services:
 
     Attributes:
         default_client_id: the service that a sign-in without one leads to, or "" for ``/compte``.
+        downloads: holds back who downloads the same again at once.
         choices: seals the lease under which a password is being chosen.
         cookie_keys: the first signs and seals, all of them verify.
         trusted_proxies: how many proxies of ours stand in front, exactly.
@@ -148,6 +153,9 @@ class Services:
     logo: Callable[[str], tuple[str, bytes] | None]
     sessions: Sessions
     devices: Devices
+    known_dossiers: KnownDossiers
+    downloads: Once
+    promises: OutboxDesk
     farewell: Farewell
     frames: FrontChannelLogout
     codes: Codes
@@ -161,6 +169,7 @@ class Services:
     logout: Logout
     acr_values: tuple[str, ...]
     audit: AuditLog
+    audit_trail: AuditTrail
     refusals: Refusals
     metadata: Document
     keys: PublishedKeys
@@ -184,6 +193,7 @@ def register(app: Flask, given: Services) -> None:
     """Join every page and endpoint to ``app``."""
     from idp.web import account
     from idp.web import account_choice
+    from idp.web import account_data
     from idp.web import account_devices
     from idp.web import account_password
     from idp.web import account_services
@@ -225,6 +235,7 @@ def register(app: Flask, given: Services) -> None:
         logout,
         logos,
         account,
+        account_data,
         account_devices,
         account_password,
         account_services,

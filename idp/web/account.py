@@ -8,6 +8,7 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
+from idp.web import account_data
 from idp.web import account_devices
 from idp.web import account_password
 from idp.web import account_services
@@ -29,6 +30,7 @@ TOPICS: tuple[Topic, ...] = (
     account_password.TOPIC,
     account_devices.TOPIC,
     account_services.TOPIC,
+    account_data.TOPIC,
 )
 """The rows of the overview, in its order."""
 

@@ -496,6 +496,10 @@ EVENTS = [
         "Mot de passe changé depuis l'espace personnel ; les autres sessions sont fermées",
     ),
     (
+        past(Event.DATA_DOWNLOADED),
+        "Informations téléchargées depuis l'espace personnel",
+    ),
+    (
         past(Event.PASSWORD_CHOICE_REFUSED, faults="too_short leaked"),
         "Mot de passe proposé refusé : trop court, figure dans les listes de mots de passe volés",
     ),
