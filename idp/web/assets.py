@@ -62,6 +62,11 @@ class Assets:
         """Give an address that changes with the content."""
         return f"/static/{name}?v={self._assets[name].digest}"
 
+    def size(self, name: str) -> int:
+        """Tell how many bytes leave for it, to a browser that takes them compressed."""
+        asset = self._assets[name]
+        return len(asset.compressed or asset.body)
+
     def register(self, app: Flask) -> None:
         """Serve them in the place of Flask's folder."""
         app.view_functions["static"] = self._serve

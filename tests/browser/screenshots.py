@@ -1,10 +1,12 @@
-"""``bin/screenshots FOLDER``: pictures of every page and state, for eyes to judge.
+"""``bin/screenshots FOLDER``: pictures of every page and state, and one contact sheet of them all.
 
-``states/`` holds every state that a template can have, ``served/`` a journey through the provider
-and the demo services as they run.
+``states/`` holds every state that a template can have, at three widths in both colour schemes,
+``served/`` a journey through the provider and the demo services as they run; ``sheet.html`` and
+``sheet.png`` lay the states out side by side.
 """
 
 import argparse
+import html
 import sys
 import tempfile
 from pathlib import Path
@@ -23,58 +25,101 @@ from tests.browser.visit import chromium
 from tests.browser.visit import sign_in
 from tests.page_states import STAYING
 
-SIZES = {360: TELEPHONE, 1280: DESKTOP}
+SIZES = {360: TELEPHONE, 768: {"width": 768, "height": 1024}, 1280: DESKTOP}
+SCHEMES = ("light", "dark")
+THUMBNAILS = {360: 110, 768: 170, 1280: 230}
+SHEET_WIDTH = 3300
 TOO_MANY = 6
+SHEET = """<!doctype html><meta charset="utf-8"><title>Every page and state</title>
+<style>
+body { margin: 24px; font: 14px/1.4 "Liberation Sans", Arial, sans-serif; background: #8d9296; }
+main { display: flex; flex-wrap: wrap; gap: 24px 32px; align-items: start; }
+figure { margin: 0; padding: 10px; border-radius: 8px; background: #fff; }
+figcaption { margin-bottom: 8px; font-weight: bold; }
+div { display: flex; gap: 6px; }
+img { display: block; height: 300px; object-fit: cover; object-position: top;
+  border: 1px solid #c3c7ca; }
+</style><main>
+"""
 
 
 class Album:
     """Where the pictures go, and how they are taken."""
 
-    def __init__(self, folder: Path, scheme: str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.scheme = scheme
         self.count = 0
 
-    def visit(self, browser: Browser, width: int) -> Visit:
+    def visit(self, browser: Browser, width: int, scheme: str = "light") -> Visit:
         """Open a browser of one width."""
-        return Visit(browser, viewport=SIZES[width], color_scheme=self.scheme)
+        return Visit(browser, viewport=SIZES[width], color_scheme=scheme)
 
-    def take(self, page: Page, name: str, width: int) -> None:
+    def take(self, page: Page, name: str, width: int, scheme: str = "light") -> None:
         """Picture the whole page."""
-        path = self.folder / f"{name}-{width}.png"
+        path = self.folder / picture_of(name, width, scheme)
         path.parent.mkdir(parents=True, exist_ok=True)
         page.wait_for_load_state("load")
         page.screenshot(path=path, full_page=True)
         self.count += 1
 
 
+def picture_of(name: str, width: int, scheme: str) -> str:
+    """Name a picture."""
+    return f"{name}-{width}{'-dark' if scheme == 'dark' else ''}.png"
+
+
 def main() -> int:
     """Take them all; 1 when a server or a program is missing."""
     parser = argparse.ArgumentParser(prog="bin/screenshots")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--dark", action="store_true", help="in the dark colour scheme")
+    parser.add_argument("--states", action="store_true", help="without the journey as served")
     options = parser.parse_args()
-    album = Album(options.folder, "dark" if options.dark else "light")
+    album = Album(options.folder)
     try:
         with chromium() as browser:
             _states(browser, album)
-            with tempfile.TemporaryDirectory() as made, servers.provider(Path(made)) as provider:
-                _served(browser, album, provider, Path(made))
+            _sheet(browser, album)
+            if not options.states:
+                with tempfile.TemporaryDirectory() as made, servers.provider(Path(made)) as run:
+                    _served(browser, album, run, Path(made))
     except ServerMissing as missing:
         sys.stderr.write(f"bin/screenshots: {missing}\n")
         return 1
-    sys.stdout.write(f"{album.count} pictures in {album.folder}\n")
+    sys.stdout.write(f"{album.count} pictures in {album.folder}; all at once: sheet.png\n")
     return 0
 
 
 def _states(browser: Browser, album: Album) -> None:
     with pages.states() as address:
-        for width in SIZES:
-            visit = album.visit(browser, width)
-            for state in STAYING:
-                visit.page.goto(f"{address}/{state.name}")
-                album.take(visit.page, f"states/{state.name}", width)
-            visit.close()
+        for scheme in SCHEMES:
+            for width in SIZES:
+                visit = album.visit(browser, width, scheme)
+                for state in STAYING:
+                    visit.page.goto(f"{address}/{state.name}")
+                    album.take(visit.page, f"states/{state.name}", width, scheme)
+                visit.close()
+
+
+def _sheet(browser: Browser, album: Album) -> None:
+    """Lay the states out on one page, and picture that page."""
+    parts = [SHEET]
+    for state in STAYING:
+        parts.append(f"<figure><figcaption>{html.escape(state.name)}</figcaption><div>")
+        for scheme in SCHEMES:
+            for width, shown in THUMBNAILS.items():
+                picture = picture_of(f"states/{state.name}", width, scheme)
+                parts.append(
+                    f'<a href="{picture}"><img src="{picture}" width="{shown}" '
+                    f'alt="{width} px, {scheme}"></a>'
+                )
+        parts.append("</div></figure>\n")
+    sheet = album.folder / "sheet.html"
+    sheet.write_text("".join(parts), encoding="utf-8")
+    context = browser.new_context(viewport={"width": SHEET_WIDTH, "height": 1000})
+    page = context.new_page()
+    page.goto(sheet.resolve().as_uri())
+    page.screenshot(path=album.folder / "sheet.png", full_page=True, timeout=120_000)
+    context.close()
 
 
 def _served(browser: Browser, album: Album, provider: Provider, folder: Path) -> None:

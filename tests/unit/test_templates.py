@@ -13,8 +13,10 @@ from idp.infra.theme_folder import standard_colours
 from idp.theme import NAMES
 from idp.theme import PAIRS
 from idp.theme import SCHEMES
+from idp.theme import Theme
 from idp.theme import contrast
 from idp.theme import faults_of
+from idp.web.assets import Assets
 from idp.web.assets import squeezed
 from tests.page_states import NBSP
 from tests.page_states import REFUSAL
@@ -33,11 +35,11 @@ from tests.page_states import source
 from tests.page_states import words
 
 STYLE_SHEET = STATIC / "pages.css"
+SENT = Assets(STATIC, Theme())
 STYLE_SHEETS = (STYLE_SHEET, STATIC / "anti-robot.css")
 DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
 
 PAGE_BUDGET = 60_000
-ANTI_ROBOT_BUDGET = 115_000
 STYLE_BUDGET = 15_000
 
 REMINDER = "avant mars 2021"
@@ -129,15 +131,16 @@ def test_a_link_leads_somewhere(state):
 
 
 @every_state
-def test_a_page_with_all_that_it_loads_weighs_little(state):
+def test_a_page_with_all_that_it_loads_weighs_little_as_it_is_sent(state):
     text = source(state)
     files = loaded(html.document_fromstring(text))
+    if "anti-robot.js" in files:
+        files |= {"altcha/pbkdf2.js"}  # the worker, which the script starts
 
-    widget = {name for name in files if name.startswith("altcha/")}
-    weight = len(text.encode()) + sum((STATIC / name).stat().st_size for name in files - widget)
+    # The page itself leaves uncompressed: it holds tokens beside what a stranger may have it say.
+    weight = len(text.encode()) + sum(SENT.size(name) for name in files)
 
     assert weight < PAGE_BUDGET
-    assert sum((STATIC / name).stat().st_size for name in widget) < ANTI_ROBOT_BUDGET
 
 
 @every_state
