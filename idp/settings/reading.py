@@ -1,6 +1,7 @@
 """Settings read from the environment, and what is wrong with them told in words."""
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,9 +34,14 @@ ELSEWHERE = frozenset(
 """Read by the commands and by ``deploy/gunicorn.conf.py``, not by ``Settings``."""
 
 
+IN_FILES = ("database_url", "redis_url")
+"""They hold passwords: ``IDP_…_FILE`` may name a file with the value, in the place of it."""
+
+
 def misspelt_settings() -> list[str]:
     """Name the ``IDP_…`` variables that nothing reads: a setting written wrong is not in force."""
     known = {f"IDP_{name.upper()}" for name in Settings.model_fields} | ELSEWHERE
+    known |= {f"IDP_{name.upper()}_FILE" for name in IN_FILES}
     env_file = os.environ.get("IDP_ENV_FILE")
     given = {*os.environ, *(dotenv_values(env_file) if env_file else ())}
     return sorted(name for name in given if name.startswith("IDP_") and name not in known)
@@ -51,6 +57,10 @@ def read_settings(**given: object) -> Settings:
     if env_file and not Path(env_file).exists():
         message = f"IDP_ENV_FILE: no such file: {env_file}"
         raise InvalidSettings(message)
+    named = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+    for name in IN_FILES:
+        if name not in given and (path := named.get(f"IDP_{name.upper()}_FILE")):
+            given[name] = _in_file(f"IDP_{name.upper()}", path, named)
     try:
         # mypy cannot know that the environment fills what is not given.
         return Settings(_env_file=env_file, **given)  # type: ignore[arg-type, call-arg]
@@ -60,6 +70,23 @@ def read_settings(**given: object) -> Settings:
             for fault in error.errors(include_input=False, include_url=False)
         ]
         raise InvalidSettings("\n".join(faults)) from None
+
+
+def _in_file(setting: str, path: str, named: Mapping[str, str | None]) -> str:
+    """Read the value of a setting that is in a file."""
+    if named.get(setting):
+        message = f"{setting}, {setting}_FILE: both are set; keep one of them"
+        raise InvalidSettings(message)
+    try:
+        value = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        message = f"{setting}_FILE: {path}: {why}"
+        raise InvalidSettings(message) from None
+    if not value:
+        message = f"{setting}_FILE: {path} is empty"
+        raise InvalidSettings(message)
+    return value
 
 
 def _named(fault: ErrorDetails) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from idp.settings import InvalidSettings
 from idp.settings import Settings
+from idp.settings import misspelt_settings
 from idp.settings import read_settings
 
 ISSUER = "https://connexion.example"
@@ -355,3 +356,61 @@ def test_settings_cannot_be_changed_once_read():
 
     with pytest.raises(ValueError, match="frozen"):
         settings.issuer = "https://evil.example"
+
+
+STORES = {
+    "database_url": "postgresql+psycopg://idp:hunter2@sql/idp",
+    "redis_url": "rediss://:hunter2@redis:6379/0",
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("way", ["environment", "file", "file of settings", "file named in it"])
+def test_the_address_of_a_store_may_come_from_the_environment_or_from_a_file(
+    name, way, tmp_path, monkeypatch
+):
+    setting, value = f"IDP_{name.upper()}", STORES[name]
+    secret, settings = tmp_path / "secret", tmp_path / "env"
+    secret.write_text(f"{value}\n")
+    match way:
+        case "environment":
+            monkeypatch.setenv(setting, value)
+        case "file":
+            monkeypatch.setenv(f"{setting}_FILE", str(secret))
+        case "file of settings":
+            settings.write_text(f"{setting}={value}\n")
+            monkeypatch.setenv("IDP_ENV_FILE", str(settings))
+        case _:
+            settings.write_text(f"{setting}_FILE={secret}\n")
+            monkeypatch.setenv("IDP_ENV_FILE", str(settings))
+
+    assert getattr(read_settings(issuer="https://connexion.example.org"), name) == value
+    assert misspelt_settings() == []
+
+
+@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize(
+    ("both", "content", "told"),
+    [
+        (True, b"redis://redis", "both are set; keep one of them"),
+        (False, b" \n", "is empty"),
+        (False, b"\xff", "not UTF-8"),
+        (False, None, "No such file or directory"),
+    ],
+)
+def test_a_secret_that_is_said_twice_or_not_at_all_is_named_and_never_shown(
+    name, both, content, told, tmp_path, monkeypatch
+):
+    setting, secret = f"IDP_{name.upper()}", tmp_path / "secret"
+    if content is not None:
+        secret.write_bytes(content)
+    if both:
+        monkeypatch.setenv(setting, STORES[name])
+    monkeypatch.setenv(f"{setting}_FILE", str(secret))
+
+    with pytest.raises(InvalidSettings) as refused:
+        read_settings(issuer="https://connexion.example.org")
+
+    assert f"{setting}_FILE" in str(refused.value)
+    assert told in str(refused.value)
+    assert "hunter2" not in str(refused.value)
