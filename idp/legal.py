@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import date
 
+from idp.sentence import Sentence
+from idp.sentence import say
+
 AUDIT_YEARS = 3
 """For how long an audit of accessibility counts (RGAA, "Obligations d'accessibilité")."""
 
@@ -46,15 +49,15 @@ class Legal:
         """Give the audit, unless it is too old by then."""
         return self.audit if self.audit is not None and self.audit.counts_on(day) else None
 
-    def accessibility_on(self, day: date) -> str:
+    def accessibility_on(self, day: date) -> Sentence:
         """Say the state in the words that the law imposes.
 
         Spec: RGAA 4.1.2, « Mention de la conformité » : without an audit it is « non conforme ».
         """
         audit = self.audit_on(day)
         if audit is None or audit.rate < HALF:
-            return "non conforme"
-        return "partiellement conforme" if audit.rate < WHOLE else "totalement conforme"
+            return say("non conforme")
+        return say("partiellement conforme") if audit.rate < WHOLE else say("totalement conforme")
 
     def missing(self) -> list[str]:
         """Name the settings that the law asks for and that are empty."""

@@ -154,7 +154,7 @@ def steps(seen: Seen) -> list[Step]:
 
 def day_of(at: datetime) -> str:
     """Say the day of an instant: ``mardi 24 novembre 2026``."""
-    return in_words(day_in_france(at), year=True)
+    return str(in_words(day_in_france(at), year=True))
 
 
 def hour_of(at: datetime) -> str:

@@ -10,6 +10,9 @@ from datetime import timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from idp.sentence import Sentence
+from idp.sentence import say
+
 FRANCE = ZoneInfo("Europe/Paris")
 LETTER_TAKES = 3
 """Working days from the print to the letter box: "sous 72 h, hors week-end et jours fériés"."""
@@ -17,20 +20,28 @@ LETTER_TAKES = 3
 _DAY = timedelta(days=1)
 _FIXED = ((1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25))
 _AFTER_EASTER = (1, 39, 50)  # Easter Monday, Ascension, Whit Monday
-_WEEKDAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_WEEKDAYS = (
+    say("lundi"),
+    say("mardi"),
+    say("mercredi"),
+    say("jeudi"),
+    say("vendredi"),
+    say("samedi"),
+    say("dimanche"),
+)
 _MONTHS = (
-    "janvier",
-    "février",
-    "mars",
-    "avril",
-    "mai",
-    "juin",
-    "juillet",
-    "août",
-    "septembre",
-    "octobre",
-    "novembre",
-    "décembre",
+    say("janvier"),
+    say("février"),
+    say("mars"),
+    say("avril"),
+    say("mai"),
+    say("juin"),
+    say("juillet"),
+    say("août"),
+    say("septembre"),
+    say("octobre"),
+    say("novembre"),
+    say("décembre"),
 )
 
 
@@ -89,8 +100,25 @@ def expected_by(day: date) -> date:
     return day
 
 
-def in_words(day: date, *, year: bool = False) -> str:
-    """Say a day in French: ``mardi 1er décembre``, with the year where it is far or binding."""
-    number = "1er" if day.day == 1 else str(day.day)
-    words = f"{_WEEKDAYS[day.weekday()]} {number} {_MONTHS[day.month - 1]}"
-    return f"{words} {day.year}" if year else words
+def in_words(day: date, *, year: bool = False) -> Sentence:
+    """Say a day: ``mardi 1er décembre``, with the year where it is far or binding."""
+    said = {
+        "weekday": _WEEKDAYS[day.weekday()],
+        "day": say("1er") if day.day == 1 else day.day,
+        "month": _MONTHS[day.month - 1],
+    }
+    if year:
+        return say("%(weekday)s %(day)s %(month)s %(year)s", **said, year=day.year)
+    return say("%(weekday)s %(day)s %(month)s", **said)
+
+
+def hour_in_words(at: datetime) -> Sentence:
+    """Say an hour of France: ``9 h 05``."""
+    here = at.astimezone(FRANCE)
+    return say("%(hour)s\u00a0h\u00a0%(minute)s", hour=here.hour, minute=str(here.minute).zfill(2))
+
+
+def moment_in_words(at: datetime) -> Sentence:
+    """Say an instant as a clock in France shows it: ``mardi 1er décembre 2026 à 9 h 05``."""
+    day = in_words(day_in_france(at), year=True)
+    return say("%(day)s à %(hour)s", day=day, hour=hour_in_words(at))

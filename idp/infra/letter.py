@@ -189,7 +189,7 @@ class LetterPress:
         canvas.setAuthor(self._sender.fund_name)
         forms: dict[tuple[Kind, str, bool], str] = {}
         for letter in letters:
-            happened = in_words(day_in_france(letter.happened_at), year=True)
+            happened = str(in_words(day_in_france(letter.happened_at), year=True))
             # A notice tells its own day; all letters with a secret that open alike say the same.
             common = (letter.kind, "" if letter.secret else happened, letter.frozen)
             if common not in forms:
@@ -288,7 +288,7 @@ class LetterPress:
                 support_phone=self._phone,
                 sign_in_address=sender.sign_in_address,
                 happened=happened,
-                valid_until=in_words(batch.valid_until, year=True),
+                valid_until=str(in_words(batch.valid_until, year=True)),
                 frozen=letter.frozen,
             )
         except TemplateError as error:

@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -23,6 +22,7 @@ from jinja2 import select_autoescape
 from idp import IdpError
 from idp.identity.delivery import MailRefused
 from idp.identity.delivery import Message
+from idp.identity.working_days import moment_in_words
 
 PARIS = ZoneInfo("Europe/Paris")
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
@@ -30,11 +30,6 @@ LONGEST_NAME = 80
 LONGEST_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 LONGEST_LOCAL_PART = 64
 
-_DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
-_MONTHS = (
-    "janvier", "février", "mars", "avril", "mai", "juin",
-    "juillet", "août", "septembre", "octobre", "novembre", "décembre",
-)  # fmt: skip
 _ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
 _LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _ADDRESS = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>{_LABEL}(?:\.{_LABEL})+)")
@@ -101,8 +96,8 @@ class MailText:
             raise MailRefused("address_invalid")
         words = {
             "person": _addressed(message.given_names, message.name),
-            "happened": in_words(message.happened_at),
-            "valid_until": in_words(message.valid_until) if message.valid_until else "",
+            "happened": moment_in_words(message.happened_at),
+            "valid_until": moment_in_words(message.valid_until) if message.valid_until else "",
             "masked_address": message.masked_address,
             "secret": message.secret,
             "opens": message.opens,
@@ -147,14 +142,6 @@ def is_address(address: str) -> bool:
         and len(address.encode()) <= LONGEST_ADDRESS
         and len(match["local"].encode()) <= LONGEST_LOCAL_PART
     )
-
-
-def in_words(at: datetime) -> str:
-    """Say an instant as Paris does: "mardi 1er décembre 2026 à 9 h 05"."""
-    here = at.astimezone(PARIS)
-    day = "1er" if here.day == 1 else str(here.day)
-    date = f"{_DAYS[here.weekday()]} {day} {_MONTHS[here.month - 1]} {here.year}"
-    return f"{date} à {here.hour} h {here.minute:02}".replace(" h ", "\u00a0h\u00a0")
 
 
 def _addressed(given_names: str, name: str) -> str:

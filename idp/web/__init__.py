@@ -217,8 +217,8 @@ def register(app: Flask, given: Services) -> None:
     from idp.web.published import Published
 
     app.extensions[EXTENSION] = given
-    language.register(app, given.catalogues)
     headers.register(app, given)
+    language.register(app, given.catalogues)
     cors.register(app, given)
     errors.register(app)
     legal.register(app, given)

@@ -8,6 +8,9 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
+from idp.identity.working_days import hour_in_words
+from idp.sentence import Sentence
+from idp.sentence import say
 from idp.web import account_data
 from idp.web import account_devices
 from idp.web import account_password
@@ -18,7 +21,6 @@ from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import name_browser
 from idp.web.logout import SIGNED_OUT
-from idp.web.member import PARIS
 from idp.web.member import member_of
 from idp.web.member import signed_out
 
@@ -40,9 +42,9 @@ class Row:
     """One topic as the overview shows it."""
 
     path: str
-    title: str
-    says: str
-    link: str
+    title: Sentence
+    says: Sentence
+    link: Sentence
 
 
 @bp.get(PAGE)
@@ -56,7 +58,6 @@ def show() -> Response:
         rows = [
             Row(topic.path, topic.title, topic.says(given, member), topic.link) for topic in TOPICS
         ]
-    since = member.session.auth_time.astimezone(PARIS)
     response = make_response("")
     browser = name_browser(response, browser_of(request))
     response.set_data(
@@ -65,7 +66,7 @@ def show() -> Response:
             qualite_label=member.qualite_label,
             numero_end=member.numero_end,
             name=member.name,
-            since=f"Connexion à {since.hour}\u00a0h\u00a0{since:%M}",
+            since=say("Connexion à %(hour)s", hour=hour_in_words(member.session.auth_time)),
             rows=rows,
             logout_action=SIGNED_OUT,
             csrf=csrf_token(given, browser),

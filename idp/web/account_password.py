@@ -20,6 +20,7 @@ from idp.identity.new_password import ChoiceEnded
 from idp.identity.new_password import PasswordRefused
 from idp.identity.password_policy import PolicyFault
 from idp.limits import SignInDelayed
+from idp.sentence import say
 from idp.session import SignedIn
 from idp.web import Services
 from idp.web import services
@@ -55,9 +56,18 @@ PAGE = "/compte/mot-de-passe"
 
 TOPIC = Topic(
     PAGE,
-    "Mot de passe",
-    "Changer mon mot de passe",
-    lambda _given, _member: "Il n’expire pas. Changez-le si quelqu’un d’autre a pu le voir.",
+    say("Mot de passe"),
+    say("Changer mon mot de passe"),
+    lambda _given, _member: say("Il n’expire pas. Changez-le si quelqu’un d’autre a pu le voir."),
+)
+
+BY_MAIL = say(
+    "Vos autres appareils sont déconnectés, et les services doivent vous reconnaître à nouveau."
+    " Un mail vous confirme ce changement."
+)
+BY_LETTER = say(
+    "Vos autres appareils sont déconnectés, et les services doivent vous reconnaître à nouveau."
+    " Un courrier vous confirme ce changement."
 )
 
 log = logging.getLogger("idp.account_password")
@@ -130,12 +140,8 @@ def _changed(
             given.new_password.settle(contact.account_id, device=device)
     except StoreUnavailable as away:
         log.warning("a changed password was not swept up after: %s", away)
-    by = "Un mail" if contact.email else "Un courrier"
     done = Notice(
-        "info",
-        "Votre mot de passe est changé",
-        "Vos autres appareils sont déconnectés, et les services doivent vous reconnaître à nouveau."
-        f" {by} vous confirme ce changement.",
+        "info", say("Votre mot de passe est changé"), BY_MAIL if contact.email else BY_LETTER
     )
     response = _page(given, Member(key, session, member.subject), notice=done)
     keep_session(response, token)

@@ -9,6 +9,9 @@ from flask import request
 
 from idp.audit import Event
 from idp.oidc.consent import Access
+from idp.sentence import Sentence
+from idp.sentence import counted
+from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.account_topics import STALE
@@ -29,9 +32,11 @@ PAGE = "/compte/services"
 
 TAKEN_BACK = Notice(
     "info",
-    "L’accès est retiré",
-    "Ce service n’a plus accès à vos informations. Il peut garder celles qu’il a déjà reçues :"
-    " demandez-lui de les effacer si vous le souhaitez.",
+    say("L’accès est retiré"),
+    say(
+        "Ce service n’a plus accès à vos informations. Il peut garder celles qu’il a déjà reçues :"
+        " demandez-lui de les effacer si vous le souhaitez."
+    ),
 )
 
 
@@ -41,31 +46,32 @@ class ServiceAccess:
 
     Attributes:
         gifts: what its consent gives; none for a service of the fund.
-        since: the day of the consent, or "".
-        away_since: the day since when it goes on in the member's absence, or "".
-        last_used: the day when it last did, or "".
-        ends_by: the day when it ends by itself, or "".
+        since: the day of the consent, or None.
+        away_since: the day since when it goes on in the member's absence, or None.
+        last_used: the day when it last did, or None.
+        ends_by: the day when it ends by itself, or None.
     """
 
     client_id: str
     name: str
-    gifts: tuple[str, ...]
-    since: str
-    away_since: str
-    last_used: str
-    ends_by: str
+    gifts: tuple[Sentence, ...]
+    since: Sentence | None
+    away_since: Sentence | None
+    last_used: Sentence | None
+    ends_by: Sentence | None
 
 
-def _says(given: Services, member: Member) -> str:
-    count = len(_accesses(given, member))
-    if not count:
-        return "Aucun service ne garde un accès à vos informations."
-    if count == 1:
-        return "Un service a accès à vos informations."
-    return f"{count} services ont accès à vos informations."
+def _says(given: Services, member: Member) -> Sentence:
+    if count := len(_accesses(given, member)):
+        return counted(
+            "Un service a accès à vos informations.",
+            "%(count)s services ont accès à vos informations.",
+            count,
+        )
+    return say("Aucun service ne garde un accès à vos informations.")
 
 
-TOPIC = Topic(PAGE, "Services", "Voir mes services", _says)
+TOPIC = Topic(PAGE, say("Services"), say("Voir mes services"), _says)
 
 
 @bp.get(PAGE)
@@ -122,8 +128,8 @@ def _told(access: Access) -> ServiceAccess:
         client_id=access.client.client_id,
         name=access.client.client_name,
         gifts=tuple(title_of(scope) for scope in consent.scope) if consent else (),
-        since=day(consent.given_at) if consent else "",
-        away_since=day(families[0].started_at) if families else "",
-        last_used=day(max(family.rotated_at for family in families)) if families else "",
-        ends_by=day(max(family.expires_at for family in families)) if families else "",
+        since=day(consent.given_at) if consent else None,
+        away_since=day(families[0].started_at) if families else None,
+        last_used=day(max(family.rotated_at for family in families)) if families else None,
+        ends_by=day(max(family.expires_at for family in families)) if families else None,
     )

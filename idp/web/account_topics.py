@@ -14,20 +14,23 @@ from flask import request
 
 from idp.identity.working_days import day_in_france
 from idp.identity.working_days import in_words
+from idp.sentence import Sentence
+from idp.sentence import say
 from idp.web import Services
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.login_form import Notice
-from idp.web.member import PARIS
 from idp.web.member import Member
 
 STALE = Notice(
     "info",
-    "Recommencez, s’il vous plaît",
-    "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet."
-    " Rien n’a été modifié.",
+    say("Recommencez, s’il vous plaît"),
+    say(
+        "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet."
+        " Rien n’a été modifié."
+    ),
 )
 
 
@@ -42,9 +45,9 @@ class Topic:
     """
 
     path: str
-    title: str
-    link: str
-    says: Callable[[Services, Member], str]
+    title: Sentence
+    link: Sentence
+    says: Callable[[Services, Member], Sentence]
 
 
 def own_page(
@@ -72,12 +75,6 @@ def is_own_page_form(given: Services, member: Member, path: str, *about: str) ->
     return is_own_form(request, given, browser_of(request), path, member.key, *about)
 
 
-def day(at: datetime) -> str:
+def day(at: datetime) -> Sentence:
     """Say a day as the pages do: « mardi 24 novembre 2026 »."""
     return in_words(day_in_france(at), year=True)
-
-
-def moment(at: datetime) -> str:
-    """Say a day and an hour of Paris: « mardi 24 novembre 2026 à 13 h 05 »."""
-    local = at.astimezone(PARIS)
-    return f"{day(at)} à {local.hour}\u00a0h\u00a0{local:%M}"

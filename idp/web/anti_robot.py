@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from idp.identity.anti_robot import Solution
+from idp.sentence import say
 from idp.web.login_form import FormError
 
 WORK_FIELD = "anti_robot_work"
@@ -10,7 +11,7 @@ QUESTION_FIELD = "anti_robot_question"
 ANSWER_FIELD = "anti_robot_answer"
 
 ROBOT = FormError(
-    "robot", "Cochez « Je ne suis pas un robot » ou répondez à la question, puis recommencez."
+    "robot", say("Cochez « Je ne suis pas un robot » ou répondez à la question, puis recommencez.")
 )
 
 

@@ -19,6 +19,7 @@ from idp.identity.login import SignInRefused
 from idp.identity.password import PASSWORD_LIMIT
 from idp.limits import Origin
 from idp.limits import SignInDelayed
+from idp.sentence import say
 from idp.session import SignedIn
 from idp.web import Services
 from idp.web import services
@@ -51,7 +52,7 @@ bp = Blueprint("confirmation", __name__)
 PAGE = "/compte/confirmation"
 OVERVIEW = "/compte"
 
-WRONG = "Ce n’est pas votre mot de passe. Vérifiez-le puis recommencez."
+WRONG = say("Ce n’est pas votre mot de passe. Vérifiez-le puis recommencez.")
 
 
 def recent_member(page: str) -> Member | Response:
@@ -146,16 +147,24 @@ def to_new_password(given: Services, opened: MustChoosePassword) -> Response:
 def password_fault(field: str, clear: str) -> FormError | None:
     """Say what is wrong with a password that need not be verified."""
     if not clear:
-        return FormError(field, "Saisissez votre mot de passe.")
+        return FormError(field, say("Saisissez votre mot de passe."))
     if len(clear) > PASSWORD_LIMIT:
-        return FormError(field, f"Ce mot de passe dépasse {PASSWORD_LIMIT} caractères.")
+        return FormError(
+            field, say("Ce mot de passe dépasse %(limit)s caractères.", limit=PASSWORD_LIMIT)
+        )
     return None
 
 
 def refusal(field: str, refused: SignInRefused) -> FormError:
     """Say that the password is wrong, and how long to wait now, if one must."""
-    wait = f" Vous pourrez réessayer {soon(refused.wait)}." if refused.wait else ""
-    return FormError(field, WRONG + wait)
+    if not refused.wait:
+        return FormError(field, WRONG)
+    told = say(
+        "Ce n’est pas votre mot de passe. Vérifiez-le puis recommencez. "
+        "Vous pourrez réessayer %(soon)s.",
+        soon=soon(refused.wait),
+    )
+    return FormError(field, told)
 
 
 def _page(

@@ -9,18 +9,20 @@ from datetime import date
 from idp.identity.dossier import Situation
 from idp.identity.mask import mask_email
 from idp.oidc.claims import userinfo_claims
+from idp.sentence import Sentence
+from idp.sentence import say
 from idp.web.member import Member
 
-NOTHING = "nous ne l’avons pas, rien n’est transmis"
+NOTHING = say("nous ne l’avons pas, rien n’est transmis")
 
-SITUATIONS: Mapping[str, str] = {
-    Situation.COTISANT: "cotisant",
-    Situation.RENTE_INVALIDITE: "rente invalidité",
-    Situation.RETRAITE_PERSONNELLE: "retraite personnelle",
-    Situation.CUMUL_EMPLOI_RETRAITE: "cumul emploi-retraite",
-    Situation.REVERSION: "réversion",
-    Situation.RENTE_SURVIE: "rente de survie",
-    Situation.RENTE_EDUCATION: "rente d’éducation",
+SITUATIONS: Mapping[str, Sentence] = {
+    Situation.COTISANT: say("cotisant"),
+    Situation.RENTE_INVALIDITE: say("rente invalidité"),
+    Situation.RETRAITE_PERSONNELLE: say("retraite personnelle"),
+    Situation.CUMUL_EMPLOI_RETRAITE: say("cumul emploi-retraite"),
+    Situation.REVERSION: say("réversion"),
+    Situation.RENTE_SURVIE: say("rente de survie"),
+    Situation.RENTE_EDUCATION: say("rente d’éducation"),
 }
 
 
@@ -32,14 +34,14 @@ class Gift:
         example: what it would be told today, masked as far as it is not the person's name; or "".
     """
 
-    title: str
-    gives: str
-    example: str = ""
+    title: Sentence
+    gives: Sentence
+    example: Sentence | str = ""
 
 
-def title_of(scope: str) -> str:
+def title_of(scope: str) -> Sentence:
     """Name what a scope gives; one of an API by its own word."""
-    return _TITLES.get(scope, f"Un accès à un autre service : {scope}")
+    return _TITLES.get(scope) or say("Un accès à un autre service : %(scope)s", scope=scope)
 
 
 def gifts(scope: Iterable[str], member: Member, *, days: int) -> list[Gift]:
@@ -47,7 +49,7 @@ def gifts(scope: Iterable[str], member: Member, *, days: int) -> list[Gift]:
     return [
         Gift(
             title_of(word),
-            _GIVES.get(word, _API).format(days=days),
+            _away(days) if word == "offline_access" else _GIVES.get(word, _API),
             _EXAMPLES[word](member) if word in _EXAMPLES else "",
         )
         for word in scope
@@ -55,41 +57,49 @@ def gifts(scope: Iterable[str], member: Member, *, days: int) -> list[Gift]:
 
 
 _TITLES = {
-    "openid": "Vous reconnaître",
-    "profile": "Votre identité",
-    "email": "Votre adresse mail",
-    "address": "Votre adresse postale",
-    "phone": "Votre numéro de téléphone",
-    "dossier": "Votre dossier",
-    "offline_access": "Garder cet accès en votre absence",
+    "openid": say("Vous reconnaître"),
+    "profile": say("Votre identité"),
+    "email": say("Votre adresse mail"),
+    "address": say("Votre adresse postale"),
+    "phone": say("Votre numéro de téléphone"),
+    "dossier": say("Votre dossier"),
+    "offline_access": say("Garder cet accès en votre absence"),
 }
 
-_API = "Ce service pourra s’en servir en votre nom, pendant que vous l’utilisez."
+_API = say("Ce service pourra s’en servir en votre nom, pendant que vous l’utilisez.")
 
 _GIVES = {
-    "openid": "Un code qui vous désigne sans dire qui vous êtes, et l’heure de votre connexion.",
-    "profile": "Vos nom et prénoms, votre sexe et votre date de naissance.",
-    "email": "Celle que nous connaissons.",
-    "address": "Celle que nous connaissons, sans votre nom.",
-    "phone": "Celui que nous connaissons.",
-    "dossier": "Votre qualité, votre numéro de dossier en entier et votre situation.",
-    "offline_access": "Ce service pourra relire ces informations quand vous n’êtes pas là, sans"
-    " vous le redemander, pendant {days} jours au plus.",
+    "openid": say(
+        "Un code qui vous désigne sans dire qui vous êtes, et l’heure de votre connexion."
+    ),
+    "profile": say("Vos nom et prénoms, votre sexe et votre date de naissance."),
+    "email": say("Celle que nous connaissons."),
+    "address": say("Celle que nous connaissons, sans votre nom."),
+    "phone": say("Celui que nous connaissons."),
+    "dossier": say("Votre qualité, votre numéro de dossier en entier et votre situation."),
 }
 
 
-def _identity(member: Member) -> str:
+def _away(days: int) -> Sentence:
+    return say(
+        "Ce service pourra relire ces informations quand vous n’êtes pas là, sans"
+        " vous le redemander, pendant %(days)s jours au plus.",
+        days=days,
+    )
+
+
+def _identity(member: Member) -> Sentence | str:
     born = str(userinfo_claims(member.subject, ("profile",)).get("birthdate", ""))
     if len(born) == len("2026-11-24"):
         born = f"{date.fromisoformat(born):%d/%m/%Y}"
     return ", ".join(part for part in (member.name, born) if part) or NOTHING
 
 
-def _email(member: Member) -> str:
+def _email(member: Member) -> Sentence | str:
     return mask_email(member.subject.email) or NOTHING
 
 
-def _town(member: Member) -> str:
+def _town(member: Member) -> Sentence | str:
     address = userinfo_claims(member.subject, ("address",)).get("address")
     if not isinstance(address, dict):
         return NOTHING
@@ -97,17 +107,25 @@ def _town(member: Member) -> str:
     return town or address["formatted"].splitlines()[-1]
 
 
-def _phone(member: Member) -> str:
+def _phone(member: Member) -> Sentence | str:
     number = str(userinfo_claims(member.subject, ("phone",)).get("phone_number", ""))
-    return f"le numéro qui se termine par {number[-2:]}" if number else NOTHING
+    if not number:
+        return NOTHING
+    return say("le numéro qui se termine par %(end)s", end=number[-2:])
 
 
-def _dossier(member: Member) -> str:
-    told = [SITUATIONS.get(name, name) for name in member.subject.situations]
-    return ", ".join((member.qualite_label, f"numéro terminé par {member.numero_end}", *told))
+def _dossier(member: Member) -> Sentence | str:
+    told = say(
+        "%(qualite)s, numéro terminé par %(end)s",
+        qualite=member.qualite_label,
+        end=member.numero_end,
+    )
+    for name in member.subject.situations:
+        told = say("%(told)s, %(more)s", told=told, more=SITUATIONS.get(name, name))
+    return told
 
 
-_EXAMPLES: Mapping[str, Callable[[Member], str]] = {
+_EXAMPLES: Mapping[str, Callable[[Member], Sentence | str]] = {
     "profile": _identity,
     "email": _email,
     "address": _town,

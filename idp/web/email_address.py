@@ -18,6 +18,7 @@ from idp.identity.email_address import InvalidAddress
 from idp.identity.email_address import WrongCode
 from idp.identity.mask import mask_email
 from idp.identity.reset_quotas import QuotaReached
+from idp.sentence import say
 from idp.session import Session
 from idp.web import Services
 from idp.web import services
@@ -45,14 +46,14 @@ PAGE = "/adresse-electronique"
 CODE_PAGE = "/adresse-electronique/code"
 RECENT = timedelta(minutes=30)
 
-NO_ADDRESS = FormError("email", "Saisissez une adresse complète, par exemple nom@exemple.fr.")
+NO_ADDRESS = FormError("email", say("Saisissez une adresse complète, par exemple nom@exemple.fr."))
 WRONG = FormError(
-    "code", "Ce code n’est pas le bon. Vérifiez les six chiffres du message le plus récent."
+    "code", say("Ce code n’est pas le bon. Vérifiez les six chiffres du message le plus récent.")
 )
 OVER = Notice(
     "warning",
-    "Ce code n’est plus valable",
-    "Il y a eu trop d’essais, ou trop de temps a passé. Demandez un nouveau code.",
+    say("Ce code n’est plus valable"),
+    say("Il y a eu trop d’essais, ou trop de temps a passé. Demandez un nouveau code."),
 )
 
 
@@ -152,10 +153,13 @@ def _too_many(held: QuotaReached) -> Notice:
     """Say when another code may be asked for: the words for temporary passwords would mislead."""
     return Notice(
         "wait",
-        "Plusieurs codes ont déjà été demandés",
-        "Regardez dans votre messagerie, et dans les courriers indésirables : le code du message le"
-        " plus récent est valable une demi-heure. "
-        f"Vous pourrez en demander un autre {soon(held.retry_after)}.",
+        say("Plusieurs codes ont déjà été demandés"),
+        say(
+            "Regardez dans votre messagerie, et dans les courriers indésirables : le code du"
+            " message le plus récent est valable une demi-heure."
+            " Vous pourrez en demander un autre %(soon)s.",
+            soon=soon(held.retry_after),
+        ),
     )
 
 

@@ -24,6 +24,8 @@ from idp.oidc.refusals import Finding
 from idp.oidc.refusals import finding_of
 from idp.oidc.response import with_incident
 from idp.oidc.waiting import WaitingRequestTooLarge
+from idp.sentence import Sentence
+from idp.sentence import say
 from idp.web import services
 from idp.web.refused import note
 
@@ -42,33 +44,40 @@ RETRY_SECONDS = 5
 _UNREADABLE = "gunicorn.http.errors"
 """Where the errors of a body that is cut or badly chunked are: raised as the form is read."""
 
-_SENTENCES: dict[int, tuple[str, str]] = {
+TO_SIGN_IN = say("Aller à la page de connexion")
+
+_SENTENCES: dict[int, tuple[Sentence, Sentence]] = {
     400: (
-        "Cette demande n’est pas valable",
-        "Revenez en arrière et recommencez, ou retournez à la page de connexion.",
+        say("Cette demande n’est pas valable"),
+        say("Revenez en arrière et recommencez, ou retournez à la page de connexion."),
     ),
-    403: ("Cette demande est refusée", "Retournez à la page de connexion et recommencez."),
+    403: (
+        say("Cette demande est refusée"),
+        say("Retournez à la page de connexion et recommencez."),
+    ),
     404: (
-        "Cette page n’existe pas",
-        "L’adresse est peut-être mal recopiée. Vous pouvez retourner à la page de connexion.",
+        say("Cette page n’existe pas"),
+        say("L’adresse est peut-être mal recopiée. Vous pouvez retourner à la page de connexion."),
     ),
     405: (
-        "Cette page ne s’ouvre pas ainsi",
-        "Retournez à la page de connexion et recommencez.",
+        say("Cette page ne s’ouvre pas ainsi"),
+        say("Retournez à la page de connexion et recommencez."),
     ),
     413: (
-        "Cette demande est trop longue",
-        "Revenez en arrière et raccourcissez ce que vous avez saisi.",
+        say("Cette demande est trop longue"),
+        say("Revenez en arrière et raccourcissez ce que vous avez saisi."),
     ),
-    429: ("Trop de tentatives", "Patientez quelques minutes avant de recommencer."),
+    429: (say("Trop de tentatives"), say("Patientez quelques minutes avant de recommencer.")),
     500: (
-        "Une erreur est survenue de notre côté",
-        "Vous n’y êtes pour rien. Réessayez dans quelques minutes ; si cela continue, "
-        "contactez-nous en donnant le numéro d’incident ci-dessous.",
+        say("Une erreur est survenue de notre côté"),
+        say(
+            "Vous n’y êtes pour rien. Réessayez dans quelques minutes ; si cela continue, "
+            "contactez-nous en donnant le numéro d’incident ci-dessous."
+        ),
     ),
     503: (
-        "Le service est momentanément indisponible",
-        "Rien n’est perdu. Réessayez dans quelques instants.",
+        say("Le service est momentanément indisponible"),
+        say("Rien n’est perdu. Réessayez dans quelques instants."),
     ),
 }
 
@@ -89,12 +98,12 @@ def register(app: Flask) -> None:
 def page(
     status: int,
     *,
-    title: str = "",
-    message: str = "",
+    title: Sentence | None = None,
+    message: Sentence | None = None,
     code: str = "",
     incident: str = "",
     link: str = "/connexion",
-    link_label: str = "Aller à la page de connexion",
+    link_label: Sentence = TO_SIGN_IN,
 ) -> Response:
     """Make an error page; title and message are those of the status where none is given."""
     standard_title, standard_message = _SENTENCES.get(status, _SENTENCES[400])
@@ -150,7 +159,7 @@ def _unavailable(error: StoreUnavailable | Busy) -> Response:
         response = machine(503, "temporarily_unavailable", "A store is away; try again.")
     else:
         response = page(503, link=request.full_path if request.method == "GET" else "/connexion",
-                        link_label="Réessayer")  # fmt: skip
+                        link_label=say("Réessayer"))  # fmt: skip
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
@@ -160,14 +169,15 @@ def _refused_on_page(error: RefusedOnPage) -> Response:
     note(services(), error.error, error.description, finding, client_id=error.client_id)
     return page(
         400,
-        title="Ce service ne peut pas vous connecter",
-        message="La demande que le service nous a transmise n’est pas valable. "
-        "Retournez sur le site du service et recommencez. Si cela continue, prévenez ce service "
-        "en lui donnant les informations ci-dessous.",
+        title=say("Ce service ne peut pas vous connecter"),
+        message=say(
+            "La demande que le service nous a transmise n’est pas valable. "
+            "Retournez sur le site du service et recommencez. Si cela continue, prévenez ce "
+            "service en lui donnant les informations ci-dessous."
+        ),
         code=f"{error.error}: {error.description}",
         incident=g.request_id,
         link="",
-        link_label="",
     )
 
 
@@ -176,12 +186,12 @@ def _logout_refused(error: LogoutRefused) -> Response:
     note(services(), "invalid_request", str(error), finding, client_id=error.client_id)
     return page(
         400,
-        title="Cette demande de déconnexion n’est pas valable",
-        message="Vous pouvez vous déconnecter depuis votre compte.",
+        title=say("Cette demande de déconnexion n’est pas valable"),
+        message=say("Vous pouvez vous déconnecter depuis votre compte."),
         code=f"invalid_request: {error}",
         incident=g.request_id,
         link="/compte",
-        link_label="Aller à mon compte",
+        link_label=say("Aller à mon compte"),
     )
 
 

@@ -60,6 +60,12 @@ def register(app: Flask, catalogues: Mapping[str, Catalogue]) -> None:
         other_language=other_language,
     )
 
+    @app.before_request
+    def listen() -> None:
+        # Behind the one of ``headers``: a form that cannot be read is refused there.
+        if request.path in ASKED_BY_SERVICES:
+            g.asked_by_service = preferred(request.values.get("ui_locales", ""))
+
     @app.after_request
     def tell(response: Response) -> Response:
         if response.mimetype == "text/html":
@@ -78,8 +84,8 @@ def language() -> str:
 
 def other_language() -> OtherLanguage | None:
     """The way to the same page in the other language; None where no link leads to the same page."""
-    if request.method == "POST" and request.path in ASKED_BY_SERVICES:
-        return None  # what the service sent by a form is nowhere else
+    if request.path in ASKED_BY_SERVICES:
+        return None  # what a service sent is not written into a page; it says the language itself
     tag = next(one for one in LANGUAGES if one != language())
     kept = [(name, value) for name, value in request.args.items(multi=True) if name != SWITCH]
     query = urlencode([*kept, (SWITCH, tag)])
@@ -113,9 +119,7 @@ def _switched_to() -> str:
 
 
 def _asked_by_service() -> str:
-    if request.path not in ASKED_BY_SERVICES:
-        return ""
-    return preferred(request.values.get("ui_locales", ""))
+    return str(g.get("asked_by_service", ""))
 
 
 def _kept() -> str:

@@ -16,6 +16,8 @@ from flask import render_template
 from idp.identity.temporary_password import LEASE
 from idp.identity.working_days import day_in_france
 from idp.identity.working_days import in_words
+from idp.sentence import Sentence
+from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.browser import ANSWERED_COOKIE
@@ -38,8 +40,8 @@ class Cookie:
     """One cookie as the page tells it."""
 
     name: str
-    purpose: str
-    kept: str
+    purpose: Sentence
+    kept: Sentence
 
 
 def register(app: Flask, given: Services) -> None:
@@ -47,7 +49,7 @@ def register(app: Flask, given: Services) -> None:
     app.register_blueprint(bp)
 
     @app.context_processor
-    def stated() -> dict[str, str]:
+    def stated() -> dict[str, Sentence]:
         return {"accessibility_state": given.legal.accessibility_on(_today(given))}
 
 
@@ -86,39 +88,41 @@ def personal_data() -> Response:
 
 def cookies(session: timedelta) -> tuple[Cookie, ...]:
     """List the cookies of these pages; a test compares it with what ``browser`` sets."""
-    until_closed = "jusqu’à la fermeture du navigateur"
+    until_closed = say("jusqu’à la fermeture du navigateur")
     hours = round(session.total_seconds() / 3600)
     return (
         Cookie(
             BROWSER_COOKIE,
-            "Protège les formulaires contre les envois faits par un autre site.",
-            "6\u00a0mois",
+            say("Protège les formulaires contre les envois faits par un autre site."),
+            say("6\u00a0mois"),
         ),
         Cookie(
             SESSION_COOKIE,
-            "Garde votre session ouverte d’une page à l’autre et d’un service à l’autre.",
-            f"{until_closed}, {hours}\u00a0h au plus",
+            say("Garde votre session ouverte d’une page à l’autre et d’un service à l’autre."),
+            say("jusqu’à la fermeture du navigateur, %(hours)s\u00a0h au plus", hours=hours),
         ),
         Cookie(
             DEVICE_COOKIE,
-            "Reconnaît un appareil qui a déjà servi à vous connecter, pour que les essais "
-            "d’autres personnes ne vous bloquent pas.",
-            "6 mois",
+            say(
+                "Reconnaît un appareil qui a déjà servi à vous connecter, pour que les essais"
+                " d’autres personnes ne vous bloquent pas."
+            ),
+            say("6\u00a0mois"),
         ),
         Cookie(
             ANSWERED_COOKIE,
-            "Évite qu’un retour en arrière ne relance une connexion déjà faite.",
+            say("Évite qu’un retour en arrière ne relance une connexion déjà faite."),
             until_closed,
         ),
         Cookie(
             CHOICE_COOKIE,
-            "Garde ouverte la page où vous choisissez un nouveau mot de passe.",
-            f"{round(LEASE.total_seconds() / 60)}\u00a0minutes",
+            say("Garde ouverte la page où vous choisissez un nouveau mot de passe."),
+            say("%(count)s\u00a0minutes", count=round(LEASE.total_seconds() / 60)),
         ),
         Cookie(
             LANGUAGE_COOKIE,
-            "Retient la langue de ces pages\u00a0: la vôtre, ou celle qu’un service demande.",
-            f"6 mois si vous la choisissez, sinon {until_closed}",
+            say("Retient la langue de ces pages : la vôtre, ou celle qu’un service demande."),
+            say("6\u00a0mois si vous la choisissez, sinon jusqu’à la fermeture du navigateur"),
         ),
     )
 

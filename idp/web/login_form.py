@@ -1,4 +1,4 @@
-"""The sign-in form: what was typed, read; and what the page says of it, in French."""
+"""The sign-in form: what was typed, read; and what the page says of it."""
 
 import math
 from dataclasses import dataclass
@@ -15,13 +15,19 @@ from idp.identity.dossier import Qualite
 from idp.identity.dossier import UnreadableNumeroDossier
 from idp.identity.password import PASSWORD_LIMIT
 from idp.oidc.authorize import AuthorizationRequest
+from idp.sentence import Sentence
+from idp.sentence import counted
+from idp.sentence import say
 from idp.web import Services
 
-REFUSED = "Ces informations ne permettent pas de vous connecter."
-UNREADABLE_NUMBER = (
+REFUSED = say("Ces informations ne permettent pas de vous connecter.")
+UNREADABLE_NUMBER = say(
     "Ce numéro contient des caractères invisibles. Effacez-le et saisissez-le au clavier."
 )
-OF_QUALITE = {Qualite.AFFILIE: "d’affilié", Qualite.AYANT_DROIT: "d’ayant droit"}
+_OF_QUALITE = {
+    Qualite.AFFILIE: say("Ce numéro a la forme d’un numéro d’affilié."),
+    Qualite.AYANT_DROIT: say("Ce numéro a la forme d’un numéro d’ayant droit."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class FormError:
     """One thing to mend; ``field`` is "" when it is nobody's in particular."""
 
     field: str
-    message: str
+    message: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,8 @@ class Notice:
     """A message above the form: ``info``, ``warning``, ``wait`` or ``error``."""
 
     kind: str
-    title: str
-    message: str
+    title: Sentence
+    message: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,9 @@ def read_number(given: Services) -> Attempt:
     numero, switch_to = None, ""
     typed = form.get("numero", "")
     if qualite is None:
-        errors.append(FormError("qualite", "Choisissez « Affilié » ou « Ayant droit »."))
+        errors.append(FormError("qualite", say("Choisissez « Affilié » ou « Ayant droit ».")))
     if not typed.strip():
-        errors.append(FormError("numero", "Saisissez votre numéro de dossier."))
+        errors.append(FormError("numero", say("Saisissez votre numéro de dossier.")))
     else:
         try:
             numero = NumeroDossier.parse(typed, qualite or Qualite.AYANT_DROIT, given.patterns)
@@ -81,8 +87,7 @@ def read_number(given: Services) -> Attempt:
         except NumeroOfOtherQualite:
             if qualite is not None:
                 switch_to = qualite.other
-                shape = f"Ce numéro a la forme d’un numéro {OF_QUALITE[qualite.other]}."
-                errors.append(FormError("numero", shape))
+                errors.append(FormError("numero", _OF_QUALITE[qualite.other]))
         except InvalidNumeroDossier:
             errors.append(FormError("numero", _expected(given, qualite)))
     return Attempt(qualite, numero, "", switch_to, tuple(errors))
@@ -92,22 +97,35 @@ def read(given: Services) -> Attempt:
     """Read the sign-in form of this request, every fault at once."""
     attempt = read_number(given)
     password = request.form.get("password", "")
-    fault = ""
+    fault = None
     if not password:
-        fault = "Saisissez votre mot de passe."
+        fault = say("Saisissez votre mot de passe.")
     elif len(password) > PASSWORD_LIMIT:
-        fault = f"Ce mot de passe dépasse {PASSWORD_LIMIT} caractères."
+        fault = say("Ce mot de passe dépasse %(limit)s caractères.", limit=PASSWORD_LIMIT)
     errors = (*attempt.errors, FormError("password", fault)) if fault else attempt.errors
     return replace(attempt, password=password, errors=errors)
 
 
-def _expected(given: Services, qualite: Qualite | None) -> str:
+def _expected(given: Services, qualite: Qualite | None) -> Sentence:
     lengths = given.patterns.lengths(qualite) if qualite else ()
     if not qualite or not lengths:
-        return "Le numéro de dossier ne contient que des chiffres, ex. 1234567."
-    count = " ou ".join(str(length) for length in lengths)
-    example = "123456789012345"[: lengths[0]]
-    return f"Un numéro {OF_QUALITE[qualite]} a {count} chiffres, ex. {example}."
+        return say("Le numéro de dossier ne contient que des chiffres, ex. 1234567.")
+    first, *more = lengths
+    count: Sentence | str = str(first)
+    for length in more:
+        count = say("%(fewer)s ou %(more)s", fewer=count, more=length)
+    example = "123456789012345"[:first]
+    if qualite is Qualite.AFFILIE:
+        return say(
+            "Un numéro d’affilié a %(count)s chiffres, ex. %(example)s.",
+            count=count,
+            example=example,
+        )
+    return say(
+        "Un numéro d’ayant droit a %(count)s chiffres, ex. %(example)s.",
+        count=count,
+        example=example,
+    )
 
 
 def hinted(given: Services, asked: AuthorizationRequest) -> tuple[str, str]:
@@ -126,44 +144,55 @@ def seconds_of(wait: timedelta) -> int:
     return max(1, math.ceil(wait.total_seconds()))
 
 
-def soon(wait: timedelta) -> str:
+def soon(wait: timedelta) -> Sentence:
     """Say how long to wait, in the unit that tells most, rounded up."""
     seconds = seconds_of(wait)
     minutes = math.ceil(seconds / 60)
     hours = math.ceil(minutes / 60)
     if seconds < 60:
-        return f"dans {seconds} secondes" if seconds > 1 else "dans une seconde"
+        return counted("dans une seconde", "dans %(count)s secondes", seconds)
     if minutes < 120:
-        return f"dans {minutes} minutes" if minutes > 1 else "dans une minute"
-    return f"dans {hours} heures" if hours < 48 else f"dans {math.ceil(hours / 24)} jours"
+        return counted("dans une minute", "dans %(count)s minutes", minutes)
+    if hours < 48:
+        return say("dans %(count)s heures", count=hours)
+    return say("dans %(count)s jours", count=math.ceil(hours / 24))
 
 
 def wait_notice(wait: timedelta) -> Notice:
     """Say how long to wait before the next sign-in."""
     return Notice(
         "wait",
-        "Patientez un peu avant de réessayer",
-        "Par sécurité, les connexions sont suspendues après plusieurs essais. "
-        f"Vous pourrez réessayer {soon(wait)}. D’ici là, même le bon mot de passe serait refusé.",
+        say("Patientez un peu avant de réessayer"),
+        say(
+            "Par sécurité, les connexions sont suspendues après plusieurs essais. "
+            "Vous pourrez réessayer %(soon)s. D’ici là, même le bon mot de passe serait refusé.",
+            soon=soon(wait),
+        ),
     )
 
 
 BUSY = Notice(
     "wait",
-    "Beaucoup de personnes se connectent",
-    "Réessayez dans quelques secondes : votre saisie est conservée, sauf le mot de passe.",
+    say("Beaucoup de personnes se connectent"),
+    say("Réessayez dans quelques secondes : votre saisie est conservée, sauf le mot de passe."),
 )
 NO_COOKIES = Notice(
     "warning",
-    "Votre navigateur refuse les cookies",
-    "Cette page a besoin d’un cookie pour vous reconnaître le temps de la connexion. "
-    "Si elle revient sans cesse, autorisez les cookies de ce site puis recommencez.",
+    say("Votre navigateur refuse les cookies"),
+    say(
+        "Cette page a besoin d’un cookie pour vous reconnaître le temps de la connexion. "
+        "Si elle revient sans cesse, autorisez les cookies de ce site puis recommencez."
+    ),
 )
 STALE_FORM = Notice(
     "info",
-    "Recommencez, s’il vous plaît",
-    "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet.",
+    say("Recommencez, s’il vous plaît"),
+    say("Cette page était ouverte depuis trop longtemps, ou dans un autre onglet."),
 )
 STALE_PASSWORD = replace(
-    STALE_FORM, message=f"{STALE_FORM.message} Saisissez à nouveau votre mot de passe."
+    STALE_FORM,
+    message=say(
+        "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet. "
+        "Saisissez à nouveau votre mot de passe."
+    ),
 )

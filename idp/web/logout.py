@@ -13,6 +13,7 @@ from idp.audit import Event
 from idp.oidc.clients import Client
 from idp.oidc.logout import LogoutRequest
 from idp.oidc.params import Params
+from idp.sentence import say
 from idp.session import Session
 from idp.web import Services
 from idp.web import services
@@ -152,7 +153,7 @@ def _logged_out(client: Client | None, frames: Sequence[str] = ()) -> Response:
             "pages/logged_out.html",
             service_name=client.client_name if client else "",
             link=link or "/connexion",
-            link_label="Revenir au service" if link else "Se connecter à nouveau",
+            link_label=say("Revenir au service") if link else say("Se connecter à nouveau"),
             frames=frames,
         )
     )

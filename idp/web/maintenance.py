@@ -13,17 +13,24 @@ from flask import Response
 from flask import request
 
 from idp.identity.working_days import day_in_france
+from idp.identity.working_days import hour_in_words
 from idp.identity.working_days import in_words
 from idp.maintenance import UnderMaintenance
+from idp.sentence import Sentence
+from idp.sentence import say
 from idp.web import Services
 from idp.web import errors
 from idp.web import legal
 from idp.web import services
-from idp.web.member import PARIS
 
 OPEN = frozenset({"/healthz", "/readyz"}) | legal.PAGES
 USUAL = timedelta(minutes=10)
 LONGEST = timedelta(days=1)
+
+SOON = say(
+    "Rien n’est perdu : votre dossier et votre mot de passe restent tels quels. "
+    "Le service rouvre bientôt."
+)
 
 
 def register(app: Flask, given: Services) -> None:
@@ -46,17 +53,19 @@ def _closed(error: UnderMaintenance) -> Response:
     else:
         response = errors.page(
             503,
-            title="Le service est en maintenance",
-            message="Rien n’est perdu : votre dossier et votre mot de passe restent tels quels. "
-            + (f"Le service rouvre {_at(until)}." if until and until > now
-               else "Le service rouvre bientôt."),
+            title=say("Le service est en maintenance"),
+            message=_until(until) if until and until > now else SOON,
             link="/connexion",
-            link_label="Réessayer",
+            link_label=say("Réessayer"),
         )  # fmt: skip
     response.headers["Retry-After"] = str(round(wait.total_seconds()))
     return response
 
 
-def _at(until: datetime) -> str:
-    local = until.astimezone(PARIS)
-    return f"le {in_words(day_in_france(until))} à {local.hour}\u00a0h\u00a0{local:%M}"
+def _until(until: datetime) -> Sentence:
+    return say(
+        "Rien n’est perdu : votre dossier et votre mot de passe restent tels quels. "
+        "Le service rouvre le %(day)s à %(hour)s.",
+        day=in_words(day_in_france(until)),
+        hour=hour_in_words(until),
+    )

@@ -8,6 +8,8 @@ from flask import request
 
 from idp.identity.dossier import Qualite
 from idp.oidc.claims import Subject
+from idp.sentence import Sentence
+from idp.sentence import say
 from idp.session import Session
 from idp.web import Services
 from idp.web.browser import SESSION_COOKIE
@@ -16,7 +18,7 @@ from idp.web.browser import session_of
 from idp.web.headers import see_other
 
 PARIS = ZoneInfo("Europe/Paris")
-QUALITE_LABELS = {Qualite.AFFILIE: "Affilié", Qualite.AYANT_DROIT: "Ayant droit"}
+QUALITE_LABELS = {Qualite.AFFILIE: say("Affilié"), Qualite.AYANT_DROIT: say("Ayant droit")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Member:
         return f"{self.subject.given_names.partition(' ')[0]} {family}".strip()
 
     @property
-    def qualite_label(self) -> str:
+    def qualite_label(self) -> Sentence:
         """What the person is to the fund."""
         return QUALITE_LABELS[Qualite(self.subject.qualite)]
 

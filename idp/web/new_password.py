@@ -16,6 +16,7 @@ from idp.identity.new_password import ChoiceEnded
 from idp.identity.new_password import Chosen
 from idp.identity.new_password import PasswordRefused
 from idp.identity.password import PASSWORD_LIMIT
+from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.browser import actor_of
@@ -126,11 +127,11 @@ def submit() -> Response:
 def slip(clear: str, again: str | None) -> FormError | None:
     """Say what is wrong with a new password that need not be judged."""
     if not clear:
-        return FormError("password", "Saisissez le mot de passe que vous choisissez.")
+        return FormError("password", say("Saisissez le mot de passe que vous choisissez."))
     if len(clear) > PASSWORD_LIMIT:
-        return FormError("password", "Ce mot de passe est trop long : 128 caractères au plus.")
+        return FormError("password", say("Ce mot de passe est trop long : 128 caractères au plus."))
     if again is not None and again != clear:
-        return FormError("confirm", "Les deux saisies ne sont pas identiques. Recommencez.")
+        return FormError("confirm", say("Les deux saisies ne sont pas identiques. Recommencez."))
     return None
 
 

@@ -4,6 +4,8 @@ A step is reached by what the one before sealed into the address; skipped, repla
 another browser, it leads back to the first one.
 """
 
+from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -29,6 +31,8 @@ from idp.identity.reset_quotas import QuotaReached
 from idp.identity.temporary_password import LIFETIMES
 from idp.identity.temporary_password import Channel
 from idp.identity.working_days import in_words
+from idp.sentence import Sentence
+from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.anti_robot import ROBOT
@@ -61,10 +65,10 @@ THIRD = "/mot-de-passe-oublie/confirmation"
 
 UNDER_WAY = Notice(
     "wait",
-    "Votre choix est en cours d’enregistrement",
-    "Attendez quelques secondes, puis validez de nouveau : un seul message sera envoyé.",
+    say("Votre choix est en cours d’enregistrement"),
+    say("Attendez quelques secondes, puis validez de nouveau : un seul message sera envoyé."),
 )
-CHOOSE = FormError("canal", "Choisissez comment recevoir votre mot de passe provisoire.")
+CHOOSE = FormError("canal", say("Choisissez comment recevoir votre mot de passe provisoire."))
 
 
 @bp.get(FIRST)
@@ -311,33 +315,49 @@ def _told_to_wait(response: Response, retry_after: timedelta) -> Response:
     return response
 
 
-def _span(span: timedelta) -> str:
-    return f"{span.days} jours" if span.days > 1 else f"{span // timedelta(hours=1)} heures"
+def _span(span: timedelta) -> Sentence:
+    if span.days > 1:
+        return say("%(count)s jours", count=span.days)
+    return say("%(count)s heures", count=span // timedelta(hours=1))
 
 
 def _quota_notice(held: QuotaReached) -> Notice:
     """Say when to try again, and give nothing away."""
     title, message = _QUOTA_SENTENCES[held.quota]
-    return Notice("wait", title, message.format(said=soon(held.retry_after)))
+    return Notice("wait", title, message(soon(held.retry_after)))
 
 
-_QUOTA_SENTENCES = {
+_QUOTA_SENTENCES: Mapping[Quota, tuple[Sentence, Callable[[Sentence], Sentence]]] = {
     Quota.NETWORK: (
-        "Trop de demandes",
-        "Beaucoup de demandes viennent de votre connexion internet. Réessayez {said}.",
+        say("Trop de demandes"),
+        lambda soon: say(
+            "Beaucoup de demandes viennent de votre connexion internet. Réessayez %(soon)s.",
+            soon=soon,
+        ),
     ),
     Quota.MAIL: (
-        "Des mots de passe provisoires ont déjà été demandés",
-        "Regardez dans votre messagerie, et dans les courriers indésirables : seul le plus récent "
-        "est valable. Vous pourrez en demander un autre {said}, ou choisir le courrier postal.",
+        say("Des mots de passe provisoires ont déjà été demandés"),
+        lambda soon: say(
+            "Regardez dans votre messagerie, et dans les courriers indésirables : seul le plus"
+            " récent est valable. Vous pourrez en demander un autre %(soon)s, ou choisir le"
+            " courrier postal.",
+            soon=soon,
+        ),
     ),
     Quota.LETTER: (
-        "Un courrier a déjà été demandé",
-        "Un seul mot de passe provisoire par courrier est envoyé à la fois. "
-        "Vous pourrez en demander un autre {said}.",
+        say("Un courrier a déjà été demandé"),
+        lambda soon: say(
+            "Un seul mot de passe provisoire par courrier est envoyé à la fois. "
+            "Vous pourrez en demander un autre %(soon)s.",
+            soon=soon,
+        ),
     ),
     Quota.LETTERS_OF_NETWORK: (
-        "Trop de courriers demandés",
-        "Plusieurs courriers ont été demandés depuis votre connexion internet. Réessayez {said}.",
+        say("Trop de courriers demandés"),
+        lambda soon: say(
+            "Plusieurs courriers ont été demandés depuis votre connexion internet."
+            " Réessayez %(soon)s.",
+            soon=soon,
+        ),
     ),
 }

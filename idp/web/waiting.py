@@ -20,6 +20,7 @@ from idp.oidc.response import AuthorizationResponse
 from idp.oidc.response import home_location
 from idp.oidc.waiting import WaitingRequest
 from idp.oidc.waiting import WaitingRequestUnreadable
+from idp.sentence import say
 from idp.session import SignedIn
 from idp.web import Services
 from idp.web.authorize import CONSENT
@@ -160,6 +161,6 @@ def _expired(link: str) -> Response:
     body = render_template(
         "pages/expired.html",
         link=link or "/connexion",
-        link_label="Revenir au service" if link else "Aller à la page de connexion",
+        link_label=say("Revenir au service") if link else say("Aller à la page de connexion"),
     )
     return make_response(body, 400)

@@ -24,18 +24,20 @@ AUDITED = date(2026, 3, 31)
     ],
 )
 def test_the_state_is_the_one_that_the_rate_of_the_audit_gives(rate, said):
-    assert Legal(audit=Audit(AUDITED, "un cabinet", rate)).accessibility_on(AUDITED) == said
+    state = Legal(audit=Audit(AUDITED, "un cabinet", rate)).accessibility_on(AUDITED)
+
+    assert str(state) == said
 
 
 def test_without_an_audit_no_conformity_is_claimed():
-    assert Legal().accessibility_on(AUDITED) == "non conforme"
+    assert str(Legal().accessibility_on(AUDITED)) == "non conforme"
 
 
 def test_an_audit_counts_for_three_years_to_the_day():
     legal = Legal(audit=Audit(AUDITED, "un cabinet", 100))
 
-    assert legal.accessibility_on(date(2029, 3, 30)) == "totalement conforme"
-    assert legal.accessibility_on(date(2029, 3, 31)) == "non conforme"
+    assert str(legal.accessibility_on(date(2029, 3, 30))) == "totalement conforme"
+    assert str(legal.accessibility_on(date(2029, 3, 31))) == "non conforme"
 
 
 def test_lines_of_a_setting_are_cut_at_bars_and_empty_ones_dropped():

@@ -15,10 +15,10 @@ from lxml import html
 from idp.identity.delivery import MailRefused
 from idp.identity.delivery import Message
 from idp.identity.outbox import Kind
+from idp.identity.working_days import moment_in_words
 from idp.infra.mail_text import InvalidSender
 from idp.infra.mail_text import Letterhead
 from idp.infra.mail_text import MailText
-from idp.infra.mail_text import in_words
 from idp.infra.mail_text import is_address
 from idp.parts import templates_dir
 
@@ -284,7 +284,7 @@ def test_a_sender_that_could_write_no_header_is_refused_at_the_start(change):
     ],
 )
 def test_an_instant_is_said_in_the_time_of_paris(at, said):
-    assert in_words(at).replace(NBSP, " ") == said
+    assert str(moment_in_words(at)).replace(NBSP, " ") == said
 
 
 def test_nothing_of_a_person_shows_in_a_repr():

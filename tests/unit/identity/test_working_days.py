@@ -80,9 +80,9 @@ def test_a_letter_is_printed_before_the_post_leaves_on_a_working_day(asked, prin
 
 
 def test_a_day_is_said_as_people_say_it():
-    assert in_words(date(2026, 12, 1)) == "mardi 1er décembre"
-    assert in_words(date(2026, 8, 2)) == "dimanche 2 août"
-    assert in_words(date(2027, 2, 11), year=True) == "jeudi 11 février 2027"
+    assert str(in_words(date(2026, 12, 1))) == "mardi 1er décembre"
+    assert str(in_words(date(2026, 8, 2))) == "dimanche 2 août"
+    assert str(in_words(date(2027, 2, 11), year=True)) == "jeudi 11 février 2027"
 
 
 def test_the_day_is_that_of_france_and_not_of_greenwich():
