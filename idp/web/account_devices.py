@@ -9,6 +9,9 @@ from flask import request
 
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.sentence import Sentence
+from idp.sentence import counted
+from idp.sentence import say
 from idp.session import LivingSession
 from idp.session import Place
 from idp.web import Services
@@ -30,42 +33,47 @@ bp = Blueprint("account_devices", __name__)
 
 PAGE = "/compte/appareils"
 
-UNKNOWN = "Navigateur inconnu"
+UNKNOWN = say("Navigateur inconnu")
 
 ENDED = Notice(
     "info",
-    "L’appareil est déconnecté",
-    "Les services que vous y aviez ouverts sont prévenus. Pour y revenir, il faudra votre mot de"
-    " passe.",
+    say("L’appareil est déconnecté"),
+    say(
+        "Les services que vous y aviez ouverts sont prévenus. Pour y revenir, il faudra votre mot"
+        " de passe."
+    ),
 )
 OTHERS_ENDED = Notice(
     "info",
-    "Vos autres appareils sont déconnectés",
-    "Il n’y a plus que celui-ci. Les autres ne sont plus reconnus : pour y revenir, il faudra votre"
-    " mot de passe.",
+    say("Vos autres appareils sont déconnectés"),
+    say(
+        "Il n’y a plus que celui-ci. Les autres ne sont plus reconnus : pour y revenir, il faudra"
+        " votre mot de passe."
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One sign-in on the page; ``used_at`` is "" when nobody knows."""
+    """One sign-in on the page; ``used_at`` is None when nobody knows."""
 
     key: str
-    name: str
+    name: Sentence | str
     here: bool
-    since: str
-    used_at: str
-    network: str
+    since: Sentence
+    used_at: Sentence | None
+    network: Sentence | None
 
 
-def _says(given: Services, member: Member) -> str:
-    count = len(_living(given, member))
-    if count < 2:
-        return "Seul cet appareil est connecté."
-    return f"{count} appareils sont connectés en ce moment, avec celui-ci."
+def _says(given: Services, member: Member) -> Sentence:
+    return counted(
+        "Seul cet appareil est connecté.",
+        "%(count)s appareils sont connectés en ce moment, avec celui-ci.",
+        max(1, len(_living(given, member))),
+    )
 
 
-TOPIC = Topic(PAGE, "Appareils connectés", "Voir mes appareils", _says)
+TOPIC = Topic(PAGE, say("Appareils connectés"), say("Voir mes appareils"), _says)
 
 
 @bp.get(PAGE)
@@ -132,16 +140,18 @@ def _told(one: LivingSession, key: str, network: str) -> Device:
         name=device_name(place),
         here=here,
         since=moment(one.session.auth_time),
-        used_at=moment(one.used_at) if one.used_at and not here else "",
-        network="" if here else _where(place.network, network),
+        used_at=moment(one.used_at) if one.used_at and not here else None,
+        network=None if here else _where(place.network, network),
     )
 
 
-def device_name(place: Place) -> str:
+def device_name(place: Place) -> Sentence | str:
     """Say with what: « Firefox sur Windows »."""
     if not place.browser:
         return UNKNOWN
-    return f"{place.browser} sur {place.system}" if place.system else place.browser
+    if not place.system:
+        return place.browser
+    return say("%(browser)s sur %(system)s", browser=place.browser, system=place.system)
 
 
 def network_shown(network: str) -> str:
@@ -150,9 +160,9 @@ def network_shown(network: str) -> str:
     return f"{address.rpartition('.')[0]}.…" if "." in address else f"{address.rstrip(':')}:…"
 
 
-def _where(network: str, here: str) -> str:
+def _where(network: str, here: str) -> Sentence:
     if not network or network == "unknown":
-        return "inconnu"
+        return say("inconnu")
     if network == here:
-        return "le même que cet appareil"
-    return f"un autre ({network_shown(network)})"
+        return say("le même que cet appareil")
+    return say("un autre (%(network)s)", network=network_shown(network))

@@ -14,6 +14,7 @@ from flask import request
 
 from idp.identity.working_days import day_in_france
 from idp.identity.working_days import in_words
+from idp.identity.working_days import moment_in_words
 from idp.sentence import Sentence
 from idp.sentence import say
 from idp.web import Services
@@ -78,3 +79,8 @@ def is_own_page_form(given: Services, member: Member, path: str, *about: str) ->
 def day(at: datetime) -> Sentence:
     """Say a day as the pages do: « mardi 24 novembre 2026 »."""
     return in_words(day_in_france(at), year=True)
+
+
+def moment(at: datetime) -> Sentence:
+    """Say a day and an hour of Paris: « mardi 24 novembre 2026 à 13 h 05 »."""
+    return moment_in_words(at)
