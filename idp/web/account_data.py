@@ -13,6 +13,7 @@ from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.login import subject_of
 from idp.identity.outbox import Kind
+from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.account_topics import STALE
@@ -37,16 +38,18 @@ MOST = 10_000
 
 TOPIC = Topic(
     PAGE,
-    "Mes données",
-    "Voir et télécharger mes données",
-    lambda _given, _member: "Ce que ce service sait de vous, dans un fichier.",
+    say("Mes données"),
+    say("Voir et télécharger mes données"),
+    lambda _given, _member: say("Ce que ce service sait de vous, dans un fichier."),
 )
 
 JUST_DONE = Notice(
     "wait",
-    "Votre fichier vient d’être préparé",
-    "Regardez dans les téléchargements de votre appareil. Vous pourrez en demander un autre dans"
-    " une minute.",
+    say("Votre fichier vient d’être préparé"),
+    say(
+        "Regardez dans les téléchargements de votre appareil. Vous pourrez en demander un autre"
+        " dans une minute."
+    ),
 )
 
 
