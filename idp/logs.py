@@ -16,6 +16,9 @@ from pythonjsonlogger.json import JsonFormatter
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The identifier of the request being answered; the pages show it with an incident."""
 
+account: ContextVar[str] = ContextVar("account", default="")
+"""The word for the member of this request: never the account's identifier (idp/spoken_of.py)."""
+
 _LOUDEST_AUTHLIB = logging.WARNING
 _OURS = frozenset({"time", "level", "logger", "request_id"})
 _FAULT, _UNREAD = "Error handling request", "Invalid request"  # as gunicorn begins them
@@ -115,7 +118,7 @@ def _redact_field(name: str, value: Any) -> Any:  # Any: whatever stands beside 
 
 
 class JsonLines(JsonFormatter):
-    """A line: time, level, logger, message, request_id, then what the caller added."""
+    """A line: time, level, logger, message, request_id, account, then what the caller added."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -135,6 +138,8 @@ class JsonLines(JsonFormatter):
         super().add_fields(log_data, record, message_dict)
         if current := request_id.get():
             log_data["request_id"] = current
+        if spoken_of := account.get():
+            log_data["account"] = spoken_of
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         """Hide secrets, in the message, in a traceback and in what was added to them."""

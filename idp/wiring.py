@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING
 
 from idp import draining
-from idp import logs
 from idp.hops import HopWatch
 from idp.identity.composers import TemporaryPasswordMail
 from idp.identity.composers import notices
@@ -63,6 +62,9 @@ from idp.probes import maintenance_probe
 from idp.probes import probe_of
 from idp.probes import sql_probe
 from idp.sealed import Sealer
+from idp.spoken_of import SubjectsSpokenOf
+from idp.spoken_of import begin_request
+from idp.spoken_of import speaker
 from idp.web import Services
 
 if TYPE_CHECKING:
@@ -94,9 +96,11 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         access_token_lifetime=settings.access_token_lifetime,
         now=parts.now,
     )
+    parts.audit.speak_of = speak_of = speaker(secrets.decoy_key)
+    subjects = SubjectsSpokenOf(parts.accounts, speak_of)
     consent_rule = ConsentRule(parts.consents)
     access_tokens = AccessTokens(
-        tokens, parts.codes, parts.service_grants, parts.accounts, parts.clients, consent_rule
+        tokens, parts.codes, parts.service_grants, subjects, parts.clients, consent_rule
     )
     pool = HashPool(threads=settings.hash_pool_size, queue=settings.hash_pool_queue, watch=counts)
     return Services(
@@ -151,7 +155,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         frames=FrontChannelLogout(settings.issuer, parts.clients, secrets.pairwise_salt),
         codes=parts.codes,
         clients=parts.clients,
-        subjects=parts.accounts,
+        subjects=subjects,
         waiting=WaitingRequests(
             secrets.cookie_keys, lifetime=settings.waiting_request_lifetime, now=parts.now
         ),
@@ -160,12 +164,12 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
             authenticator=_authenticator(parts),
             codes=parts.codes,
             service_grants=parts.service_grants,
-            subjects=parts.accounts,
+            subjects=subjects,
             consent_rule=consent_rule,
             tokens=tokens,
             refresh_tokens=refresh_tokens,
             revocation=Revocation(tokens, parts.codes, parts.service_grants, refresh_tokens),
-            introspection=Introspection(access_tokens, refresh_tokens, parts.accounts),
+            introspection=Introspection(access_tokens, refresh_tokens, subjects),
             audit=parts.audit,
         ),
         userinfo=Userinfo(access_tokens),
@@ -199,7 +203,8 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
             "maintenance": maintenance_probe(parts),
             "server": draining.probe,
         },
-        begin_request=logs.request_id.set,
+        begin_request=begin_request,
+        speak_of=speak_of,
         counts=counts,
         now=parts.now,
     )

@@ -40,6 +40,7 @@ from idp.identity.timeline import waits_until
 from idp.identity.timeline import when
 from idp.identity.timeline_words import fault_in_words
 from idp.parts import Parts
+from idp.spoken_of import word_of
 from idp.wiring import build_farewell
 from idp.wiring import build_freeze
 from idp.wiring import numero_patterns
@@ -74,10 +75,11 @@ def show(operator: str, qualite: str, numero: str, limit: int, as_json: bool) ->
         wanted = _parse(built, qualite, numero)
         with _refusals_in_french(Qualite(qualite)):
             seen = desk.look(Qualite(qualite), wanted, events=limit, actor=Actor(operator=operator))
+        word = word_of(built.secrets.decoy_key, seen.contact.account_id)
     if as_json:
-        print(json.dumps(_facts(seen), indent=2, ensure_ascii=False))
+        print(json.dumps({**_facts(seen), "in_logs": word}, indent=2, ensure_ascii=False))
         return
-    for line in _page(seen, " ".join(numero.split())):
+    for line in _page(seen, " ".join(numero.split()), word):
         print(_printable(line))
 
 
@@ -297,10 +299,11 @@ def _not_promised(refused: NotPromised, channel: Channel, *, at: datetime) -> st
     )
 
 
-def _page(seen: Seen, typed: str) -> Iterator[str]:
+def _page(seen: Seen, typed: str, word: str) -> Iterator[str]:
     contact = seen.contact
     yield f"{_QUALITES[contact.qualite].capitalize()} {typed} : {STATUS[contact.status]}"
     yield f"Courriel {mask_email(contact.email) or 'absent'} ; adresse postale {_postal(seen)}"
+    yield f"Dans les journaux techniques : {word}"
     yield ""
     yield "Maintenant"
     yield from (f"  {line}" for line in standing(seen))

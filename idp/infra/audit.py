@@ -37,6 +37,8 @@ class SqlAuditLog:
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
+        self.speak_of: Callable[[str | None], None] | None = None
+        """Told whom an event is about, for the lines of the log beside it."""
         self.watch: Callable[[Event, Mapping[str, str | int], str], None] | None = None
         """Told of each event that is committed, with its detail and its client."""
 
@@ -82,6 +84,8 @@ class SqlAuditLog:
         Raises:
             StoreUnavailable: SQL is away.
         """
+        if self.speak_of is not None:
+            self.speak_of(account_id)
         self._database.execute(
             _INSERT,
             {

@@ -121,6 +121,7 @@ class Services:
         logo: a service's logo by its client_id: suffix and content.
         probes: by name, what tells "" when well, or what is wrong (see ``health.WARNING``).
         begin_request: told the id of each request, for the logs.
+        speak_of: told whose session a request comes with, for the logs too.
         counts: told what happened, for numbers.
     """
 
@@ -180,6 +181,7 @@ class Services:
     together: Callable[[], AbstractContextManager[None]]
     probes: Mapping[str, Callable[[], str]]
     begin_request: Callable[[str], object]
+    speak_of: Callable[[str | None], object]
     counts: Counts
     now: Callable[[], datetime]
 

@@ -72,7 +72,10 @@ def session_of(request: Request, services: Services) -> tuple[str, Session | Non
     """
     key = cookie_key_of(request)
     session = services.sessions.get(key) if key else None
-    return (key, session) if session is not None else ("", None)
+    if session is None:
+        return "", None
+    services.speak_of(session.account_id)
+    return key, session
 
 
 def cookie_key_of(request: Request) -> str:

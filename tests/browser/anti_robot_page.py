@@ -25,6 +25,7 @@ from werkzeug.serving import make_server
 from idp.identity.anti_robot import AntiRobotRefused
 from idp.identity.anti_robot import Solution
 from idp.infra.anti_robot import AltchaAntiRobot
+from idp.metrics.not_counted import NOT_COUNTED
 from idp.theme import Theme
 from idp.web import headers
 from idp.web.anti_robot import solution_of
@@ -90,6 +91,8 @@ def _app(site: AntiRobotSite) -> Flask:
         theme=Theme(),
         support_phone="",
         begin_request=lambda _: None,
+        speak_of=lambda _: None,
+        counts=NOT_COUNTED,
     )
     headers.register(app, services)
     once = MemoryOnce(now=site.now)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from werkzeug.test import TestResponse
 
+from idp.spoken_of import word_of
 from tests.instance import PASSWORD
 from tests.instance import Service
 from tests.instance import answer_of
@@ -74,6 +75,7 @@ class Journey:
             "password, as a form": PASSWORD.replace(" ", "+"),
             "wrong password": WRONG,
             "number": person.numero,
+            "account": person.account_id,
             "number as typed": "735 192 468",
             "e-mail": "anne@example.org",
             "name": "LEFÈVRE",
@@ -90,7 +92,8 @@ class Journey:
             "csrf": csrf_of(page),
             **{name: cookie.value for name, cookie in cookies.items() if cookie},
         }
-        assert len(self.secrets) == 22
+        assert len(self.secrets) == 23
+        self.word = word_of(instance.parts.secrets.decoy_key, person.account_id)
         running.stop()
         self.said = running.log.read_text()
 
@@ -131,6 +134,20 @@ def test_every_request_is_one_line_with_its_id_method_path_and_status(journey: J
     for line in requests.values():
         assert re.fullmatch(r"[A-Z]+ (/[a-z/._-]*|\(unknown\)) \d{3}", line["message"])
         assert line["ms"] >= 0
+
+
+def test_the_lines_of_one_member_bear_one_word_which_is_none_of_the_account(
+    journey: Journey,
+) -> None:
+    lines = [json.loads(line) for line in journey.said.splitlines()]
+    requests = [line for line in lines if line["logger"] == "idp.request"]
+
+    assert {line["account"] for line in lines if "account" in line} == {journey.word}
+    told = [line["message"].rpartition(" ")[0] for line in requests if "account" in line]
+    assert told.count("POST /connexion") >= 2  # refused and right
+    assert {"POST /token", "GET /userinfo"} <= set(told)
+    unknown = [line["message"] for line in requests if "account" not in line]
+    assert any(one.startswith("POST /connexion") for one in unknown)  # there is no such affilié
 
 
 def test_an_unforeseen_fault_is_found_by_the_number_that_the_person_was_given(

@@ -41,6 +41,7 @@ WIRING = {
     "cli",
     "logs",
     "metrics",
+    "spoken_of",
     "parts",
     "probes",
     "draining",
