@@ -179,6 +179,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         acr_values=ACR_VALUES,
         audit=parts.audit,
         audit_trail=parts.audit,
+        trail=parts.audit,
         refusals=parts.refusals,
         metadata=document(
             metadata(

@@ -405,6 +405,7 @@ class MemoryContacts(Store):
             birthdate=person.birthdate,
             address=person.address,
             protection=account.protection,
+            email_confirmed_at=entry.email_confirmed_at,
         )
 
 

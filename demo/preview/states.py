@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field
+from datetime import UTC
 from datetime import date
+from datetime import datetime
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,14 @@ from flask import request
 from jinja2 import StrictUndefined
 
 from idp.identity.anti_robot import Challenge
+from idp.identity.audit_trail import PastEvent
 from idp.infra.catalogues import read_catalogues
 from idp.legal import Audit
 from idp.legal import Legal
 from idp.parts import PACKAGE
 from idp.theme import Theme
 from idp.web import language
+from idp.web.activity_words import days_of
 from idp.web.assets import Assets
 from idp.web.legal import cookies
 
@@ -317,6 +321,21 @@ HELD = Message(
     "Un seul mot de passe provisoire par courrier est envoyé à la fois. "
     "Vous pourrez en demander un autre dans 9 jours.",
 )
+ACTIVITY = days_of(
+    [
+        PastEvent(
+            datetime(2026, 11, 29, 13, 5, tzinfo=UTC),
+            "sign_in.succeeded",
+            "192.0.2.0/24",
+            "",
+            {"known_device": 0},
+        ),
+        PastEvent(datetime(2026, 11, 29, 13, 1, tzinfo=UTC), "sign_in.refused", "", "", {}),
+        PastEvent(datetime(2026, 11, 29, 13, 0, tzinfo=UTC), "sign_in.refused", "", "", {}),
+        PastEvent(datetime(2026, 11, 24, 8, 0, tzinfo=UTC), "password.changed", "", "", {}),
+    ],
+    since=datetime(2026, 9, 1, tzinfo=UTC),
+)
 MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "reset": OWN
     | {
@@ -337,6 +356,29 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "account_devices": OWN_PAGE | {"action": "/compte/appareils", "devices": [HERE]},
     "account_password": OWN_PAGE
     | {"action": "/compte/mot-de-passe", "numero_end": "67", "minimum": 12},
+    "account_activity": OWN_PAGE
+    | {"days": (), "more_url": "", "freeze_url": "/compte/ce-n-etait-pas-moi"},
+    "account_email": OWN_PAGE
+    | {
+        "action": "/compte/adresse-mail",
+        "receives": MASK,
+        "confirmed": False,
+        "waits": "",
+        "stands_at": "",
+        "pending": "",
+        "code_url": "/compte/adresse-mail/code",
+        "by_letter": False,
+        "typed": "",
+    },
+    "account_email_code": OWN_PAGE
+    | {
+        "action": "/compte/adresse-mail/code",
+        "email_mask": MASK,
+        "again_url": "/compte/adresse-mail",
+    },
+    "account_freeze": OWN_PAGE
+    | {"action": "/compte/ce-n-etait-pas-moi", "letter_by": "vendredi 4 décembre"},
+    "account_frozen": {"letter_by": "vendredi 4 décembre"},
     "account_services": OWN_PAGE | {"action": "/compte/services", "accesses": []},
     "confirmation": OWN_PAGE
     | {
@@ -572,6 +614,39 @@ STATES = [
         "taken-back",
         notice=Message("info", "L’accès est retiré", "C’est fait."),
     ),
+    member_page("account_activity", "nothing"),
+    member_page("account_activity", "days", days=ACTIVITY, more_url="/compte/activite?voir=100"),
+    member_page("account_email", "of-the-dossier"),
+    member_page("account_email", "confirmed", confirmed=True),
+    member_page("account_email", "none", receives="", by_letter=True),
+    member_page("account_email", "pending", pending=MASK),
+    member_page(
+        "account_email",
+        "recorded",
+        waits="a***te@l*****.example",
+        stands_at="jeudi 3 décembre 2026 à 14\u00a0h\u00a032",
+        notice=Message("info", "Votre adresse est enregistrée", "Merci."),
+    ),
+    member_page(
+        "account_email",
+        "wrong",
+        wrong=True,
+        errors=(Fault("email", "Saisissez une adresse."),),
+        typed="anne@",
+    ),
+    member_page("account_email", "wait", wrong=True, notice=WAIT),
+    member_page("account_email_code", "first"),
+    member_page(
+        "account_email_code",
+        "wrong",
+        wrong=True,
+        errors=(Fault("code", "Ce code n’est pas le bon."),),
+    ),
+    member_page("account_freeze", "letter"),
+    member_page("account_freeze", "no-address", letter_by=""),
+    member_page("account_freeze", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("account_frozen", "letter"),
+    member_page("account_frozen", "no-address", letter_by="", support_phone=""),
     member_page("confirmation", "first"),
     member_page("confirmation", "stale", notice=Message("info", "Recommencez", "Merci.")),
     member_page(

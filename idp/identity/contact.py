@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from datetime import timedelta
 from typing import Protocol
 
@@ -34,6 +35,7 @@ class Contact:
         names: given, usage and family names, for the recipient's line and the password policy.
         address: six postal lines, the first names the recipient, "" where empty.
         protection: of a frozen account only a letter may open the choice of a password.
+        email_confirmed_at: when the newest one was confirmed here; None without.
     """
 
     account_id: str
@@ -51,6 +53,15 @@ class Contact:
     birthdate: str
     address: tuple[str, str, str, str, str, str]
     protection: Protection = Protection.NONE
+    email_confirmed_at: datetime | None = None
+
+    @property
+    def stands_at(self) -> datetime | None:
+        """When the newest address may receive a reset; later where only a letter tells of it."""
+        if self.email_confirmed_at is None:
+            return None
+        told_by = timedelta(0) if self.former_email else LETTER_ARRIVES
+        return self.email_confirmed_at + NEW_ADDRESS_WAIT + told_by
 
     def __repr__(self) -> str:
         return f"Contact({self.account_id})"

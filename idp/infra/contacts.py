@@ -47,6 +47,7 @@ _CONTACT = select(
     (_ACCOUNTS.c.password_hash.is_not(None)).label("has_password"),
     _ACCOUNTS.c.email.label("confirmed_email"),
     _ACCOUNTS.c.protection,
+    _ACCOUNTS.c.email_confirmed_at,
     RECEIVES.label("receives"),
     FORMER.label("former"),
     _DOSSIERS.c.qualite,
@@ -133,6 +134,7 @@ class SqlContacts:
             birthdate=row.birthdate,
             address=address_of(row),
             protection=Protection(row.protection),
+            email_confirmed_at=row.email_confirmed_at,
         )
 
     def _stood_since(self) -> datetime:

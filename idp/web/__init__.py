@@ -6,6 +6,9 @@
 ``login``              ``/connexion``; ``login_form`` reads and words it
 ``reset``              ``/mot-de-passe-oublie`` and its two further steps
 ``new_password``       ``/nouveau-mot-de-passe``; ``password_faults`` words its refusals
+``account_email``      ``/compte/adresse-mail``, and the code that confirms it
+``account_activity``   ``/compte/activite``; ``activity_words`` says what happened
+``freeze``             ``/compte/ce-n-etait-pas-moi``
 ``email_address``      ``/adresse-electronique``, and the code that confirms it
 ``waiting``            the request that waits behind a page, and the way on to its service
 ``anti_robot``         what a form with the anti-robot sends back
@@ -171,6 +174,7 @@ class Services:
     acr_values: tuple[str, ...]
     audit: AuditLog
     audit_trail: AuditTrail
+    trail: AuditTrail
     refusals: Refusals
     metadata: Document
     keys: PublishedKeys
@@ -194,9 +198,11 @@ def services() -> Services:
 def register(app: Flask, given: Services) -> None:
     """Join every page and endpoint to ``app``."""
     from idp.web import account
+    from idp.web import account_activity
     from idp.web import account_choice
     from idp.web import account_data
     from idp.web import account_devices
+    from idp.web import account_email
     from idp.web import account_password
     from idp.web import account_services
     from idp.web import authorize
@@ -205,6 +211,7 @@ def register(app: Flask, given: Services) -> None:
     from idp.web import cors
     from idp.web import email_address
     from idp.web import errors
+    from idp.web import freeze
     from idp.web import headers
     from idp.web import health
     from idp.web import language
@@ -239,6 +246,9 @@ def register(app: Flask, given: Services) -> None:
         account,
         account_data,
         account_devices,
+        account_activity,
+        account_email,
+        freeze,
         account_password,
         account_services,
         confirmation,

@@ -11,10 +11,13 @@ from flask import request
 from idp.identity.working_days import hour_in_words
 from idp.sentence import Sentence
 from idp.sentence import say
+from idp.web import account_activity
 from idp.web import account_data
 from idp.web import account_devices
+from idp.web import account_email
 from idp.web import account_password
 from idp.web import account_services
+from idp.web import freeze
 from idp.web import services
 from idp.web.account_topics import Topic
 from idp.web.browser import browser_of
@@ -30,9 +33,12 @@ PAGE = "/compte"
 
 TOPICS: tuple[Topic, ...] = (
     account_password.TOPIC,
+    account_email.TOPIC,
     account_devices.TOPIC,
     account_services.TOPIC,
     account_data.TOPIC,
+    account_activity.TOPIC,
+    freeze.TOPIC,
 )
 """The rows of the overview, in its order."""
 

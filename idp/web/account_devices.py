@@ -9,6 +9,7 @@ from flask import request
 
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.outbox import Kind
 from idp.sentence import Sentence
 from idp.sentence import counted
 from idp.sentence import say
@@ -105,6 +106,9 @@ def end() -> Response:
                 key=member.key,
                 device=device_of(request, given),
                 actor=actor,
+            )
+            given.notices.tell(
+                Kind.SESSIONS_ENDED, account_id, version=member.session.credential_version
             )
             notice = OTHERS_ENDED
         else:

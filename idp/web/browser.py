@@ -156,6 +156,11 @@ def keep_device(response: Response, services: Services, device: str) -> None:
     _set(response, DEVICE_COOKIE, f"{value}.{tag}", SIX_MONTHS)
 
 
+def drop_device(response: Response) -> None:
+    """Take the device's cookie back: its browser is a stranger again."""
+    response.delete_cookie(DEVICE_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+
+
 def keep_choice(response: Response, services: Services, opened: MustChoosePassword) -> None:
     """Hand the lease to the browser: what it holds is sealed, and opens one page."""
     body = json.dumps([opened.account_id, opened.channel, opened.token])

@@ -15,6 +15,7 @@ from flask import render_template
 from flask import request
 
 from idp.audit import Event
+from idp.identity.outbox import Kind
 from idp.oidc.authorize import AuthorizationRequest
 from idp.oidc.next_step import NextStep
 from idp.oidc.response import AuthorizationResponse
@@ -99,6 +100,12 @@ def answer() -> Response:
             actor=actor_of(request, given, g.request_id),
             detail={"scope": " ".join(asked.scope)},
         )
+        if accepted:
+            given.notices.tell(
+                Kind.ACCESS_GIVEN,
+                member.session.account_id,
+                version=member.session.credential_version,
+            )
     if not accepted:
         return cancel(given, asked, found)
     selected = is_selected(given, browser, member, found)

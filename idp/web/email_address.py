@@ -83,7 +83,7 @@ def propose() -> Response:
     except InvalidAddress:
         return _page(given, session, 400, errors=(NO_ADDRESS,), typed=typed[:254])
     except QuotaReached as held:
-        response = _page(given, session, 429, notice=_too_many(held), typed=typed[:254])
+        response = _page(given, session, 429, notice=too_many(held), typed=typed[:254])
         response.headers["Retry-After"] = str(seconds_of(held.retry_after))
         return response
     return see_other(with_waiting(CODE_PAGE, _waiting()))
@@ -149,7 +149,7 @@ def _allow_the_way_on(given: Services) -> None:
         allow_form_to_waiting(given, found)
 
 
-def _too_many(held: QuotaReached) -> Notice:
+def too_many(held: QuotaReached) -> Notice:
     """Say when another code may be asked for: the words for temporary passwords would mislead."""
     return Notice(
         "wait",
