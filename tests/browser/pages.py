@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from tests.page_states import named
 from tests.page_states import pages_app
-from tests.page_states import source
+from tests.page_states import render
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; font-src 'self'; "
@@ -32,7 +32,7 @@ def _app() -> Flask:
 
     @app.get("/states/<name>")
     def state(name: str) -> Response:
-        return Response(source(named(name)), headers={"Content-Security-Policy": POLICY})
+        return Response(render(named(name)), headers={"Content-Security-Policy": POLICY})
 
     return app
 

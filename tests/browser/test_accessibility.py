@@ -6,14 +6,14 @@ from playwright.sync_api import expect
 
 from tests.browser import axe
 from tests.browser import pages
+from tests.browser import trees
+from tests.browser.visit import DESKTOP
 from tests.browser.visit import sign_in
 from tests.page_states import STAYING
 from tests.page_states import named
 
 pytestmark = pytest.mark.browser
 
-WIDTHS = (1280, 360)
-SCHEMES = ("light", "dark")
 NARROWEST = 320  # WCAG 2.2, 1.4.10: 1280 px at 400 %
 OVERFLOWING = """() => {
   const wide = [...document.querySelectorAll("body *")].filter(
@@ -37,11 +37,13 @@ def tab(chromium):
 
 
 def check_accessibility(page: Page) -> None:
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)
-            assert axe.violations(page) == [], f"{page.url} at {width} px, {scheme}"
+    """Look with every rule once, wide and light; in the dark, narrow, at what a scheme changes."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.emulate_media(color_scheme="light")
+    assert axe.violations(page) == [], f"{page.url}, wide, light"
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    assert axe.violations(page, "color-contrast") == [], f"{page.url}, narrow, dark"
 
 
 def check_reflow(page: Page) -> None:
@@ -51,11 +53,15 @@ def check_reflow(page: Page) -> None:
 
 
 @pytest.mark.parametrize("state", STAYING, ids=lambda state: state.name)
-def test_axe_finds_nothing_in_a_state_and_it_fits_320_px(tab, states, state):
+def test_axe_finds_nothing_in_a_state_in_either_language_and_it_fits_320_px(tab, states, state):
     tab.goto(f"{states}/{state.name}")
-
     check_accessibility(tab)
     check_reflow(tab)
+
+    tab.goto(f"{states}/{state.name}?langue=en")
+    check_reflow(tab)
+    assert axe.violations(tab) == [], f"{tab.url}, at its narrowest"
+    tab.context.clear_cookies()  # the language was kept
 
 
 def test_axe_finds_nothing_when_the_disclosure_is_open_and_the_password_shown(tab, states):
@@ -82,6 +88,69 @@ def test_text_at_twice_its_size_still_fits_a_telephone(tab, states):
         tab.evaluate("document.documentElement.style.setProperty('font-size', '225%')")
         width, overflowing = tab.evaluate(OVERFLOWING)
         assert (width, overflowing) == (360, []), name
+
+
+@pytest.mark.parametrize("name", trees.STATES)
+def test_a_screen_reader_is_told_what_it_was_told_before(tab, states, name):
+    tab.set_viewport_size(DESKTOP)
+    tab.goto(f"{states}/{name}")
+
+    assert tab.locator("body").aria_snapshot() == trees.kept(name), (
+        "where the change is meant: .venv/bin/python -m tests.browser.trees"
+    )
+
+
+def test_in_forced_colours_what_is_chosen_pressed_or_wrong_is_still_seen(tab, states):
+    tab.emulate_media(forced_colors="active", color_scheme="light")
+    try:
+        tab.goto(f"{states}/login-switch-to-ayant-droit")
+        for shape in (".sheet", ".field__input", ".choice__label", ".button", ".notice"):
+            style = tab.locator(shape).first.evaluate(
+                "one => [getComputedStyle(one).borderTopWidth, getComputedStyle(one).borderTopColor"
+                ", getComputedStyle(one).backgroundColor]"
+            )
+            assert style[0] != "0px", shape
+            assert style[1] != style[2], shape
+        chosen, other = (
+            tab.locator(f"label[for=qualite-{one}]").evaluate(
+                "one => getComputedStyle(one).borderTopColor"
+            )
+            for one in ("affilie", "ayant-droit")
+        )
+        assert chosen != other
+        tab.locator("#numero").focus()
+        outline = tab.locator("#numero").evaluate("one => getComputedStyle(one).outlineStyle")
+        assert outline == "solid"
+    finally:
+        tab.emulate_media(forced_colors="none")
+
+
+def test_on_paper_stand_the_words_and_none_of_the_buttons(tab, states):
+    tab.emulate_media(media="print")
+    try:
+        tab.goto(f"{states}/reset_sent-letter")
+        expect(tab.get_by_role("heading", level=1)).to_be_visible()
+        expect(tab.locator(".actions")).to_be_hidden()
+        expect(tab.locator(".skip")).to_be_hidden()
+    finally:
+        tab.emulate_media(media="screen")
+
+
+def test_a_telephone_on_its_side_and_a_page_at_400_percent_scroll_one_way_and_hide_nothing(
+    tab, states
+):
+    # 1280 x 1024 at 400 %, and a telephone on its side (RGAA 13.9).
+    for width, height in ((320, 256), (740, 360)):
+        tab.set_viewport_size({"width": width, "height": height})
+        for name in ("login-empty", "reset_channel-both", "personal-data-filled"):
+            tab.goto(f"{states}/{name}")
+            found, overflowing = tab.evaluate(OVERFLOWING)
+            assert (found, overflowing) == (width, []), name
+            stuck = tab.evaluate(
+                "[...document.querySelectorAll('body *')].filter(one => "
+                "['fixed', 'sticky'].includes(getComputedStyle(one).position)).length"
+            )
+            assert stuck == 0, name
 
 
 def test_axe_finds_nothing_on_the_pages_that_the_provider_serves(

@@ -27,6 +27,7 @@ from demo.preview.states import login
 from demo.preview.states import member_page
 from demo.preview.states import named
 from demo.preview.states import pages_app
+from demo.preview.states import render
 from demo.preview.states import source
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "member_page",
     "named",
     "pages_app",
+    "render",
     "source",
     "words",
 ]
