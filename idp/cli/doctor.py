@@ -41,6 +41,7 @@ CHECKS = (
     Check("sql", doctor_stores.sql),
     Check("redis", doctor_stores.redis),
     Check("proxies", doctor_place.proxies, REDIS),
+    Check("metrics", doctor_place.metrics),
     Check("next key", doctor_stores.next_key, SQL | REDIS | KEYS),
     Check("clock", doctor_place.clock, SQL | REDIS),
     Check("services", doctor_place.services, SQL),

@@ -54,6 +54,12 @@ def bind(value: str) -> str:
     return value
 
 
+def is_loopback(bound: str) -> bool:
+    """Tell whether an address to listen on is this machine's alone."""
+    host = bound.rpartition(":")[0].removeprefix("[").removesuffix("]")
+    return host == "localhost" or ip_address(host).is_loopback
+
+
 def _is_address(value: str) -> bool:
     try:
         ip_address(value)

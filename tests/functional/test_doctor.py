@@ -155,6 +155,14 @@ def test_a_public_service_without_a_trusted_proxy_is_warned(data, monkeypatch):
     assert "warn  proxies" in examined().output
 
 
+def test_numbers_on_an_address_that_others_reach_are_warned_of(data, monkeypatch):
+    monkeypatch.setenv("IDP_METRICS_BIND", "127.0.0.1:9464")
+    monkeypatch.setenv("IDP_WORKER_METRICS_BIND", "[::]:9465")
+
+    told = [line for line in examined().output.splitlines() if "metrics" in line]
+    assert [line.split()[:3] for line in told] == [["warn", "metrics", "IDP_WORKER_METRICS_BIND"]]
+
+
 @pytest.mark.parametrize(
     ("path", "mode", "right"),
     [
