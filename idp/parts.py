@@ -267,7 +267,7 @@ class Parts:
         """Authorization codes and the grants they became."""
         from idp.infra.codes import RedisCodes
 
-        return RedisCodes(self.redis, session_absolute=self.settings.session_absolute)
+        return RedisCodes(self.redis, session_absolute=self.settings.session_absolute, now=self.now)
 
     @cached_property
     def service_grants(self) -> RedisServiceGrants:

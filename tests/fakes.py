@@ -44,6 +44,7 @@ from idp.identity.password import PasswordHash
 from idp.limits import TooManyClientFailures
 from idp.limits import audited_network
 from idp.oidc.assertions import Assertions
+from idp.oidc.authorization import VISITS_KEPT
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
@@ -515,6 +516,7 @@ class MemoryCodes(Store):
         self._used: dict[str, tuple[str, datetime]] = {}
         self._grants: dict[str, tuple[Authorization, datetime]] = {}
         self._revoked: dict[str, datetime] = {}
+        self._last: dict[tuple[str, str], datetime] = {}
 
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
         """Keep a fresh code, and note the visit that it begins."""
@@ -523,6 +525,16 @@ class MemoryCodes(Store):
         key = authorization.session_key
         visit = Visit(authorization.account_id, key, authorization.client_id)
         self._sessions.inherit(key, [visit])
+        self._last[(visit.account_id, visit.client_id)] = self._now()
+
+    def last_visits(self, account_id: str) -> dict[str, datetime]:
+        """Tell when a member was last led to each service."""
+        since = self._now() - VISITS_KEPT
+        return {
+            client_id: at
+            for (whose, client_id), at in self._last.items()
+            if whose == account_id and at > since
+        }
 
     def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code of this client once; a second time revokes its grant."""

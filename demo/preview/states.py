@@ -107,6 +107,14 @@ class Row:
 
 
 @dataclass(frozen=True)
+class ServiceVisit:
+    """A service that the member was led to."""
+
+    name: str
+    last: str
+
+
+@dataclass(frozen=True)
 class Device:
     """Where a member is signed in."""
 
@@ -275,6 +283,10 @@ ROWS = [
         "Voir et télécharger mes données",
     ),
 ]
+VISITS = [
+    ServiceVisit("Mes cotisations", "jeudi 26 novembre 2026"),
+    ServiceVisit(LONG_NAME, "mardi 24 novembre 2026"),
+]
 HERE = Device("k1", "Firefox sur Windows", here=True)
 DEVICES = [
     HERE,
@@ -379,7 +391,7 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "account_freeze": OWN_PAGE
     | {"action": "/compte/ce-n-etait-pas-moi", "letter_by": "vendredi 4 décembre"},
     "account_frozen": {"letter_by": "vendredi 4 décembre"},
-    "account_services": OWN_PAGE | {"action": "/compte/services", "accesses": []},
+    "account_services": OWN_PAGE | {"action": "/compte/services", "accesses": [], "visits": []},
     "confirmation": OWN_PAGE
     | {
         "action": "/compte/confirmation",
@@ -608,7 +620,8 @@ STATES = [
         ),
     ),
     member_page("account_services", "none"),
-    member_page("account_services", "accesses", accesses=ACCESSES),
+    member_page("account_services", "accesses", accesses=ACCESSES, visits=VISITS),
+    member_page("account_services", "visits", visits=VISITS),
     member_page(
         "account_services",
         "taken-back",

@@ -1,13 +1,17 @@
 """Authorization codes and grants in Redis."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
+from typing import cast
 
 from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import Writes
 from idp.infra.redis_store import redis_failures_told
 from idp.infra.sessions import note_visit
+from idp.oidc.authorization import VISITS_KEPT
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
@@ -61,8 +65,11 @@ TOMBSTONE = timedelta(hours=1)
 class RedisCodes:
     """The port ``Codes``. Codes are kept under the name of their grant, never in clear."""
 
-    def __init__(self, store: RedisStore, *, session_absolute: timedelta) -> None:
+    def __init__(
+        self, store: RedisStore, *, session_absolute: timedelta, now: Callable[[], datetime]
+    ) -> None:
         self._store = store
+        self._now = now
         self._session_absolute = session_absolute
         self._take = store.script(_TAKE)
         self._grant = store.script(_GRANT)
@@ -75,6 +82,26 @@ class RedisCodes:
         with self._store.writes() as writes:
             writes.add("SET", name, _write(authorization), "EX", int(lifetime.total_seconds()))
             note_visit(writes, key, visit, kept=self._session_absolute)
+            self._note_last(writes, visit)
+
+    def last_visits(self, account_id: str) -> dict[str, datetime]:
+        """Tell when a member was last led to each service, by client."""
+        since = (self._now() - VISITS_KEPT).timestamp()
+        with redis_failures_told():
+            # The cast: redis types the answer with and without scores as one.
+            found = cast(
+                "list[tuple[str, float]]",
+                self._store.client.zrangebyscore(
+                    f"last-visits:{account_id}", f"({since}", "+inf", withscores=True
+                ),
+            )
+        return {client_id: datetime.fromtimestamp(at, UTC) for client_id, at in found}
+
+    def _note_last(self, writes: Writes, visit: Visit) -> None:
+        now, name = self._now(), f"last-visits:{visit.account_id}"
+        writes.add("ZADD", name, now.timestamp(), visit.client_id)
+        writes.add("ZREMRANGEBYSCORE", name, 0, (now - VISITS_KEPT).timestamp())
+        writes.add("EXPIRE", name, int(VISITS_KEPT.total_seconds()))
 
     def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code of this client once, while its session lives; a replay revokes its grant.

@@ -70,11 +70,18 @@ class CodeReplayed(IdpError):
         self.revoked = revoked
 
 
+VISITS_KEPT = timedelta(days=182)
+"""How long it is known that a member was led to a service; for the member's own page alone."""
+
+
 class Codes(Protocol):
     """Where codes and grants are kept. Every method is atomic."""
 
     def put(self, code: str, authorization: Authorization, *, lifetime: timedelta) -> None:
         """Keep a fresh code, and note the visit that it begins with its session (``Sessions``)."""
+
+    def last_visits(self, account_id: str) -> dict[str, datetime]:
+        """Tell when a code was last made for each client, as long as ``VISITS_KEPT``."""
 
     def take(self, code: str, *, client_id: str, grant_lifetime: timedelta) -> Authorization | None:
         """Take a code, once in its life and while its session lives, and make its grant.

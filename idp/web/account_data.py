@@ -108,6 +108,11 @@ def _file(given: Services, member: Member) -> str:
         fund_name=given.fund_name,
         sessions=given.devices.of_account(account_id, version),
         accesses=given.accesses.of_account(account_id, version),
+        visits=[
+            (client.client_name, at)
+            for client_id, at in given.codes.last_visits(account_id).items()
+            if (client := given.clients.find(client_id))
+        ],
         messages=given.promises.of_account(account_id, limit=MOST),
         events=given.audit_trail.of_account(account_id, typed, limit=MOST),
     )

@@ -61,6 +61,14 @@ class ServiceAccess:
     ends_by: Sentence | None
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceVisit:
+    """A service that the member was led to, and the day when they last were."""
+
+    name: str
+    last: Sentence
+
+
 def _says(given: Services, member: Member) -> Sentence:
     if count := len(_accesses(given, member)):
         return counted(
@@ -114,7 +122,16 @@ def _page(
     return own_page(
         given, member, PAGE, "pages/account_services.html", status,
         notice=notice, accesses=[_told(access) for access in found],
+        visits=_visits(given, member),
     )  # fmt: skip
+
+
+def _visits(given: Services, member: Member) -> list[ServiceVisit]:
+    """Give the services by their last visit, the newest first; one that was removed is none."""
+    last = given.codes.last_visits(member.session.account_id)
+    newest = sorted(last.items(), key=lambda visit: visit[1], reverse=True)
+    found = ((given.clients.find(client_id), at) for client_id, at in newest)
+    return [ServiceVisit(client.client_name, day(at)) for client, at in found if client]
 
 
 def _accesses(given: Services, member: Member) -> list[Access]:

@@ -33,6 +33,7 @@ def own_data(
     fund_name: str,
     sessions: Iterable[LivingSession],
     accesses: Iterable[Access],
+    visits: Iterable[tuple[str, datetime]],
     messages: Iterable[Promise],
     events: Iterable[PastEvent],
 ) -> Told:
@@ -54,6 +55,9 @@ def own_data(
         },
         "appareils_connectes": [_device(one) for one in sessions],
         "services_ayant_un_acces": [_access(one) for one in accesses],
+        "services_ouverts": [
+            {"service": name, "derniere_fois": _instant(last)} for name, last in visits
+        ],
         "messages_envoyes": [_message(one) for one in messages],
         "activite": [_event(one) for one in events],
     }

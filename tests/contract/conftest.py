@@ -121,7 +121,7 @@ class RedisWorld:
         self.clock = clock
         self.store = RedisStore(url)
         self.sessions = RedisSessions(self.store, idle=IDLE, absolute=timedelta(hours=8), now=clock)
-        self.codes = RedisCodes(self.store, session_absolute=timedelta(hours=8))
+        self.codes = RedisCodes(self.store, session_absolute=timedelta(hours=8), now=clock)
         self.service_grants = RedisServiceGrants(self.store)
         self.once = RedisOnce(self.store)
         self.pending_addresses = RedisPendingAddresses(self.store)

@@ -8,6 +8,7 @@ from idp import StoreUnavailable
 from idp.infra.codes import TOMBSTONE
 from idp.infra.codes import RedisCodes
 from idp.infra.redis_store import RedisStore
+from idp.oidc.authorization import VISITS_KEPT
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorization import CodeReplayed
 from idp.oidc.authorization import grant_id_of
@@ -17,6 +18,7 @@ from idp.session import Visit
 from idp.session import new_session_token
 from idp.session import session_key
 from tests.contract.conftest import IDLE
+from tests.instance import Clock
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(seconds=60)
@@ -284,9 +286,10 @@ def test_authlib_trap_16_the_store_never_holds_a_code_in_clear(real_world):
     values = [
         client.smembers(key) if key.startswith("session-visits:") else client.get(key)
         for key in keys
-        if "sessions" not in key
+        if not key.startswith(("account-sessions:", "last-visits:"))
     ]
-    held = " ".join(map(str, [*keys, *values]))
+    last = client.zrange("last-visits:account", 0, -1)
+    held = " ".join(map(str, [*keys, *values, *last]))
     assert code not in held
     assert waiting not in held
 
@@ -305,7 +308,9 @@ def test_a_code_that_an_earlier_version_wrote_asks_for_nothing_that_came_later(r
 
 
 def test_without_the_store_there_is_no_verdict():
-    codes = RedisCodes(RedisStore("redis://127.0.0.1:1/0"), session_absolute=timedelta(hours=8))
+    codes = RedisCodes(
+        RedisStore("redis://127.0.0.1:1/0"), session_absolute=timedelta(hours=8), now=Clock()
+    )
 
     with pytest.raises(StoreUnavailable):
         codes.take("code", client_id="cotisations", grant_lifetime=MINUTE)
@@ -313,3 +318,20 @@ def test_without_the_store_there_is_no_verdict():
         codes.grant("grant")
     with pytest.raises(StoreUnavailable):
         codes.revoke("grant")
+
+
+def test_the_last_visit_to_each_service_is_known_for_half_a_year(world):
+    first = authorize(world, client_id="cotisations")
+    issue(world, first)
+    began = world.clock()
+    world.clock.advance(timedelta(days=1))
+    issue(world, authorize(world, client_id="retraite"))
+    issue(world, authorize(world, client_id="retraite", account_id="another"))
+
+    assert world.codes.last_visits("account") == {
+        "cotisations": began,
+        "retraite": began + timedelta(days=1),
+    }
+    world.clock.advance(VISITS_KEPT - timedelta(days=1))
+    assert list(world.codes.last_visits("account")) == ["retraite"]
+    assert world.codes.last_visits("nobody") == {}

@@ -36,6 +36,7 @@ from idp.oidc.refresh import RefreshTokens
 from tests.fake_refresh_families import MemoryRefreshFamilies
 from tests.fakes import client
 from tests.instance import NOON
+from tests.instance import Clock
 
 pytestmark = pytest.mark.stores
 
@@ -308,7 +309,7 @@ def test_a_revocation_during_a_rotation_ends_the_access_token_that_the_rotation_
     app, registry, database = real
     store, rotated = RedisStore(valkey_url), threading.Event()
     tokens = refresh_tokens(
-        Slow(database, rotated), RedisCodes(store, session_absolute=timedelta(hours=8))
+        Slow(database, rotated), RedisCodes(store, session_absolute=timedelta(hours=8), now=Clock())
     )
     with registry.transaction():
         token, _ = tokens.start(FAMILY.authorization, FAMILY.grant_id)
@@ -334,7 +335,7 @@ def test_a_race_of_sixteen_leaves_no_access_token_behind_a_family_that_ended(
 ):
     app, registry, _ = real
     store = RedisStore(valkey_url)
-    codes = RedisCodes(store, session_absolute=timedelta(hours=8))
+    codes = RedisCodes(store, session_absolute=timedelta(hours=8), now=Clock())
     tokens = refresh_tokens(registry.families, codes)
     service = client(refresh_grace=grace)
     with registry.transaction():

@@ -65,6 +65,9 @@ def test_the_file_holds_what_is_known_under_names_that_people_read(here: ThirdPa
     (access,) = told["services_ayant_un_acces"]
     assert access["service"] == "Mon agenda"
     assert access["garde_un_acces_depuis"]
+    assert told["services_ouverts"] == [
+        {"service": "Mon agenda", "derniere_fois": "2026-11-24T12:00:00+00:00"}
+    ]
     said = [event["quoi"] for event in told["activite"]]
     assert any("Connexion réussie" in one for one in said)
     assert any("Attente levée par l’assistance" in one for one in said)

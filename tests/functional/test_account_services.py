@@ -277,3 +277,24 @@ def test_a_service_that_was_removed_is_not_listed(here: ThirdParty) -> None:
     here.instance.remove_service(here.service)
 
     assert HEADING not in text_of(here.visitor.get("/compte/services"))
+
+
+def test_every_service_that_was_opened_stands_there_with_its_last_day_and_no_other(
+    here: ThirdParty, clock: Clock
+) -> None:
+    second = here.instance.add_service("retraite", client_name="Ma retraite")
+    here.instance.add_service("autre", client_name="Jamais ouvert")
+    here.visitor.sign_in(here.person, second)
+    clock.advance(2 * DAY)
+    here.consent()
+    other = here.instance.add_person("ayant_droit", "7654321")
+    neighbour = here.instance.visitor()
+    neighbour.sign_in(other)
+
+    page = lxml_html.fromstring(here.visitor.get("/compte/services").text)
+
+    assert page.xpath("//dl/div/*/text()") == [
+        *("Mon agenda", "jeudi 26 novembre 2026"),
+        *("Ma retraite", "mardi 24 novembre 2026"),
+    ]
+    assert "Services que vous avez ouverts" not in text_of(neighbour.get("/compte/services"))
