@@ -28,7 +28,7 @@ from tests.page_states import STAYING
 SIZES = {360: TELEPHONE, 768: {"width": 768, "height": 1024}, 1280: DESKTOP}
 SCHEMES = ("light", "dark")
 THUMBNAILS = {360: 110, 768: 170, 1280: 230}
-SHEET_WIDTH = 3300
+SHEET_WIDTH = 3400
 TOO_MANY = 6
 SHEET = """<!doctype html><meta charset="utf-8"><title>Every page and state</title>
 <style>
@@ -36,9 +36,9 @@ body { margin: 24px; font: 14px/1.4 "Liberation Sans", Arial, sans-serif; backgr
 main { display: flex; flex-wrap: wrap; gap: 24px 32px; align-items: start; }
 figure { margin: 0; padding: 10px; border-radius: 8px; background: #fff; }
 figcaption { margin-bottom: 8px; font-weight: bold; }
-div { display: flex; gap: 6px; }
-img { display: block; height: 300px; object-fit: cover; object-position: top;
-  border: 1px solid #c3c7ca; }
+div { display: flex; gap: 6px; align-items: start; }
+a { display: block; max-height: 290px; overflow: hidden; border: 1px solid #c3c7ca; }
+img { display: block; height: auto; }
 </style><main>
 """
 
