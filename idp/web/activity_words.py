@@ -135,6 +135,7 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], Sentence | None]] = {
     Event.CONSENT_REFUSED: _plain(say("Accès à vos informations refusé à un service")),
     Event.ACCESS_TAKEN_BACK: _plain(say("Accès retiré à un service")),
     Event.REFRESH_REUSED: _plain(say("Accès d’un service fermé par sécurité")),
+    Event.DATA_DOWNLOADED: _plain(say("Vos informations téléchargées")),
     Event.ACCOUNT_FROZEN: _frozen,
     Event.ACCOUNT_REOPENED: _plain(say("Espace rouvert par nos services")),
     Event.ACCOUNT_UNLOCKED: _plain(say("Attente levée par nos services")),

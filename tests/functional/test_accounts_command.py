@@ -423,3 +423,51 @@ def test_an_operators_name_that_the_audit_log_must_not_hold_is_refused_and_nothi
 def fold_all(text: str) -> str:
     """Fold a long text as a typed secret is folded: no dash hides one."""
     return "".join(character for character in text.upper() if character.isalnum())
+
+
+def test_a_freeze_and_its_end_by_the_help_desk(
+    instance: Instance, idp: Idp, person: Person, mailbox: Mailbox
+) -> None:
+    frozen = act(idp, "freeze")
+
+    assert frozen.exit_code == 0, frozen.output
+    assert "Le compte est bloqué" in frozen.stdout
+    assert "Une lettre qui permet de le rouvrir partira" in frozen.stdout
+    assert instance.visitor().sign_in(person).status_code == 403
+    shown = show(idp)
+    assert "ni mot de passe ni courriel ne l'ouvrent" in shown
+    assert "Compte bloqué par jeanne ; une lettre part, motif : appel du matin" in shown
+    refused = act(idp, "send-mail")
+    assert refused.exit_code == 1
+    assert "seule une lettre peut l'ouvrir (voir reopen)" in refused.output
+    assert act(idp, "freeze").exit_code == 1
+
+    reopened = act(idp, "reopen")
+
+    assert reopened.exit_code == 0, reopened.output
+    assert instance.visitor().sign_in(person).status_code == 403
+    assert act(idp, "send-mail").exit_code == 0
+    assert act(idp, "reopen").exit_code == 1
+    deliver(instance)
+    assert "Tant que vous ne l’avez pas choisi, votre espace reste fermé" in mailbox.newest_text()
+    assert [row[0] for row in audited(instance, "account.reopened")] == ["jeanne"]
+
+
+def test_a_freeze_by_mistake_ends_with_the_password_of_before(
+    instance: Instance, idp: Idp, person: Person
+) -> None:
+    frozen = act(idp, "freeze", "--without-letter")
+    assert "Aucune lettre ne part" in frozen.stdout
+
+    reopened = act(idp, "reopen", "--keep-password")
+
+    assert "le mot de passe d'avant l'ouvre de nouveau" in reopened.stdout
+    assert instance.visitor().sign_in(person).headers["Location"] == "/compte"
+
+
+def test_a_freeze_without_a_postal_address_says_that_no_letter_leaves(
+    instance: Instance, idp: Idp
+) -> None:
+    add_person(instance, address_1="", address_4="", address_6="")
+
+    assert "Aucune lettre ne peut partir" in act(idp, "freeze").stdout
