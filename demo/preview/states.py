@@ -7,6 +7,7 @@ A state that is not in ``STATES`` does not exist: no picture shows it, axe-core 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from datetime import UTC
@@ -27,6 +28,7 @@ from idp.infra.catalogues import read_catalogues
 from idp.legal import Audit
 from idp.legal import Legal
 from idp.parts import PACKAGE
+from idp.sentence import Catalogue
 from idp.theme import Theme
 from idp.web import language
 from idp.web.activity_words import days_of
@@ -762,11 +764,11 @@ STAYING = [state for state in STATES if state.name != "logging-out"]
 """Those that a browser stays on; ``browser/test_frontchannel_logout.py`` holds the other up."""
 
 
-def pages_app() -> Flask:
+def pages_app(catalogues: Mapping[str, Catalogue] | None = None) -> Flask:
     """Make an application that renders templates strictly and serves nothing but static files."""
     app = Flask("idp", static_folder=str(STATIC), template_folder=str(ROOT / "templates"))
     app.jinja_env.undefined = StrictUndefined
-    language.register(app, read_catalogues(PACKAGE / "locales"))
+    language.register(app, catalogues or read_catalogues(PACKAGE / "locales"))
     assets = Assets(STATIC, Theme())
     assets.register(app)
     app.jinja_env.globals["asset"] = lambda name: request.script_root + assets(name)

@@ -1,17 +1,12 @@
 // The anti-robot of a form: starts ALTCHA's widget, tells how it goes, and keeps the form usable when it cannot work.
-const SAID = {
-  verifying: "Vérification en cours…",
-  verified: "Vérification terminée.",
-  old: "La vérification date de plus de cinq minutes. Elle sera refaite quand vous continuerez.",
-  failed: "La vérification automatique n’a pas abouti. Répondez à la question, s’il vous plaît.",
-};
-// The box keeps its name: what happens is told beside it, in the status.
-const LABEL = "Je ne suis pas un robot";
-
 const canWork = () =>
   window.isSecureContext && window.crypto?.subtle && window.Worker && customElements.get("altcha-widget");
 
 for (const part of document.querySelectorAll("[data-anti-robot]")) {
+  // What is said stands in the page, in its language.
+  const said = (state) => part.dataset[`said${state[0].toUpperCase()}${state.slice(1)}`];
+  // The box keeps its name: what happens is told beside it, in the status.
+  const label = part.dataset.label;
   const widget = part.querySelector("altcha-widget");
   const question = part.querySelector("[data-anti-robot-question]");
   const status = part.querySelector("[data-anti-robot-status]");
@@ -35,7 +30,7 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
   const tellIfOld = () => {
     if (part.dataset.way === "work" && isOld() && !solving) {
       widget.reset();
-      status.textContent = SAID.old;
+      status.textContent = said("old");
     }
   };
 
@@ -102,17 +97,17 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
     continue;
   }
 
-  const strings = { ...$altcha.i18n.get("fr-fr"), label: LABEL, verifying: LABEL, verified: LABEL };
-  $altcha.i18n.set("fr-fr", strings);
+  const language = widget.getAttribute("language");
+  $altcha.i18n.set(language, { ...$altcha.i18n.get(language), label, verifying: label, verified: label });
   $altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(part.dataset.worker));
 
   widget.addEventListener("statechange", (event) => {
     const { state } = event.detail;
     if (state === "error") {
       show("question");
-      status.textContent = SAID.failed;
-    } else if (state in SAID) {
-      status.textContent = SAID[state];
+      status.textContent = said("failed");
+    } else if (said(state)) {
+      status.textContent = said(state);
     }
   });
 

@@ -27,7 +27,7 @@ for (const block of document.querySelectorAll("[data-new-password]")) {
     const shown = field.value !== "";
     rule.toggleAttribute("data-met", shown && met);
     rule.querySelector("[data-rule-met]").hidden = !(shown && met);
-    rule.querySelector("[data-rule-state]").textContent = shown ? (met ? " (rempli)" : " (pas encore rempli)") : "";
+    rule.querySelector("[data-rule-state]").textContent = shown ? ` (${met ? block.dataset.saidMet : block.dataset.saidUnmet})` : "";
     return met;
   };
 
@@ -37,8 +37,8 @@ for (const block of document.querySelectorAll("[data-new-password]")) {
     clearTimeout(resting);
     resting = setTimeout(() => {
       if (field.value === "") said.textContent = "";
-      else if (left === 0) said.textContent = "Les conditions affichées sont remplies.";
-      else said.textContent = left === 1 ? "Il reste une condition à remplir." : `Il reste ${left} conditions à remplir.`;
+      else if (left === 0) said.textContent = block.dataset.saidAll;
+      else said.textContent = left === 1 ? block.dataset.saidOne : block.dataset.saidMany.replace("#", left);
     }, SAID_AFTER_MS);
   };
 

@@ -1,0 +1,162 @@
+"""Every sentence comes through the catalogues, and each catalogue has them all (ADR 0033)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from dataclasses import is_dataclass
+from typing import Any
+
+import pytest
+from babel.messages.catalog import Catalog
+from flask import render_template
+from lxml import html
+
+from demo.preview.states import FRAME
+from demo.preview.states import STATES
+from demo.preview.states import State
+from demo.preview.states import pages_app
+from idp.sentence import LANGUAGES
+from idp.sentence import Sentence
+from idp.sentence import counted
+from idp.sentence import say
+from tests import catalogues
+from tests.page_states import source
+
+OPEN, CLOSE = "⟦", "⟧"
+READ = (
+    "//@title | //@alt | //@aria-label | //@placeholder | //@data-label"
+    " | //@*[starts-with(name(), 'data-said-')]"
+)
+OWN_NAMES = {"français", "english", "cnil"}
+
+
+class Marked:
+    """A language in which every sentence shows where it begins and ends."""
+
+    def gettext(self, message: str, /) -> str:
+        return f"{OPEN}{message}{CLOSE}"
+
+    def ngettext(self, one: str, many: str, count: int, /) -> str:
+        return f"{OPEN}{one if count == 1 else many}{CLOSE}"
+
+    ugettext, ungettext = gettext, ngettext
+
+
+MARKED = pages_app(dict.fromkeys(LANGUAGES, Marked()))
+
+
+@pytest.mark.parametrize("language", LANGUAGES[1:])
+def test_a_catalogue_is_complete_and_holds_nothing_else(language):
+    assert catalogues.faults_of(catalogues.drawn(), catalogues.read(language)) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("", "not translated"),
+        ("Three %(things)s.", "other placeholders"),
+        ("%(count)s and %(more)s.", "other placeholders"),
+    ],
+)
+def test_a_hole_or_another_placeholder_is_found(words, told):
+    drawn, catalog = Catalog(), Catalog(locale="en")
+    drawn.add("Il y en a %(count)s.")
+    catalog.add("Il y en a %(count)s.", words)
+
+    assert [fault.partition(":")[0] for fault in catalogues.faults_of(drawn, catalog)] == [
+        f"{told} than the French has" if told.startswith("other") else told
+    ]
+
+
+def test_a_fuzzy_a_missing_and_an_old_sentence_are_found():
+    drawn, catalog = Catalog(), Catalog(locale="en")
+    drawn.add("Un.")
+    drawn.add("Deux.")
+    catalog.add("Un.", "One.", flags=["fuzzy"])
+    catalog.add("Trois.", "Three.")
+
+    assert catalogues.faults_of(drawn, catalog) == [
+        "fuzzy: Un.",
+        "not in the catalogue: Deux.",
+        "not in the source any more: Trois.",
+    ]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+def test_nothing_that_a_person_reads_is_outside_the_catalogues(state):
+    assert strays(state) == []
+
+
+def test_a_text_outside_the_catalogues_is_found():
+    page = html.document_fromstring(
+        f"<p>{OPEN}Bonjour <b>à</b> tous{CLOSE} et <i title='Salut'>{OPEN}à{CLOSE}</i></p>"
+    )
+
+    assert list(outside(page)) == ["et", "Salut"]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+def test_an_english_page_says_so_and_has_no_french_punctuation(state):
+    page = html.document_fromstring(source(state, "en"))
+
+    assert page.get("lang") == "en"
+    for element in page.xpath("//*[@lang = 'fr']"):
+        assert element.text_content().strip()
+
+
+def test_a_sentence_is_said_in_the_language_of_its_reader():
+    soon = counted("dans une minute", "dans %(count)s minutes", 4)
+    sentence = say("Réessayez %(soon)s, à %(rate)s %%.", soon=soon, rate=9)
+
+    assert str(sentence) == "Réessayez dans 4 minutes, à 9 %."
+    assert sentence.told(Marked()) == "⟦Réessayez ⟦dans 4 minutes⟧, à 9 %.⟧"
+    assert str(counted("dans une minute", "dans %(count)s minutes", 1)) == "dans une minute"
+    assert str(Sentence("À 100 %.")) == "À 100 %."
+
+
+def strays(state: State) -> list[str]:
+    with MARKED.test_request_context():
+        page = html.document_fromstring(render_template(state.page, **FRAME | state.context))
+    given = sorted(map(plain, data(FRAME | state.context)), key=len, reverse=True)
+    found = []
+    for text in outside(page):
+        left = plain(text)
+        for value in filter(lambda value: len(value) > 2, given):
+            left = left.replace(value, " ")
+        found += [word for word in re.findall(r"[^\W\d_]{2,}", left) if word not in OWN_NAMES]
+    return found
+
+
+def outside(page: html.HtmlElement) -> Iterator[str]:
+    """What stands in no sentence, text and attributes."""
+    texts = page.xpath("//text()[not(ancestor::script or ancestor::svg)]")
+    yield from _outside("\n".join(texts))
+    for value in page.xpath(READ):
+        yield from _outside(value)
+
+
+def _outside(text: str) -> Iterator[str]:
+    depth, left = 0, ""
+    for character in text:
+        depth += (character == OPEN) - (character == CLOSE)
+        left += character if not depth and character != CLOSE else "\n" if depth else ""
+    yield from filter(None, map(str.strip, left.split("\n")))
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\s+", " ", text.replace("'", "’")).strip().casefold()
+
+
+def data(value: Any) -> Iterator[str]:
+    """Every text that a view gave, however deep."""
+    if isinstance(value, str | int | float):
+        yield str(value)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from data(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from data(one)
+    elif is_dataclass(value):
+        for one in fields(value):
+            yield from data(getattr(value, one.name))
