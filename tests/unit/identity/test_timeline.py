@@ -452,6 +452,18 @@ EVENTS = [
     ),
     (past(Event.REFRESH_REVOKED), "Accès prolongé rendu par un service"),
     (past(Event.SESSIONS_ENDED, cause="deceased"), "Sessions fermées : le décès a été signalé"),
+    (
+        past(Event.SESSIONS_ENDED, cause="device", sessions=1),
+        "Sessions fermées : un appareil, depuis l'espace personnel",
+    ),
+    (
+        past(Event.SESSIONS_ENDED, cause="other_devices", sessions=2),
+        "Sessions fermées : tous les autres appareils, depuis l'espace personnel",
+    ),
+    (
+        past(Event.SESSIONS_ENDED, cause="too_many", sessions=1),
+        "Sessions fermées : trop d'appareils à la fois, le plus ancien a cédé la place",
+    ),
     (past(Event.LOGOUT_DEAD), "Un service n'a pas pu être prévenu d'une déconnexion"),
     (
         past(Event.RESET_BEGUN),
