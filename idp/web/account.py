@@ -36,9 +36,9 @@ TOPICS: tuple[Topic, ...] = (
     account_email.TOPIC,
     account_devices.TOPIC,
     account_services.TOPIC,
-    account_data.TOPIC,
     account_activity.TOPIC,
     freeze.TOPIC,
+    account_data.TOPIC,
 )
 """The rows of the overview, in its order."""
 
