@@ -565,6 +565,17 @@ STATES = [
     *(error(str(status), status) for status in (400, 403, 404, 405, 413, 429, 500, 503)),
     error("unknown-status", 418),
     error(
+        "service-unknown",
+        400,
+        title="Ce service ne peut pas vous connecter",
+        message="La demande que le service nous a transmise n’est pas valable. Retournez sur le "
+        "site du service et recommencez. Si cela continue, prévenez ce service en lui donnant les "
+        "informations ci-dessous.",
+        code="invalid_client: unknown client_id",
+        incident="2f6c91b0a4d84c6e",
+    ),
+    error("store-away", 503, link="/connexion?demande=abc", link_label="Réessayer"),
+    error(
         "maintenance",
         503,
         title="Le service est en maintenance",

@@ -33,6 +33,7 @@ class Check:
 
 
 SQL, REDIS, KEYS = frozenset({"sql"}), frozenset({"redis"}), frozenset({"keys"})
+THEME = frozenset({"theme"})  # mails are written with its templates
 CHECKS = (
     Check("issuer", doctor_place.issuer),
     Check("data folder", doctor_files.data_folder),
@@ -46,12 +47,12 @@ CHECKS = (
     Check("clock", doctor_place.clock, SQL | REDIS),
     Check("services", doctor_place.services, SQL),
     Check("default client", doctor_place.default_client, SQL),
-    Check("mail", doctor_promises.mail),
+    Check("theme", doctor_pages.theme),
+    Check("mail", doctor_promises.mail, THEME),
     Check("letters", doctor_files.letters),
     Check("outbox", doctor_promises.outbox, SQL),
     Check("audit log", doctor_promises.audit_log, SQL),
     Check("browser code", doctor_place.browser_code),
-    Check("theme", doctor_pages.theme),
     Check("legal pages", doctor_pages.legal_pages),
     Check("maintenance", doctor_pages.maintenance),
 )

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from idp.cli.findings import Finding
 from idp.cli.findings import Level
+from idp.cli.findings import Unusable
 from idp.identity.working_days import day_in_france
+from idp.infra.theme_folder import InvalidTheme
 from idp.infra.theme_folder import standard_colours
 from idp.parts import PACKAGE
 from idp.parts import Parts
@@ -13,12 +15,20 @@ from idp.wiring import build_legal
 
 
 def theme(built: Parts) -> Iterator[Finding]:
-    """Whether every text can be read in both schemes."""
+    """Whether every text can be read in both schemes.
+
+    Raises:
+        Unusable: the folder holds what nothing would read: no page and no mail is made with it.
+    """
+    try:
+        own = built.theme
+    except InvalidTheme as error:
+        raise Unusable(str(error)) from None
     sheet = (PACKAGE / "static" / "pages.css").read_text(encoding="utf-8")
     pale = [
-        Finding(Level.FAIL, "theme", f"{scheme}: {fault}")
+        Finding(Level.FAIL, "theme", f"{scheme}: {fault}; change its colours.toml")
         for scheme, standard in standard_colours(sheet).items()
-        for fault in faults_of(built.theme.of(scheme, standard))
+        for fault in faults_of(own.of(scheme, standard))
     ]
     which = built.settings.theme_folder or "the one that is shipped"
     yield from pale or [Finding(Level.OK, "theme", f"{which}: every text can be read")]

@@ -208,6 +208,18 @@ def refuses(what, plant, name, wrong, mend):
     return Fault(what, plant, f"FAIL  {name}", wrong, mend, refuses=True)
 
 
+def theme(line: str) -> Callable[[Site], None]:
+    """Give the service a theme with one colour."""
+
+    def plant(site: Site) -> None:
+        folder = site.data.parent / "theme"
+        folder.mkdir()
+        (folder / "colours.toml").write_text(f"[light]\n{line}\n")
+        site.set("IDP_THEME_FOLDER", str(folder))
+
+    return plant
+
+
 def setting(name: str, value: str) -> Callable[[Site], None]:
     return lambda site: site.set(name, value)
 
@@ -355,6 +367,14 @@ PLANTED = [
     fails("a database file that others can read",
           lambda site: (site.data / "idp.sqlite").chmod(0o644),
           "data folder", "mode 0644", "chmod 600"),
+    fails("a colour too pale to be read", theme('wait = "#9c6a00"'),
+          "theme", "light: wait on wait-tint has 4.", "change its colours.toml"),
+    refuses("a colour that no page has", theme('brnad = "#0e4b4f"'),
+            "theme", "colours.toml: brnad", "expected one of action"),
+    warns("a text that the law asks for", lambda site: site.unset("IDP_HOSTING_PROVIDER"),
+          "legal pages", "« à compléter »", "IDP_HOSTING_PROVIDER"),
+    warns("a service left closed", lambda site: (site.data / "maintenance").touch(),
+          "maintenance", "closed by", "remove it to open"),
 ]  # fmt: skip
 
 
