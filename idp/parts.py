@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from idp.infra.codes import RedisCodes
     from idp.infra.consents import SqlConsents
     from idp.infra.contacts import SqlContacts
-    from idp.infra.directory import SqlKnownDossiers
     from idp.infra.hop_counts import RedisHopCounts
     from idp.infra.jwks_fetch import RemoteKeys
     from idp.infra.key_fetches import RedisKeyFetches
     from idp.infra.key_files import KeyFiles
+    from idp.infra.known_dossiers import SqlKnownDossiers
     from idp.infra.logo_folder import LogoFolder
     from idp.infra.logout_notices import SqlLogoutNotices
     from idp.infra.maintenance_file import MaintenanceFile
@@ -96,11 +96,14 @@ class Parts:
     @cached_property
     def theme(self) -> Theme:
         """What the fund replaces of colours, drawings and templates."""
-        from idp.infra.theme_folder import read_theme
         from idp.theme import Theme
 
         folder = self.settings.theme_folder
-        return read_theme(folder, templates_dir()) if folder else Theme()
+        if not folder:
+            return Theme()
+        from idp.infra.theme_folder import read_theme  # it knows drawings, and so XML
+
+        return read_theme(folder, templates_dir())
 
     @property
     def templates(self) -> list[Path]:
@@ -338,7 +341,7 @@ class Parts:
     @cached_property
     def known_dossiers(self) -> SqlKnownDossiers:
         """The whole of a dossier, for its member."""
-        from idp.infra.directory import SqlKnownDossiers
+        from idp.infra.known_dossiers import SqlKnownDossiers
 
         return SqlKnownDossiers(self.database)
 

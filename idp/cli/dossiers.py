@@ -18,8 +18,8 @@ from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.infra.directory import DirectoryImport
 from idp.infra.directory import ImportSummary
-from idp.infra.directory import find_dossier
 from idp.infra.directory_read import read
+from idp.infra.known_dossiers import find_dossier
 from idp.parts import Parts
 from idp.wiring import build_farewell
 from idp.wiring import numero_patterns

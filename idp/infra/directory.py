@@ -19,7 +19,6 @@ from dataclasses import replace
 from datetime import datetime
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement
 from sqlalchemy import false
 from sqlalchemy import func
 from sqlalchemy import select
@@ -36,20 +35,13 @@ from idp.identity.directory import Fault
 from idp.identity.directory import RefusedRow
 from idp.identity.directory import RowRules
 from idp.identity.directory import read_row
-from idp.identity.dossier import Dossier
-from idp.identity.dossier import DossierStatus
-from idp.identity.dossier import KnownDossier
-from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import NumeroPatterns
-from idp.identity.dossier import Qualite
-from idp.identity.dossier import Situation
 from idp.infra import directory_apply as apply
 from idp.infra import directory_stage as stage
 from idp.infra.directory_read import Line
 from idp.infra.mail_mix import store_mail_mixes
 from idp.infra.registry import raise_version
 from idp.infra.sql import Database
-from idp.infra.tables import address_of
 from idp.session import EndsSessions
 
 SIGN_IN_MEMORY = timedelta(hours=24)
@@ -247,74 +239,6 @@ class DirectoryImport:
 
     def _end_sessions(self, account_ids: list[str]) -> int:
         return sum(self.sessions.end_all(account_id).alive for account_id in account_ids)
-
-
-_KNOWN = select(
-    stage.DOSSIERS,
-    apply.ACCOUNTS.c.id.label("account_id"),
-    apply.ACCOUNTS.c.password_scheme,
-    apply.ACCOUNTS.c.last_sign_in_at,
-    apply.ACCOUNTS.c.email.label("confirmed_email"),
-    apply.ACCOUNTS.c.email_confirmed_at,
-    apply.ACCOUNTS.c.former_email,
-    apply.ACCOUNTS.c.created_at,
-).join_from(stage.DOSSIERS, apply.ACCOUNTS)
-
-
-def find_dossier(
-    database: Database, qualite: Qualite, numero: NumeroDossier
-) -> KnownDossier | None:
-    """Read one dossier for an operator."""
-    return _known(
-        database,
-        stage.DOSSIERS.c.qualite == str(qualite),
-        stage.DOSSIERS.c.numero_dossier == numero.value,
-    )
-
-
-class SqlKnownDossiers:
-    """The port ``KnownDossiers``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def get(self, account_id: str) -> KnownDossier | None:
-        """Read the dossier of an account."""
-        return _known(self._database, apply.ACCOUNTS.c.id == account_id)
-
-
-def _known(database: Database, *wanted: ColumnElement[bool]) -> KnownDossier | None:
-    row = database.execute(_KNOWN.where(*wanted)).one_or_none()
-    if row is None:
-        return None
-    dossier = Dossier(
-        qualite=Qualite(row.qualite),
-        numero=NumeroDossier(row.numero_dossier),
-        family_name=row.family_name,
-        usage_name=row.usage_name,
-        given_names=row.given_names,
-        gender=row.gender,
-        birthdate=row.birthdate,
-        birthplace=row.birthplace,
-        birthcountry=row.birthcountry,
-        email=row.email,
-        phone=row.phone,
-        address=address_of(row),
-        situations=tuple(Situation(word) for word in row.situations.split("|") if word),
-        profession=row.profession,
-        status=DossierStatus(row.status),
-    )
-    return KnownDossier(
-        dossier=dossier,
-        updated_at=row.updated_at,
-        account_id=row.account_id,
-        password_scheme=row.password_scheme,
-        last_sign_in_at=row.last_sign_in_at,
-        confirmed_email=row.confirmed_email,
-        confirmed_at=row.email_confirmed_at,
-        former_email=row.former_email,
-        created_at=row.created_at,
-    )
 
 
 def _double_fault(double: stage.Double) -> Fault:
