@@ -22,6 +22,7 @@ from idp.oidc.keys import KeyRing
 from idp.oidc.keys import KeyRings
 from idp.oidc.provider import GRANTS
 from idp.oidc.service_keys import ASSERTION_ALGS
+from idp.sentence import LANGUAGES
 
 CLAIMS = (
     "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "nonce", "sid",
@@ -89,7 +90,7 @@ def metadata(
         "acr_values_supported": list(acr_values),
         "claims_supported": list(CLAIMS),
         "claim_types_supported": ["normal"],
-        "ui_locales_supported": ["fr"],
+        "ui_locales_supported": list(LANGUAGES),
         "display_values_supported": ["page"],
         "claims_parameter_supported": True,
         "request_parameter_supported": False,

@@ -19,6 +19,7 @@ from flask import g
 from flask import request
 from flask_babel import Babel
 from flask_babel import Domain
+from werkzeug.datastructures import MultiDict
 
 from idp.sentence import LANGUAGES
 from idp.sentence import Catalogue
@@ -68,10 +69,14 @@ def register(app: Flask, catalogues: Mapping[str, Catalogue]) -> None:
 
     @app.after_request
     def tell(response: Response) -> Response:
+        lifetime = None
+        said_now = _asked_by_service()
         if response.mimetype == "text/html":
             response.headers["Content-Language"] = language()
-        if (now := _switched_to()) or (now := _asked_by_service()):
-            keep_language(response, now, SIX_MONTHS if _switched_to() else None)
+            if switched := _switched_to():
+                said_now, lifetime = switched, SIX_MONTHS
+        if said_now:
+            keep_language(response, said_now, lifetime)
         return response
 
 
@@ -87,7 +92,7 @@ def other_language() -> OtherLanguage | None:
     if request.path in ASKED_BY_SERVICES:
         return None  # what a service sent is not written into a page; it says the language itself
     tag = next(one for one in LANGUAGES if one != language())
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name != SWITCH]
+    kept = [(name, value) for name, value in _query().items(multi=True) if name != SWITCH]
     query = urlencode([*kept, (SWITCH, tag)])
     return OtherLanguage(tag, NAMES[tag], f"?{query}")
 
@@ -113,8 +118,15 @@ def preferred(ui_locales: str) -> str:
     return next((tag for tag in primary if tag in LANGUAGES), "")
 
 
+def _query() -> MultiDict[str, str]:
+    try:
+        return request.args
+    except UnicodeDecodeError:  # the page that refuses it speaks a language all the same
+        return MultiDict()
+
+
 def _switched_to() -> str:
-    tag = request.args.get(SWITCH, "")
+    tag = _query().get(SWITCH, "")
     return tag if tag in LANGUAGES else ""
 
 

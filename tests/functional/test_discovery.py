@@ -145,7 +145,7 @@ def test_g6_scopes_claims_and_locales_are_told_in_their_characters(instance: Ins
     for scope in metadata["scopes_supported"]:
         assert re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", scope)
     assert "qualite" in metadata["claims_supported"]
-    assert metadata["ui_locales_supported"] == ["fr"]  # canonical casing: RFC 5646 §2.1.1
+    assert metadata["ui_locales_supported"] == ["fr", "en"]  # canonical casing: RFC 5646 §2.1.1
 
 
 def test_g7_pkce_is_announced_as_a_list_without_plain(instance: Instance) -> None:
