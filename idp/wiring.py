@@ -343,6 +343,7 @@ def build_freeze(parts: Parts, farewell: Farewell) -> Freeze:
         temporaries=parts.temporaries,
         sessions=farewell,
         attempts=parts.attempts,
+        quotas=parts.reset_quotas,
         outbox=parts.outbox,
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,

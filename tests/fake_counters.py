@@ -224,14 +224,24 @@ class MemoryResetQuotas(Store):
                 ],
                 request,
             )
-            limit, until = self._raised or (policy.letters_a_day, self._now())
-            limit = limit if self._now() < until else policy.letters_a_day
-            of_all = self._counted.setdefault(("letters", "of all"), {})
-            within = [at for at in of_all.values() if at + DAY > self._now()]
-            if request not in of_all and len(within) >= limit:
-                return True
-            of_all[request] = self._now()
-            return False
+            return self._held_of_all(request)
+
+    def letter_of_freeze(self) -> bool:
+        """Count a letter that a freeze sends, of all alone; True when the breaker holds it."""
+        self._look()
+        with self._lock:
+            return self._held_of_all(secrets.token_hex(8))
+
+    def _held_of_all(self, request: str) -> bool:
+        policy = self._policy
+        limit, until = self._raised or (policy.letters_a_day, self._now())
+        limit = limit if self._now() < until else policy.letters_a_day
+        of_all = self._counted.setdefault(("letters", "of all"), {})
+        within = [at for at in of_all.values() if at + DAY > self._now()]
+        if request not in of_all and len(within) >= limit:
+            return True
+        of_all[request] = self._now()
+        return False
 
     def letter_refused(self, subject: str, *, network: str, browser: str) -> None:
         """Count a letter's secret that was typed wrong; the last of all forgets its days."""

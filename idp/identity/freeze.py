@@ -5,6 +5,7 @@ dead, and so is a sign-in under way. A letter with a temporary password leaves f
 address, and the password chosen with it opens the account again.
 """
 
+import logging
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +24,15 @@ from idp.identity.contact import letter_fault
 from idp.identity.login import subject_of
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Outbox
+from idp.identity.reset_quotas import ResetQuotas
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import TemporaryPasswords
 from idp.identity.working_days import expected_by
 from idp.identity.working_days import print_day
 from idp.limits import Attempts
 from idp.session import EndsSessions
+
+log = logging.getLogger("idp.freeze")
 
 
 class NotFrozen(IdpError):
@@ -65,6 +69,7 @@ class Freeze:
     temporaries: TemporaryPasswords
     sessions: EndsSessions
     attempts: Attempts
+    quotas: ResetQuotas
     outbox: Outbox
     audit: AuditLog
     decoy_key: bytes = field(repr=False)
@@ -92,7 +97,8 @@ class Freeze:
         Args:
             account_id: whose.
             version: the ``credential_version`` of the session, or as it was looked up.
-            letter: promise the letter, where one can be addressed; no quota holds this one.
+            letter: promise the letter, where one can be addressed; of all quotas the breaker alone
+                holds this one.
             actor: the member's browser, or the operator.
             detail: for the audit log.
 
@@ -109,7 +115,11 @@ class Freeze:
         ended = self.sessions.end_all(account_id)
         promise = 0
         if letter and not letter_fault(contact):
-            promise = self._promise(Kind.TEMPORARY_PASSWORD, Channel.LETTER, contact)
+            held = self.quotas.letter_of_freeze()
+            promise = self._promise(Kind.TEMPORARY_PASSWORD, Channel.LETTER, contact, held=held)
+            if held:
+                # Whoever has a thousand passwords could freeze a thousand accounts.
+                log.error("the letter breaker holds letters back: see idp letters list")
         if contact.email:
             self._promise(Kind.ACCOUNT_FROZEN, Channel.MAIL, contact)
         self.audit.record(
@@ -140,10 +150,13 @@ class Freeze:
         subject = subject_of(self.decoy_key, contact.qualite, contact.numero)
         self.attempts.forget_devices(subject)
 
-    def _promise(self, kind: Kind, channel: Channel, contact: Contact) -> int:
+    def _promise(
+        self, kind: Kind, channel: Channel, contact: Contact, *, held: bool = False
+    ) -> int:
         return self.outbox.add(
             kind,
             channel,
             account_id=contact.account_id,
             credential_version=contact.credential_version,
+            held=held,
         )

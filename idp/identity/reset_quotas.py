@@ -79,6 +79,9 @@ class ResetQuotas(Protocol):
             True when the breaker holds it: it is promised, and leaves when an operator lets it.
         """
 
+    def letter_of_freeze(self) -> bool:
+        """Count a letter that a freeze sends, of all alone; True when the breaker holds it."""
+
     def letter_refused(self, subject: str, *, network: str, browser: str) -> None:
         """Count a letter's secret that was typed wrong; the last of all forgets the letter's days.
 

@@ -157,12 +157,22 @@ class RedisResetQuotas:
             _Window(Quota.LETTER, letters, LETTERS_WINDOW, policy.letters_in_90_days),
             _Window(Quota.LETTERS_OF_NETWORK, of_network, DAY, policy.letters_of_network_a_day),
         ]
-        keys, args = self._step(windows, request)
-        place, answer = self._count_letter(
-            [*keys, _LETTERS_OF_ALL, _RAISED], [*args, milliseconds(DAY), policy.letters_a_day]
-        )
+        place, answer = self._count_of_all(windows, request)
         self._refuse(windows, place, answer)
         return bool(answer)
+
+    def letter_of_freeze(self) -> bool:
+        """Count a letter that a freeze sends, of all alone; True when the breaker holds it."""
+        _, answer = self._count_of_all([], "")
+        return bool(answer)
+
+    def _count_of_all(self, windows: Sequence[_Window], request: str) -> tuple[int, int]:
+        keys, args = self._step(windows, request)
+        place, answer = self._count_letter(
+            [*keys, _LETTERS_OF_ALL, _RAISED],
+            [*args, milliseconds(DAY), self._policy.letters_a_day],
+        )
+        return int(place), int(answer)
 
     def letter_refused(self, subject: str, *, network: str, browser: str) -> None:
         """Count a letter's secret that was typed wrong; the last of all forgets its days."""

@@ -425,6 +425,38 @@ def test_of_two_forms_sent_at_once_one_chooses_the_password(request, store):
         database.engine.dispose()
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_of_a_freeze_and_a_new_password_at_once_one_wins_thief_and_member_race(request, store):
+    url = request.getfixturevalue(f"{store}_url")
+    upgrade(url)
+    app = Flask("accounts")
+    with app.app_context():
+        database = Database(app, url)
+        directory = in_sql(database)
+        account = directory.add()
+        gate = threading.Barrier(3)
+
+        def act(name):
+            with app.app_context(), directory.transaction():
+                gate.wait(10)
+                if name == "choose":
+                    return directory.accounts.choose_password(
+                        "account", version=1, hashed=CHOSEN, at=LATER
+                    )
+                return directory.accounts.freeze("account", version=1, at=LATER)
+
+        acts = ["choose", "freeze", "freeze again"]
+        with ThreadPoolExecutor(3) as pool:
+            done = dict(zip(acts, pool.map(act, acts), strict=True))
+
+        assert sorted(done.values()) == [False, False, True]
+        found = directory.find()
+        expected = Protection.NONE if done["choose"] else Protection.FROZEN
+        assert (found.protection, found.credential_version) == (expected, 2)
+        assert not directory.signed_in(account)
+        database.engine.dispose()
+
+
 def test_a_store_that_is_not_ready_is_not_an_unknown_number(tmp_path):
     with Flask("accounts").app_context() as context:
         database = Database(context.app, f"sqlite:///{tmp_path / 'empty.sqlite'}")

@@ -239,6 +239,14 @@ def test_a_letter_that_is_held_is_promised_and_counts_for_its_subject(world):
     assert reached(lambda: letter(quotas, "subject")) == (Quota.LETTER, 10 * DAY)
 
 
+def test_the_letters_of_freezes_count_for_the_breaker_and_for_nobodys_days(world):
+    quotas = world.reset_quotas(QuotaPolicy(letters_a_day=2))
+
+    assert quotas.letter_of_freeze() is False
+    assert quotas.letter("subject", "192.0.2.1") is False
+    assert quotas.letter_of_freeze() is True
+
+
 def test_a_campaign_raises_the_breaker_until_it_ends(world):
     quotas = world.reset_quotas(QuotaPolicy(letters_a_day=1))
     quotas.raise_breaker(3, until=world.clock() + HOUR)

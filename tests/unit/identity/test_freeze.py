@@ -54,6 +54,7 @@ class FreezeScene(Scene):
             temporaries=self.temporaries,
             sessions=self.sessions,
             attempts=self.attempts,
+            quotas=self.quotas,
             outbox=self.outbox,
             audit=self.audit,
             decoy_key=DECOY_KEY,
@@ -123,6 +124,16 @@ def test_a_freeze_promises_the_letter_that_opens_again_and_the_notice(scene):
     assert (event.event, event.account_id) == (Event.ACCOUNT_FROZEN, "account")
     assert event.detail == {"sessions": 0, "letter": 1}
     assert event.actor == HERE
+
+
+def test_a_letter_above_the_breaker_is_held_and_sounds_the_alarm_letter_cannon(scene, caplog):
+    scene.quotas.letter_of_freeze = lambda: True
+
+    scene.freeze()
+
+    (letter,) = scene.outbox.rows(states=(PromiseState.HELD,), limit=9)
+    assert (letter.kind, letter.channel) == (Kind.TEMPORARY_PASSWORD, Channel.LETTER)
+    assert "the letter breaker holds letters back" in caplog.text
 
 
 def test_without_any_address_nothing_is_promised_and_the_freeze_holds(scene):

@@ -83,6 +83,7 @@ class Scene:
                 temporaries=self.temporaries,
                 sessions=self.sessions,
                 attempts=self.attempts,
+                quotas=self.quotas,
                 outbox=self.outbox,
                 audit=self.audit,
                 decoy_key=DECOY_KEY,
