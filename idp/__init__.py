@@ -9,6 +9,7 @@ sign in       ``identity/login``               ``web/login``          ``infra/ac
 reset         ``identity/reset``               ``web/reset``          ``infra/reset_quotas``
 secret        ``identity/temporary_password``  ``web/login``          ``infra/temporary_passwords``
 new password  ``identity/new_password``        ``web/new_password``   ``infra/accounts``
+freeze        ``identity/freeze``              ``web/freeze``         ``infra/accounts``
 anti-robot    ``identity/anti_robot``          ``web/anti_robot``     ``infra/anti_robot``
 address       ``identity/email_address``       ``web/email_address``  ``infra/pending_addresses``
 outbox, mail  ``identity/delivery``            ``worker``             ``infra/outbox``, ``mail``
