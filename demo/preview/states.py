@@ -267,6 +267,12 @@ ROWS = [
         "Changer mon mot de passe",
     ),
     Row(
+        "/compte/adresse-mail",
+        "Adresse mail",
+        "Vos messages arrivent à j***dy@c*****.com.",
+        "Voir ou changer mon adresse mail",
+    ),
+    Row(
         "/compte/appareils",
         "Appareils connectés",
         "3 appareils sont connectés en ce moment, avec celui-ci.",
@@ -277,6 +283,18 @@ ROWS = [
         "Services",
         "3 services ont accès à vos informations.",
         "Voir mes services",
+    ),
+    Row(
+        "/compte/activite",
+        "Activité récente",
+        "Les connexions et les changements des 90 derniers jours.",
+        "Voir l’activité récente",
+    ),
+    Row(
+        "/compte/ce-n-etait-pas-moi",
+        "Ce n’était pas moi",
+        "Quelqu’un d’autre est entré dans votre espace ? Bloquez-le aussitôt.",
+        "Bloquer mon espace",
     ),
     Row(
         "/compte/mes-donnees",
