@@ -25,9 +25,12 @@ from werkzeug.serving import make_server
 from idp.identity.anti_robot import AntiRobotRefused
 from idp.identity.anti_robot import Solution
 from idp.infra.anti_robot import AltchaAntiRobot
+from idp.infra.catalogues import read_catalogues
 from idp.metrics.not_counted import NOT_COUNTED
+from idp.parts import PACKAGE
 from idp.theme import Theme
 from idp.web import headers
+from idp.web import language
 from idp.web.anti_robot import solution_of
 from tests.fakes import MemoryOnce
 
@@ -95,6 +98,8 @@ def _app(site: AntiRobotSite) -> Flask:
         counts=NOT_COUNTED,
     )
     headers.register(app, services)
+    language.register(app, read_catalogues(PACKAGE / "locales"))
+    app.jinja_env.globals["accessibility_state"] = "non conforme"
     once = MemoryOnce(now=site.now)
 
     def form(status: int, numero: str = "") -> tuple[str, int]:
