@@ -438,6 +438,7 @@ class Parts:
             fixed_answer=self.settings.anti_robot_answer,
             cost=self.settings.anti_robot_cost,
             steps=self.settings.anti_robot_steps,
+            catalogues=self.catalogues,
         )
 
     @cached_property

@@ -29,6 +29,7 @@ from idp.legal import Audit
 from idp.legal import Legal
 from idp.parts import PACKAGE
 from idp.sentence import Catalogue
+from idp.sentence import say
 from idp.theme import Theme
 from idp.web import language
 from idp.web.activity_words import days_of
@@ -331,7 +332,7 @@ RESET = {"reset_url": "/mot-de-passe-oublie"}
 
 CHALLENGE = Challenge(
     work='{"parameters":{"algorithm":"PBKDF2/SHA-256","cost":5000}}',
-    question="Quel jour vient après le jeudi ?",
+    question=say("Quel jour vient après le jeudi ?"),
     sealed_question="c2VhbGVk",
     lifetime_seconds=300,
 )

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from idp import IdpError
+from idp.sentence import Sentence
 
 
 class AntiRobotRefused(IdpError):
@@ -26,13 +27,13 @@ class Challenge:
 
     Attributes:
         work: the widget's challenge, JSON.
-        question: in French, for who has no JavaScript.
+        question: in words, for who has no JavaScript.
         sealed_question: travels in a hidden field.
         lifetime_seconds: how long a solution is accepted from now.
     """
 
     work: str
-    question: str
+    question: Sentence
     sealed_question: str
     lifetime_seconds: int = 300
 
@@ -49,13 +50,16 @@ class Solution:
 class AntiRobot(Protocol):
     """Makes challenges and accepts each solution once, over all nodes."""
 
-    def challenge(self, form: str, browser: str, *, harder: bool = False) -> Challenge:
+    def challenge(
+        self, form: str, browser: str, *, harder: bool = False, language: str = "fr"
+    ) -> Challenge:
         """Make a challenge for one form (``reset``, ``sign_in``) of one browser, five minutes.
 
         Args:
             form: the name of the form.
             browser: its cookie's value; name the browser first, "" is never accepted.
             harder: four times the work.
+            language: in which the question will be said; it is answered in the same one.
         """
 
     def accept(self, form: str, browser: str, solution: Solution) -> Proof:

@@ -11,36 +11,133 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from idp.sentence import Sentence
+from idp.sentence import say
+
 ANSWER_LIMIT = 100
 """Characters looked at: no answer is that long."""
 
 _NUMBERS = [
-    *("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix"),
-    *("onze", "douze", "treize", "quatorze", "quinze", "seize"),
-    *("dix-sept", "dix-huit", "dix-neuf", "vingt"),
+    say("zéro"),
+    say("un"),
+    say("deux"),
+    say("trois"),
+    say("quatre"),
+    say("cinq"),
+    say("six"),
+    say("sept"),
+    say("huit"),
+    say("neuf"),
+    say("dix"),
+    say("onze"),
+    say("douze"),
+    say("treize"),
+    say("quatorze"),
+    say("quinze"),
+    say("seize"),
+    say("dix-sept"),
+    say("dix-huit"),
+    say("dix-neuf"),
+    say("vingt"),
 ]
-_DAYS = ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"]
+_DAYS = [
+    say("lundi"),
+    say("mardi"),
+    say("mercredi"),
+    say("jeudi"),
+    say("vendredi"),
+    say("samedi"),
+    say("dimanche"),
+]
 _MONTHS = [
-    *("janvier", "février", "mars", "avril", "mai", "juin"),
-    *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
+    say("janvier"),
+    say("février"),
+    say("mars"),
+    say("avril"),
+    say("mai"),
+    say("juin"),
+    say("juillet"),
+    say("août"),
+    say("septembre"),
+    say("octobre"),
+    say("novembre"),
+    say("décembre"),
+]
+_OF_MONTHS = [
+    say("de janvier"),
+    say("de février"),
+    say("de mars"),
+    say("d’avril"),
+    say("de mai"),
+    say("de juin"),
+    say("de juillet"),
+    say("d’août"),
+    say("de septembre"),
+    say("d’octobre"),
+    say("de novembre"),
+    say("de décembre"),
 ]
 _KINDS = {
-    "un fruit": ["pomme", "poire", "cerise", "fraise", "abricot", "banane", "raisin"],
-    "un animal": ["chat", "cheval", "vache", "lapin", "chien", "mouton", "poule", "canard"],
-    "un meuble": ["table", "chaise", "armoire", "buffet", "lit", "commode", "fauteuil"],
-    "une couleur": ["rouge", "bleu", "vert", "jaune", "noir", "blanc", "gris"],
-    "un vêtement": ["chemise", "manteau", "pantalon", "robe", "veste", "jupe", "gilet"],
+    say("un fruit"): [
+        say("pomme"),
+        say("poire"),
+        say("cerise"),
+        say("fraise"),
+        say("abricot"),
+        say("banane"),
+        say("raisin"),
+    ],
+    say("un animal"): [
+        say("chat"),
+        say("cheval"),
+        say("vache"),
+        say("lapin"),
+        say("chien"),
+        say("mouton"),
+        say("poule"),
+        say("canard"),
+    ],
+    say("un meuble"): [
+        say("table"),
+        say("chaise"),
+        say("armoire"),
+        say("buffet"),
+        say("lit"),
+        say("commode"),
+        say("fauteuil"),
+    ],
+    say("une couleur"): [
+        say("rouge"),
+        say("bleu"),
+        say("vert"),
+        say("jaune"),
+        say("noir"),
+        say("blanc"),
+        say("gris"),
+    ],
+    say("un vêtement"): [
+        say("chemise"),
+        say("manteau"),
+        say("pantalon"),
+        say("robe"),
+        say("veste"),
+        say("jupe"),
+        say("gilet"),
+    ],
 }
-_RANKS = {"premier": 0, "deuxième": 1, "troisième": 2, "dernier": -1}
-_WORDS_BEFORE = {"le", "la", "les", "l", "un", "une", "des", "c", "ce", "est", "en"}
+_RANKS = ((say("premier"), 0), (say("deuxième"), 1), (say("troisième"), 2), (say("dernier"), -1))
+_WORDS_BEFORE = {
+    *("le", "la", "les", "l", "un", "une", "des", "c", "ce", "est", "en"),
+    *("the", "a", "an", "it", "is", "s"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question and its right answers, folded."""
+    """A question and its right answers, in the language in which it is said; digits in any."""
 
-    text: str
-    answers: tuple[str, ...]
+    text: Sentence
+    answers: tuple[Sentence | str, ...]
 
 
 def fold(answer: str) -> str:
@@ -58,14 +155,19 @@ def draw(random: Random) -> Question:
     return random.choice(SHAPES)(random)
 
 
-def _number(value: int) -> tuple[str, ...]:
-    return fold(_NUMBERS[value]), str(value)
+def _number(value: int) -> tuple[Sentence | str, ...]:
+    return _NUMBERS[value], str(value)
 
 
 def _sum(random: Random) -> Question:
     first, second = random.randint(2, 10), random.randint(2, 10)
     return Question(
-        f"Combien font {_NUMBERS[first]} plus {_NUMBERS[second]} ?", _number(first + second)
+        say(
+            "Combien font %(first)s plus %(second)s ?",
+            first=_NUMBERS[first],
+            second=_NUMBERS[second],
+        ),
+        _number(first + second),
     )
 
 
@@ -73,48 +175,64 @@ def _larger(random: Random) -> Question:
     smaller, larger = sorted(random.sample(range(2, 21), 2))
     one, other = random.sample([smaller, larger], 2)
     return Question(
-        f"Quel est le plus grand de ces deux nombres : {_NUMBERS[one]} ou {_NUMBERS[other]} ?",
+        say(
+            "Quel est le plus grand de ces deux nombres : %(one)s ou %(other)s ?",
+            one=_NUMBERS[one],
+            other=_NUMBERS[other],
+        ),
         _number(larger),
     )
 
 
 def _day(random: Random) -> Question:
-    day = random.randrange(7)
-    where, step = random.choice([("juste après", 1), ("juste avant", -1)])
-    return Question(
-        f"Quel jour de la semaine vient {where} {_DAYS[day]} ?", (fold(_DAYS[(day + step) % 7]),)
-    )
+    day, step = random.randrange(7), random.choice((1, -1))
+    asked = _DAYS[day]
+    if step == 1:
+        text = say("Quel jour de la semaine vient juste après %(day)s ?", day=asked)
+    else:
+        text = say("Quel jour de la semaine vient juste avant %(day)s ?", day=asked)
+    return Question(text, (_DAYS[(day + step) % 7],))
 
 
 def _month(random: Random) -> Question:
-    month = random.randrange(12)
-    where, step = random.choice([("juste après", 1), ("juste avant", -1)])
-    return Question(
-        f"Quel mois vient {where} le mois {_of(_MONTHS[month])} ?",
-        (fold(_MONTHS[(month + step) % 12]),),
-    )
+    month, step = random.randrange(12), random.choice((1, -1))
+    asked = _OF_MONTHS[month]
+    if step == 1:
+        text = say("Quel mois vient juste après le mois %(of_month)s ?", of_month=asked)
+    else:
+        text = say("Quel mois vient juste avant le mois %(of_month)s ?", of_month=asked)
+    return Question(text, (_MONTHS[(month + step) % 12],))
 
 
 def _kind(random: Random) -> Question:
-    kind, *others = random.sample(sorted(_KINDS), 3)
+    kind, *others = random.sample(list(_KINDS), 3)
     right = random.choice(_KINDS[kind])
     shown = [right, *(random.choice(_KINDS[other]) for other in others)]
     random.shuffle(shown)
-    return Question(
-        f"Lequel de ces mots est {kind} : {shown[0]}, {shown[1]} ou {shown[2]} ?", (fold(right),)
+    first, second, third = shown
+    text = say(
+        "Lequel de ces mots est %(kind)s : %(first)s, %(second)s ou %(third)s ?",
+        kind=kind,
+        first=first,
+        second=second,
+        third=third,
     )
+    return Question(text, (right,))
 
 
 def _rank(random: Random) -> Question:
-    words = [random.choice(_KINDS[kind]) for kind in random.sample(sorted(_KINDS), 4)]
-    rank = random.choice(sorted(_RANKS))
-    return Question(
-        f"Recopiez le {rank} mot de cette liste : {', '.join(words)}.", (fold(words[_RANKS[rank]]),)
+    words = [random.choice(_KINDS[kind]) for kind in random.sample(list(_KINDS), 4)]
+    rank, place = random.choice(_RANKS)
+    first, second, third, fourth = words
+    text = say(
+        "Recopiez le %(rank)s mot de cette liste : %(first)s, %(second)s, %(third)s, %(fourth)s.",
+        rank=rank,
+        first=first,
+        second=second,
+        third=third,
+        fourth=fourth,
     )
-
-
-def _of(month: str) -> str:
-    return f"d’{month}" if month[0] in "ao" else f"de {month}"
+    return Question(text, (words[place],))
 
 
 SHAPES: tuple[Callable[[Random], Question], ...] = (_sum, _larger, _day, _month, _kind, _rank)

@@ -13,6 +13,7 @@ import json
 import secrets
 from base64 import b64decode
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from datetime import datetime
 from datetime import timedelta
@@ -24,11 +25,15 @@ from idp.identity.anti_robot import AntiRobotRefused
 from idp.identity.anti_robot import Challenge
 from idp.identity.anti_robot import Proof
 from idp.identity.anti_robot import Solution
+from idp.identity.question import Question
 from idp.identity.question import draw
 from idp.identity.question import fold
 from idp.limits import Once
 from idp.sealed import Sealer
 from idp.sealed import Unreadable
+from idp.sentence import FRENCH
+from idp.sentence import Catalogue
+from idp.sentence import Sentence
 
 ALGORITHM = "PBKDF2/SHA-256"
 LIFETIME = timedelta(minutes=5)
@@ -37,6 +42,9 @@ _SKEW = timedelta(minutes=1)
 """A used solution is remembered longer than it is good, for nodes whose clocks differ."""
 _PAYLOAD_LIMIT = 4096
 _UNIQUE = 16  # characters of a sealed text that hold its random nonce
+
+
+FRENCH_ALONE: Mapping[str, Catalogue] = {"fr": FRENCH}
 
 
 class AltchaAntiRobot:
@@ -60,7 +68,9 @@ class AltchaAntiRobot:
         fixed_answer: str = "",
         cost: int = 5000,
         steps: int = 300,
+        catalogues: Mapping[str, Catalogue] = FRENCH_ALONE,
     ) -> None:
+        self._catalogues = catalogues
         self._secrets = [
             (_derived(key, "anti-robot-challenge:1"), _derived(key, "anti-robot-key:1"))
             for key in keys
@@ -73,7 +83,9 @@ class AltchaAntiRobot:
         self._steps = steps
         self._random = secrets.SystemRandom()
 
-    def challenge(self, form: str, browser: str, *, harder: bool = False) -> Challenge:
+    def challenge(
+        self, form: str, browser: str, *, harder: bool = False, language: str = "fr"
+    ) -> Challenge:
         """Make the work and the question of one page."""
         bound = _bound(form, browser)
         until = int((self._now() + LIFETIME).timestamp())
@@ -83,7 +95,7 @@ class AltchaAntiRobot:
             "bound": bound,
             "until": until,
             "salt": salt,
-            "answers": [_digest(salt, answer) for answer in question.answers],
+            "answers": [_digest(salt, fold(answer)) for answer in self._said(question, language)],
         }
         return Challenge(
             work=self._work(bound, until, self._steps * (HARDER if harder else 1)),
@@ -91,6 +103,13 @@ class AltchaAntiRobot:
             sealed_question=self._sealer.seal(json.dumps(sealed).encode("ascii")),
             lifetime_seconds=int(LIFETIME.total_seconds()),
         )
+
+    def _said(self, question: Question, language: str) -> list[str]:
+        words = self._catalogues[language]
+        return [
+            answer.told(words) if isinstance(answer, Sentence) else answer
+            for answer in question.answers
+        ]
 
     def accept(self, form: str, browser: str, solution: Solution) -> Proof:
         """Accept one solution, once."""

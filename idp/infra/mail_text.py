@@ -95,6 +95,7 @@ class MailText:
         if not is_address(message.to):
             raise MailRefused("address_invalid")
         words = {
+            "kind": message.kind,
             "person": _addressed(message.given_names, message.name),
             "happened": moment_in_words(message.happened_at),
             "valid_until": moment_in_words(message.valid_until) if message.valid_until else "",

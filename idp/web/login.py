@@ -41,6 +41,7 @@ from idp.web.browser import session_of
 from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
+from idp.web.language import language
 from idp.web.login_form import BUSY
 from idp.web.login_form import NO_COOKIES
 from idp.web.login_form import REFUSED
@@ -190,7 +191,7 @@ def _challenge(given: Services, browser: str) -> Challenge | None:
     with suppress(StoreUnavailable):  # the page shows all the same, and the form says what is away
         if _is_suspected(given, origin):
             allow_anti_robot()
-            return given.anti_robot.challenge(FORM, browser, harder=True)
+            return given.anti_robot.challenge(FORM, browser, harder=True, language=language())
     return None
 
 

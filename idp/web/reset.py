@@ -46,6 +46,7 @@ from idp.web.browser import network_of_request
 from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
+from idp.web.language import language
 from idp.web.login_form import NO_COOKIES
 from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Form
@@ -252,7 +253,9 @@ def _first(
             errors=errors,
             notice=notice,
             switch_to=switch_to,
-            challenge=given.anti_robot.challenge(FORM, browser, harder=_is_suspected(given)),
+            challenge=given.anti_robot.challenge(
+                FORM, browser, harder=_is_suspected(given), language=language()
+            ),
             login_url=with_waiting("/connexion", _waiting()),
             service_name=service_name(given, browser),
             privacy_url=given.privacy_url,

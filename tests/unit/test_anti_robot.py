@@ -19,6 +19,8 @@ from idp.identity.anti_robot import Proof
 from idp.identity.anti_robot import Solution
 from idp.infra.anti_robot import LIFETIME
 from idp.infra.anti_robot import AltchaAntiRobot
+from idp.infra.catalogues import read_catalogues
+from idp.parts import PACKAGE
 from idp.web.anti_robot import solution_of
 from tests.fakes import MemoryOnce
 from tests.instance import Clock
@@ -173,6 +175,17 @@ def test_wrong_work_takes_nothing_and_the_right_one_still_passes(anti_robot, onc
     assert anti_robot.accept("reset", BROWSER, Solution(work=written(right))) is Proof.WORK
 
 
+def test_a_question_asked_in_english_is_answered_in_english(once, clock):
+    english = read_catalogues(PACKAGE / "locales")["en"]
+    anti_robot = AltchaAntiRobot([KEY], once, clock, catalogues={"en": english})
+    asked = anti_robot.challenge("reset", BROWSER, language="en")
+    while not (text := asked.question.told(english)).startswith("Copy the first word"):
+        asked = anti_robot.challenge("reset", BROWSER, language="en")
+    word = text.partition(": ")[2].partition(",")[0]
+
+    assert anti_robot.accept("reset", BROWSER, answer(asked, f"The {word}.")) is Proof.ANSWER
+
+
 def test_a_question_answered_wrongly_is_used_up_so_that_answers_cannot_be_tried(anti_robot):
     challenge = anti_robot.challenge("reset", BROWSER)
 
@@ -192,11 +205,13 @@ def test_a_question_left_unanswered_is_not_used_up(anti_robot):
 
 def test_the_true_answer_is_accepted_as_people_write_it(once, clock):
     anti_robot = make(once, clock, fixed_answer="")
-    while not (asked := anti_robot.challenge("reset", BROWSER)).question.startswith("Quel jour"):
+    while not str((asked := anti_robot.challenge("reset", BROWSER)).question).startswith(
+        "Quel jour"
+    ):
         pass
     days = ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"]
-    named = next(i for i, day in enumerate(days) if f" {day} ?" in asked.question)
-    right = days[(named + (1 if "après" in asked.question else -1)) % 7]
+    named = next(i for i, day in enumerate(days) if f" {day} ?" in str(asked.question))
+    right = days[(named + (1 if "après" in str(asked.question) else -1)) % 7]
 
     given = answer(asked, f"  Le {right.upper()}. ")
     assert anti_robot.accept("reset", BROWSER, given) is Proof.ANSWER

@@ -86,7 +86,7 @@ def test_every_mail_has_a_subject_a_text_and_the_same_words_as_html(kind):
         assert words(line).removesuffix(" :") in body_text(mail), line
 
 
-def test_every_mail_is_french_structured_and_fetches_nothing(kind):
+def test_every_mail_is_french_with_an_english_end_structured_and_fetches_nothing(kind):
     mail = text().write(message(kind))
     found = html.document_fromstring(page(mail))
 
@@ -95,6 +95,8 @@ def test_every_mail_is_french_structured_and_fetches_nothing(kind):
     assert found.findtext(".//title") == mail["Subject"]
     (article,) = found.xpath("/html/body/div[@role = 'article']")
     assert (article.get("lang"), article.get("aria-label")) == ("fr", mail["Subject"])
+    (english,) = article.xpath("./p[@lang = 'en']")
+    assert english.text_content().startswith("In English: ")
     assert len(found.xpath("//h1")) == 1
     assert not found.xpath("//img|//script|//link|//style|//form|//iframe|//@src|//@background")
     assert not re.search(r"url\(|@import|https?://(?!connexion\.caisse\.example/)", page(mail))
