@@ -66,6 +66,7 @@ def add(operator: str, alg: str, sign_from: str | None) -> None:
     first = not _signs(ring, alg, now)
     instant = _instant(sign_from or ("now" if first else "+24h"), now)
     _check_announced(instant, now, built.rotation_policy.least_announced, first=first)
+    _check_near(instant, now, built.rotation_policy.lifetime)
     path = built.key_files.add(alg, instant)
     key = next(key for key in built.key_files.ring() if built.key_files.path_of(key) == path)
     print(f"{path}\nkid {key.kid}, published now, signs from {shown(key.signs_from)}")
@@ -170,5 +171,15 @@ def _check_announced(instant: datetime, now: datetime, least: timedelta, *, firs
             f"services keep our key list for up to {least}: a key that signs at {shown(instant)}"
             f" would sign tokens they cannot verify yet. Give +24h, or at least"
             f" {shown(now + least)}; for a key that has leaked, `idp keys revoke`"
+        )
+        raise WrongSignFrom(message)
+
+
+def _check_near(instant: datetime, now: datetime, lifetime: timedelta) -> None:
+    """Refuse what no rotation would ever ask: until then it would draw nothing, and say nothing."""
+    if instant - now > lifetime:
+        message = (
+            f"until {shown(instant)} the key of today would go on signing, longer than"
+            f" IDP_KEY_LIFETIME. Give an instant before {shown(now + lifetime)}"
         )
         raise WrongSignFrom(message)

@@ -219,6 +219,11 @@ def _impossible_instant(folder, pem):
     return "2026-02-30T00-00Z.RS256.pem: not named like"
 
 
+def _end_of_time(folder, pem):
+    put(folder / "9999-12-31T23-59Z.RS256.pem", pem)
+    return "9999-12-31T23-59Z.RS256.pem: not named like"
+
+
 def _second_name_of_an_instant(folder, pem):
     put(folder / "2026-12-02T00-00-00Z.RS256.pem", pem)
     return "2026-12-02T00-00-00Z.RS256.pem: not named like"
@@ -258,8 +263,8 @@ def _one_key_in_two_files(folder, pem):
 
 FAULTS = [
     _cut, _empty, _wrong_algorithm, _unknown_algorithm, _no_instant, _impossible_instant,
-    _second_name_of_an_instant, _copy_left_beside, _readable_by_the_group, _readable_by_others,
-    _link_to_nothing, _fifo, _one_key_in_two_files,
+    _end_of_time, _second_name_of_an_instant, _copy_left_beside, _readable_by_the_group,
+    _readable_by_others, _link_to_nothing, _fifo, _one_key_in_two_files,
 ]  # fmt: skip
 
 

@@ -106,6 +106,20 @@ def test_an_instant_that_has_passed_or_is_not_clear_is_refused(idp, files, sign_
     assert len(files.ring()) == 0
 
 
+@pytest.mark.parametrize("sign_from", ["+91d", "+99999d", "2099-01-04T03:00Z", "9999-12-31T23:59Z"])
+def test_a_key_that_would_keep_rotation_waiting_longer_than_a_lifetime_is_refused(
+    idp, files, sign_from
+):
+    idp("keys", "rotate")
+    before = sorted(files.folder.iterdir())
+
+    result = idp("keys", "add", "--alg", "ES256", "--sign-from", sign_from)
+
+    assert result.exit_code == 1
+    assert "IDP_KEY_LIFETIME" in result.stderr
+    assert sorted(files.folder.iterdir()) == before
+
+
 def test_an_instant_in_the_zone_of_paris_is_kept_in_utc(idp, files):
     instant = (datetime.now(UTC) + 48 * HOUR).replace(second=0, microsecond=0)
     paris = instant.astimezone(datetime.fromisoformat("2026-12-01T00:00+01:00").tzinfo)
