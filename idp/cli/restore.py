@@ -1,5 +1,6 @@
 """``idp restore``: bring a service back from its copies, into places that are empty."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from idp.infra.backup_set import read_set
 from idp.infra.key_escrow import open_secrets
 from idp.infra.redis_backup import REDIS
 from idp.infra.redis_backup import check_redis_is_empty
-from idp.infra.redis_backup import load_redis
+from idp.infra.redis_backup import read_redis
 from idp.infra.sql_backup import POSTGRESQL
 from idp.infra.sql_backup import SQLITE
 from idp.infra.sql_backup import check_sql_is_empty
@@ -43,13 +44,16 @@ def data(folder: Path, without_redis: bool) -> None:
     # into it: what it holds is newer than the database to come.
     check_sql_is_empty(settings.sql_url)
     check_redis_is_empty(settings.redis_url)
-    load_sql(settings.sql_url, folder / sql.file, sql.kind)
-    print(f"the database is as of {sql.taken_at}")
-    if redis is None or without_redis:
-        print("Redis stays empty: next, idp letters reissue")
-    else:
-        brought = load_redis(settings.redis_url, folder / redis.file)
-        print(f"Redis is as of {redis.taken_at}: {brought} keys that have not ended since")
+    with ExitStack() as opened:
+        bring = None
+        if redis is not None and not without_redis:
+            bring = opened.enter_context(read_redis(settings.redis_url, folder / redis.file))
+        load_sql(settings.sql_url, folder / sql.file, sql.kind)
+        print(f"the database is as of {sql.taken_at}")
+        if redis is None or bring is None:
+            print("Redis stays empty: next, idp letters reissue")
+        else:
+            print(f"Redis is as of {redis.taken_at}: {bring()} keys that have not ended since")
     print("next: idp migrate, idp doctor; then start the service and its worker")
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -62,30 +63,39 @@ def check_redis_is_empty(url: str) -> None:
         )
 
 
-def load_redis(url: str, path: Path) -> int:
-    """Bring every key back that has not ended since; give how many.
+@contextmanager
+def read_redis(url: str, path: Path) -> Iterator[Callable[[], int]]:
+    """Read what was saved; give what brings every key back that has not ended, and tells how many.
+
+    Whatever is wrong with the file shows here, before a store is touched.
 
     Raises:
         ProgramFailed: redis-server is missing, or cannot read what a newer one wrote.
-        StoreUnavailable: the store is away.
+        StoreUnavailable: the store is away, while keys are brought.
     """
+    with (
+        _loaded(path, _parsed(url).get("db", 0)) as source,
+        redis.Redis.from_url(url) as target,
+    ):
+        yield lambda: _bring(source, target)
+
+
+def _bring(source: redis.Redis, target: redis.Redis) -> int:
     brought = 0
-    database = _parsed(url).get("db", 0)
-    with _loaded(path, database) as source, redis.Redis.from_url(url) as target:
-        names = source.scan_iter(count=_AT_ONCE)
-        while batch := list(islice(names, _AT_ONCE)):
-            reading = source.pipeline(transaction=False)
-            for name in batch:
-                reading.dump(name)
-                reading.pexpiretime(name)
-            read = iter(reading.execute())
-            writing = target.pipeline(transaction=False)
-            for name, value, ends_at in zip(batch, read, read, strict=True):
-                if value is not None:  # it ended while we read
-                    ends = 0 if ends_at == _NO_END else ends_at
-                    writing.restore(name, ends, value, absttl=True)
-            with redis_failures_told():
-                brought += len(writing.execute())
+    names = source.scan_iter(count=_AT_ONCE)
+    while batch := list(islice(names, _AT_ONCE)):
+        reading = source.pipeline(transaction=False)
+        for name in batch:
+            reading.dump(name)
+            reading.pexpiretime(name)
+        read = iter(reading.execute())
+        writing = target.pipeline(transaction=False)
+        for name, value, ends_at in zip(batch, read, read, strict=True):
+            if value is not None:  # it ended while we read
+                ends = 0 if ends_at == _NO_END else ends_at
+                writing.restore(name, ends, value, absttl=True)
+        with redis_failures_told():
+            brought += len(writing.execute())
     return brought
 
 

@@ -19,7 +19,7 @@ from werkzeug.test import TestResponse
 
 from demo.valkey import ValkeyServer
 from idp.cli import main
-from idp.infra.redis_backup import load_redis
+from idp.infra.redis_backup import read_redis
 from tests.instance import PASSWORD
 from tests.instance import Clock
 from tests.instance import Instance
@@ -233,7 +233,8 @@ def test_an_old_redis_beside_a_newer_database_brings_nothing_of_an_old_password_
     new = lost.done("backup", "data", safe / "newer", "--without-redis")
 
     after = restore(other, safe, next((safe / "newer").iterdir()))
-    assert load_redis(other.redis_url, old / "redis.rdb") > 0
+    with read_redis(other.redis_url, old / "redis.rdb") as bring:
+        assert bring() > 0
 
     assert "Redis" not in new
     assert moved(thief, after).get("/compte").status_code == 303
@@ -422,3 +423,17 @@ def test_a_program_that_is_not_there_is_told_and_leaves_no_half_set(
     assert missing.exit_code == 1
     assert "redis-cli is not installed here: it is in the package redis-tools" in missing.output
     assert list((safe / "sets").iterdir()) == []
+
+
+def test_a_redis_that_cannot_be_read_here_is_told_before_the_database_is_touched(
+    lost: Machine, other: Machine, safe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost.serve()
+    saved = save(lost, safe)
+    with monkeypatch.context() as without:
+        without.setenv("PATH", "/nowhere")
+        missing = other.idp("restore", "data", saved)
+
+    assert missing.exit_code == 1
+    assert "redis-server is not installed here" in missing.output
+    other.done("restore", "data", saved)
