@@ -15,10 +15,13 @@ from demo.preview.states import FRAME
 from demo.preview.states import STATES
 from demo.preview.states import State
 from demo.preview.states import pages_app
+from idp.sentence import FRENCH
 from idp.sentence import LANGUAGES
 from idp.sentence import Sentence
 from idp.sentence import counted
 from idp.sentence import say
+from idp.web.language import preferred
+from idp.web.language import said
 from tests import catalogues
 from tests.page_states import source
 
@@ -96,12 +99,40 @@ def test_a_text_outside_the_catalogues_is_found():
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-def test_an_english_page_says_so_and_has_no_french_punctuation(state):
+def test_an_english_page_says_so_and_marks_what_is_french(state):
     page = html.document_fromstring(source(state, "en"))
 
     assert page.get("lang") == "en"
     for element in page.xpath("//*[@lang = 'fr']"):
         assert element.text_content().strip()
+
+
+@pytest.mark.parametrize(
+    ("ui_locales", "spoken"),
+    [
+        ("en", "en"),
+        ("fr-FR en", "fr"),
+        ("de en-GB fr", "en"),
+        ("EN-us", "en"),
+        ("se", ""),
+        ("", ""),
+        ("english", ""),
+        ("-en", ""),
+    ],
+)
+def test_the_first_language_of_a_list_that_we_speak_is_spoken(ui_locales, spoken):
+    assert preferred(ui_locales) == spoken
+
+
+def test_french_spaces_and_quotation_marks_are_corrected_and_english_is_left_alone():
+    words = say("L'essai « de plus » : %(what)s ?", what="a ; b !")
+    french = "L’essai «\xa0de plus\xa0»\xa0: a\xa0; b\xa0!\xa0?"
+    both = dict.fromkeys(LANGUAGES, FRENCH)
+
+    with MARKED.test_request_context():
+        assert said(words, both) == french
+    with MARKED.test_request_context("/?langue=en"):
+        assert said(words, both) == "L’essai « de plus » : a ; b ! ?"
 
 
 def test_a_sentence_is_said_in_the_language_of_its_reader():
