@@ -1,7 +1,8 @@
 """``/adresse-electronique``: record an e-mail address and confirm it by a code.
 
 Offered after a first connection; the service that waits gets its answer afterwards, or at once by
-"Plus tard". It needs a sign-in of a moment ago: an address can receive a reset one day.
+"Plus tard". It needs a sign-in as recent as ``/compte/adresse-mail`` does: an address can receive a
+reset one day. The code may come later than that: who may propose was asked as it was proposed.
 """
 
 from datetime import timedelta
@@ -14,12 +15,12 @@ from flask import render_template
 from flask import request
 
 from idp.identity.contact import NEW_ADDRESS_WAIT
+from idp.identity.email_address import LIFETIME
 from idp.identity.email_address import InvalidAddress
 from idp.identity.email_address import WrongCode
 from idp.identity.mask import mask_email
 from idp.identity.reset_quotas import QuotaReached
 from idp.sentence import say
-from idp.session import Session
 from idp.web import Services
 from idp.web import services
 from idp.web.browser import actor_of
@@ -27,7 +28,6 @@ from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
-from idp.web.browser import session_of
 from idp.web.headers import see_other
 from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Form
@@ -35,6 +35,8 @@ from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
 from idp.web.login_form import soon
+from idp.web.member import Member
+from idp.web.member import member_of
 from idp.web.waiting import Waiting
 from idp.web.waiting import allow_form_to_waiting
 from idp.web.waiting import waiting_of
@@ -44,7 +46,6 @@ bp = Blueprint("email_address", __name__)
 
 PAGE = "/adresse-electronique"
 CODE_PAGE = "/adresse-electronique/code"
-RECENT = timedelta(minutes=30)
 
 NO_ADDRESS = FormError("email", say("Saisissez une adresse complète, par exemple nom@exemple.fr."))
 WRONG = FormError(
@@ -61,29 +62,29 @@ OVER = Notice(
 def show() -> Response:
     """Ask for an address."""
     given = services()
-    session = _recent(given)
-    return _page(given, session) if session is not None else _sign_in()
+    member = _recent(given, given.recent_sign_in)
+    return _page(given, member) if member is not None else _sign_in()
 
 
 @bp.post(PAGE)
 def propose() -> Response:
     """Keep it and send a code to it."""
     given = services()
-    session = _recent(given)
-    if session is None:
+    member = _recent(given, given.recent_sign_in)
+    if member is None:
         return _sign_in()
     typed = request.form.get("email", "")
-    if not is_own_form(request, given, browser_of(request)):
-        return _page(given, session, 403, notice=STALE_FORM)
+    if not is_own_form(request, given, browser_of(request), PAGE, member.key):
+        return _page(given, member, 403, notice=STALE_FORM)
     try:
         with given.transaction():
             given.addresses.propose(
-                session.account_id, typed, actor=actor_of(request, given, g.request_id)
+                member.session.account_id, typed, actor=actor_of(request, given, g.request_id)
             )
     except InvalidAddress:
-        return _page(given, session, 400, errors=(NO_ADDRESS,), typed=typed[:254])
+        return _page(given, member, 400, errors=(NO_ADDRESS,), typed=typed[:254])
     except QuotaReached as held:
-        response = _page(given, session, 429, notice=too_many(held), typed=typed[:254])
+        response = _page(given, member, 429, notice=too_many(held), typed=typed[:254])
         response.headers["Retry-After"] = str(seconds_of(held.retry_after))
         return response
     return see_other(with_waiting(CODE_PAGE, _waiting()))
@@ -93,24 +94,24 @@ def propose() -> Response:
 def ask_code() -> Response:
     """Ask for the code."""
     given = services()
-    session = _recent(given)
-    return _code_page(given, session) if session is not None else _sign_in()
+    member = _recent(given, _while_a_code_lives(given))
+    return _code_page(given, member) if member is not None else _sign_in()
 
 
 @bp.post(CODE_PAGE)
 def confirm() -> Response:
     """Record the address, and lead on."""
     given = services()
-    session = _recent(given)
-    if session is None:
+    member = _recent(given, _while_a_code_lives(given))
+    if member is None:
         return _sign_in()
-    if not is_own_form(request, given, browser_of(request)):
-        return _code_page(given, session, 403, notice=STALE_FORM)
+    if not is_own_form(request, given, browser_of(request), CODE_PAGE, member.key):
+        return _code_page(given, member, 403, notice=STALE_FORM)
     wrong: WrongCode | None = None
     with given.transaction():
         try:
             given.addresses.confirm(
-                session.account_id,
+                member.session.account_id,
                 request.form.get("code", "")[:64],
                 actor=actor_of(request, given, g.request_id),
             )
@@ -119,18 +120,20 @@ def confirm() -> Response:
     if wrong is None:
         return _sign_in()
     if wrong.ended:
-        return _page(given, session, 400, notice=OVER)
-    return _code_page(given, session, 400, errors=(WRONG,))
+        return _page(given, member, 400, notice=OVER)
+    return _code_page(given, member, 400, errors=(WRONG,))
 
 
-def _recent(given: Services) -> Session | None:
-    """The session, if the person signed in a moment ago and it is still worth something."""
-    _, session = session_of(request, given)
-    if session is None or given.now() - session.auth_time > RECENT:
+def _recent(given: Services, within: timedelta) -> Member | None:
+    """Who is signed in, if they proved themselves a moment ago."""
+    member = member_of(given)
+    if member is None or not member.session.is_recent(now=given.now(), within=within):
         return None
-    with given.transaction():
-        subject = given.subjects.get(session.account_id)
-    return session if subject and subject.stands_behind(session.credential_version) else None
+    return member
+
+
+def _while_a_code_lives(given: Services) -> timedelta:
+    return given.recent_sign_in + LIFETIME
 
 
 def _waiting() -> str:
@@ -165,7 +168,7 @@ def too_many(held: QuotaReached) -> Notice:
 
 def _page(
     given: Services,
-    session: Session,
+    member: Member,
     status: int = 200,
     *,
     errors: tuple[FormError, ...] = (),
@@ -173,14 +176,14 @@ def _page(
     typed: str = "",
 ) -> Response:
     with given.transaction():
-        wait = given.addresses.wait(session.account_id)
+        wait = given.addresses.wait(member.session.account_id)
     response = make_response("", status)
     browser = name_browser(response, browser_of(request))
     _allow_the_way_on(given)
     response.set_data(
         render_template(
             "pages/email_address.html",
-            form=Form(with_waiting(PAGE, _waiting()), csrf_token(given, browser)),
+            form=Form(with_waiting(PAGE, _waiting()), csrf_token(given, browser, PAGE, member.key)),
             typed=typed,
             errors=errors,
             notice=notice,
@@ -194,22 +197,25 @@ def _page(
 
 def _code_page(
     given: Services,
-    session: Session,
+    member: Member,
     status: int = 200,
     *,
     errors: tuple[FormError, ...] = (),
     notice: Notice | None = None,
 ) -> Response:
-    address = given.addresses.pending.address(session.account_id)
+    address = given.addresses.pending.address(member.session.account_id)
     if not address:
-        return _page(given, session, 400, notice=OVER)
+        return _page(given, member, 400, notice=OVER)
     response = make_response("", status)
     browser = name_browser(response, browser_of(request))
     _allow_the_way_on(given)
     response.set_data(
         render_template(
             "pages/email_code.html",
-            form=Form(with_waiting(CODE_PAGE, _waiting()), csrf_token(given, browser)),
+            form=Form(
+                with_waiting(CODE_PAGE, _waiting()),
+                csrf_token(given, browser, CODE_PAGE, member.key),
+            ),
             email_mask=mask_email(address),
             errors=errors,
             notice=notice,

@@ -97,8 +97,42 @@ def test_who_asks_for_a_fourth_code_later_reads_of_the_minutes_that_are_left(
     visitor, page = offered
     for _ in range(3):
         propose(visitor, page)
-    clock.advance(timedelta(minutes=20))
+    clock.advance(timedelta(minutes=10))
 
     held = propose(visitor, page)
 
-    assert "un autre dans 40 minutes" in text_of(held).replace(NBSP, " ")
+    assert "un autre dans 50 minutes" in text_of(held).replace(NBSP, " ")
+
+
+def test_attack_a_browser_left_open_records_no_address_without_the_password(
+    instance: Instance, offered, clock: Clock
+) -> None:
+    visitor, page = offered
+    clock.advance(timedelta(minutes=16))  # a recent sign-in is one of 15 minutes, here too
+
+    shown, sent = visitor.get(form_action(page)), propose(visitor, page, "voleur@exemple.example")
+
+    assert [shown.headers["Location"], sent.headers["Location"]] == ["/connexion"] * 2
+    assert "address.requested" not in [event for event, _, _ in instance.audit()]
+
+
+def test_a_code_that_took_its_time_is_still_taken(offered, clock: Clock) -> None:
+    visitor, page = offered
+    code_page = propose(visitor, page).headers["Location"]
+    clock.advance(timedelta(minutes=29))
+
+    assert visitor.get(code_page).status_code == 200
+
+
+def test_attack_a_form_drawn_for_somebody_else_records_nothing_for_who_signed_in_since(
+    instance: Instance, offered
+) -> None:
+    visitor, page = offered
+    visitor.post("/deconnexion", {"csrf": csrf_of(page)})
+    visitor.restart()
+    visitor.sign_in(instance.add_person(numero="2345678"))
+
+    answer = propose(visitor, page)
+
+    assert answer.status_code == 403
+    assert "address.requested" not in [event for event, _, _ in instance.audit()]
