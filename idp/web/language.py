@@ -73,8 +73,10 @@ def register(app: Flask, catalogues: Mapping[str, Catalogue]) -> None:
         said_now = _asked_by_service()
         if response.mimetype == "text/html":
             response.headers["Content-Language"] = language()
-            if switched := _switched_to():
-                said_now, lifetime = switched, SIX_MONTHS
+        # Where the session has ended meanwhile, the switch leads to the sign-in page.
+        seen = response.mimetype == "text/html" or response.status_code == 303
+        if seen and (switched := _switched_to()):
+            said_now, lifetime = switched, SIX_MONTHS
         if said_now:
             keep_language(response, said_now, lifetime)
         return response

@@ -136,6 +136,17 @@ def test_what_a_service_sent_is_not_written_into_its_page_by_the_switch(
     assert not lxml_html.fromstring(page.text).xpath("//a[@id = 'language']")
 
 
+def test_the_switch_is_kept_where_the_page_has_ended_and_leads_to_another(
+    instance: Instance,
+) -> None:
+    visitor = instance.visitor()
+
+    led = visitor.get("/compte?langue=en")
+
+    assert kept(led).startswith("en;")
+    assert language_of(visitor.get(led.headers["Location"])) == "en"
+
+
 def test_a_machine_is_answered_in_one_language_and_keeps_none(instance: Instance) -> None:
     for path in ("/userinfo?langue=en", "/static/pages.css?langue=en"):
         answer = instance.visitor().get(path)
