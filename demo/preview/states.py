@@ -446,7 +446,7 @@ STATES = [
     login("first"),
     login("alone", service_name="", support_phone=""),
     login("filled", form=TYPED),
-    login("service-logo", service_logo="/static/favicon.svg?v=0123abcd"),
+    login("service-logo", service_logo="../static/favicon.svg?v=0123abcd"),
     login("all-ways", **ALL_WAYS),
     login("all-ways-alone", **ALL_WAYS | {"service_name": ""}),
     login(
