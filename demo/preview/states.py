@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import fields
+from dataclasses import is_dataclass
 from datetime import UTC
 from datetime import date
 from datetime import datetime
@@ -17,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from babel.messages.pofile import read_po
 from flask import Flask
 from flask import render_template
 from flask import request
@@ -24,11 +27,14 @@ from jinja2 import StrictUndefined
 
 from idp.identity.anti_robot import Challenge
 from idp.identity.audit_trail import PastEvent
+from idp.identity.working_days import hour_in_words
+from idp.identity.working_days import in_words
 from idp.infra.catalogues import read_catalogues
 from idp.legal import Audit
 from idp.legal import Legal
 from idp.parts import PACKAGE
 from idp.sentence import Catalogue
+from idp.sentence import Sentence
 from idp.sentence import say
 from idp.theme import Theme
 from idp.web import language
@@ -47,6 +53,7 @@ FRAME = {
     "request_id": "7f3ac0de9b12",
     "accessibility_state": "non conforme",
 }
+SIGNED_IN = datetime(2026, 11, 24, 13, 32, tzinfo=UTC)
 REFUSAL = "Ces informations ne permettent pas de vous connecter."
 
 
@@ -201,7 +208,7 @@ def account(state: str, **context: Any) -> State:
         "qualite_label": "Ayant droit",
         "numero_end": "89",
         "name": "Jeanne-Marie Le Goff-Desrosiers",
-        "since": f"Connexion à 14{NBSP}h{NBSP}32",
+        "since": say("Connexion à %(hour)s", hour=hour_in_words(SIGNED_IN)),
         "logout_action": "/deconnexion",
         "csrf": "c5f",
         "rows": ROWS,
@@ -338,7 +345,7 @@ CHALLENGE = Challenge(
 )
 ROBOT = Fault("robot", "Répondez à la question, ou cochez « Je ne suis pas un robot ».")
 MASK = "j***dy@c*****.com"
-LATE_LETTER = "mardi 1er décembre"
+LATE_LETTER = in_words(date(2026, 12, 1))
 PROMISED = {
     "mail_mask": MASK,
     "letter_by": LATE_LETTER,
@@ -816,7 +823,31 @@ def source(state: State, tag: str = "fr") -> str:
 
 def render(state: State) -> str:
     """Render a state inside a request, in the language that it asks for."""
-    return render_template(state.page, **FRAME | state.context)
+    return render_template(state.page, **said(FRAME | state.context))
+
+
+def said(value: Any) -> Any:  # Any: whatever a view gives
+    """Make sentences of the French words that views have as sentences, however deep they stand."""
+    if isinstance(value, str):
+        return say(value) if value in SENTENCES else value
+    if isinstance(value, dict):
+        return {name: said(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(said(one) for one in value)
+    if is_dataclass(value) and not isinstance(value, type | Sentence):
+        changed = {one.name: said(getattr(value, one.name)) for one in fields(value)}
+        return type(value)(**changed)
+    return value
+
+
+def sentences() -> frozenset[str]:
+    """Every French sentence that the English catalogue knows, values apart."""
+    with (PACKAGE / "locales" / "en" / "LC_MESSAGES" / "messages.po").open("rb") as source:
+        known = [message.id for message in read_po(source)]
+    return frozenset(key for key in known if isinstance(key, str) and key[:1].isupper())
+
+
+SENTENCES = sentences()
 
 
 def named(name: str) -> State:

@@ -135,7 +135,7 @@ def test_who_waits_for_a_letter_is_not_sent_to_a_request_that_is_refused(name):
 
 def test_the_date_of_a_letter_is_never_cut():
     for name in ("reset_channel-both", "reset_channel-post-only", "reset_sent-letter"):
-        assert LATE_LETTER.replace(" ", NBSP) in source(named(name))
+        assert str(LATE_LETTER).replace(" ", NBSP) in source(named(name))
 
 
 def test_every_fault_of_a_new_password_is_told_in_the_summary_and_beside_the_field():
