@@ -48,7 +48,7 @@ def facts_of(path: Path) -> tuple[datetime, str]:
     """
     match = _KEY.fullmatch(path.name)
     signs_from = _instant(match[1]) if match else None
-    if match is None or signs_from is None:
+    if match is None or signs_from is None or signs_from.year > _LAST_YEAR:
         message = f"{path}: not named like 2026-12-01T00-00Z.ES256.pem; rename it or take it away"
         raise BrokenKeyFile(message)
     return signs_from, match[2]
@@ -76,4 +76,4 @@ def _instant(written: str) -> datetime | None:
         instant = datetime.strptime(written, pattern).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return instant if _written(instant) == written and instant.year <= _LAST_YEAR else None
+    return instant if _written(instant) == written else None

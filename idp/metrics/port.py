@@ -5,6 +5,7 @@ they share; the others try again and again, and one follows when it ends. No pro
 that forks while it holds a lock.
 """
 
+import errno
 import logging
 import socket
 import threading
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
@@ -22,6 +24,7 @@ PATH = "/metrics"
 TRY_AGAIN_SECONDS = 0.25
 READ_SECONDS = 5.0
 AT_ONCE = 4
+MOST_CALLERS = 16
 
 log = logging.getLogger("idp.metrics")
 
@@ -45,10 +48,15 @@ def _serve(bind: str, registries: Callable[[], list[CollectorRegistry]]) -> None
             finally:
                 reading.release()
 
+    told = False
     while True:
         try:
             server = _Server(address, Handler)
-        except OSError:
+        except OSError as refused:
+            # In use: by a worker beside this one, most likely. Anything else waits for an operator.
+            if refused.errno != errno.EADDRINUSE and not told:
+                log.error("no numbers: %s cannot be bound: %s", bind, refused.strerror)
+                told = True
             time.sleep(TRY_AGAIN_SECONDS)
             continue
         log.info("numbers are served")
@@ -58,7 +66,22 @@ def _serve(bind: str, registries: Callable[[], list[CollectorRegistry]]) -> None
 class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._places = threading.BoundedSemaphore(MOST_CALLERS)
         super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Take a caller, or hang up on one too many: each costs a thread of a worker of the web."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a caller, and give the place back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, *_: object) -> None:
         """Say nothing of who hangs up: the standard library would print it, outside of the log."""

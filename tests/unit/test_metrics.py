@@ -2,17 +2,25 @@
 
 import json
 import re
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
 from idp.audit import Event
+from idp.metrics import port
 from idp.metrics import slots
 from idp.metrics import standing
 from idp.metrics.counts import Counts
+from tests.running import eventually
 
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "deploy/prometheus/alerts.yml"
@@ -118,3 +126,49 @@ def test_a_new_worker_takes_the_slot_of_a_dead_one_and_never_that_of_a_living(
     slots.child_exit(server, server.WORKERS.pop(12))
     assert {path.name for path in tmp_path.iterdir()} == {"counter_1.db", "gauge_livesum_2.db"}
     assert [born(14), born(15)] == [1, 3]
+
+
+def serve() -> int:
+    """Serve numbers; give the port."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        number: int = found.getsockname()[1]
+    port.serve(f"127.0.0.1:{number}", lambda: [CollectorRegistry()])
+    return number
+
+
+def ask(number: int) -> bytes:
+    """What a caller is told; nothing where it is hung up on."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", number), timeout=5) as caller:
+        caller.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        return caller.makefile("rb").readline()
+    return b""
+
+
+def test_callers_who_say_nothing_hold_no_more_than_so_many_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(port, "MOST_CALLERS", 3)
+    monkeypatch.setattr(port._Handler, "timeout", 60.0)
+    served = serve()
+    eventually(lambda: b" 200 " in ask(served))
+    before = threading.active_count()
+
+    with ExitStack() as held:
+        for _ in range(6):
+            held.enter_context(socket.create_connection(("127.0.0.1", served), timeout=5))
+        eventually(lambda: ask(served) == b"")
+        assert threading.active_count() <= before + 3
+
+    eventually(lambda: b" 200 " in ask(served))
+
+
+def test_an_address_that_is_not_of_this_machine_is_told_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port, "TRY_AGAIN_SECONDS", 0.01)
+
+    port.serve("192.0.2.1:9464", list)
+
+    eventually(lambda: "192.0.2.1:9464 cannot be bound" in caplog.text)
+    time.sleep(0.05)
+    assert caplog.text.count("cannot be bound") == 1
