@@ -16,7 +16,7 @@ from idp.parts import utc_now
 from idp.settings import Settings
 from idp.settings import read_settings
 from idp.web import register
-from idp.wiring import build_services
+from idp.wiring.services import build_services
 
 
 def create_app(settings: Settings | None = None, now: Callable[[], datetime] = utc_now) -> Flask:

@@ -24,7 +24,7 @@ from idp.identity.delivery import Outcome
 from idp.notifier import Notifier
 from idp.parts import Parts
 from idp.sealer import Sealer
-from idp.wiring import unready_services
+from idp.wiring.protocol import unready_services
 
 ROUND = timedelta(hours=1)
 AFTER_FAILURE = timedelta(minutes=1)

@@ -12,9 +12,9 @@ from idp.infra.directory_read import Line
 from idp.notifier import Notifier
 from idp.oidc.backchannel_logout import LogoutNotice
 from idp.promise import PromiseState
-from idp.wiring import build_backchannel_logout
-from idp.wiring import build_farewell
-from idp.wiring import numero_patterns
+from idp.wiring.members import numero_patterns
+from idp.wiring.protocol import build_backchannel_logout
+from idp.wiring.protocol import build_farewell
 from tests.instance import Instance
 from tests.instance import Service
 from tests.notified_service import NotifiedService

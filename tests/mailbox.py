@@ -15,8 +15,8 @@ from aiosmtpd.smtp import Session
 
 from idp.identity.delivery import Delivered
 from idp.identity.delivery import Outcome
-from idp.wiring import build_delivery
-from idp.wiring import build_mailer
+from idp.wiring.messages import build_delivery
+from idp.wiring.messages import build_mailer
 from tests.instance import Instance
 
 SECRET = re.compile(r"\b[A-Z2-9]{4}-[A-Z2-9]{4}-[A-Z2-9]{4}\b")

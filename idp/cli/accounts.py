@@ -41,9 +41,9 @@ from idp.identity.timeline import when
 from idp.identity.timeline_words import fault_in_words
 from idp.parts import Parts
 from idp.spoken_of import word_of
-from idp.wiring import build_farewell
-from idp.wiring import build_freeze
-from idp.wiring import numero_patterns
+from idp.wiring.members import build_freeze
+from idp.wiring.members import numero_patterns
+from idp.wiring.protocol import build_farewell
 
 _QUALITES = {Qualite.AFFILIE: "affilié", Qualite.AYANT_DROIT: "ayant droit"}
 
@@ -165,7 +165,7 @@ def reopen(operator: str, qualite: str, numero: str, reason: str, keep_password:
     if keep_password:
         print("Le compte est rouvert : le mot de passe d'avant l'ouvre de nouveau.")
     else:
-        print("Le compte est rouvert : un mot de passe provisoire, par courriel ou par lettre,")
+        print("Le compte est rouvert : un mot de passe provisoire, par mail ou par lettre,")
         print("permet d'en choisir un nouveau. Celui d'avant reste refusé.")
 
 
@@ -280,7 +280,7 @@ def _nobody(qualite: Qualite, *, other: bool) -> str:
 
 
 def _not_promised(refused: NotPromised, channel: Channel, *, at: datetime) -> str:
-    by = "courriel" if channel is Channel.MAIL else "lettre"
+    by = "mail" if channel is Channel.MAIL else "lettre"
     if refused.refusal is Refusal.NOT_ACTIVE:
         return "Rien n'est parti : le dossier n'est pas actif."
     if refused.refusal is Refusal.FROZEN:
@@ -302,7 +302,7 @@ def _not_promised(refused: NotPromised, channel: Channel, *, at: datetime) -> st
 def _page(seen: Seen, typed: str, word: str) -> Iterator[str]:
     contact = seen.contact
     yield f"{_QUALITES[contact.qualite].capitalize()} {typed} : {STATUS[contact.status]}"
-    yield f"Courriel {mask_email(contact.email) or 'absent'} ; adresse postale {_postal(seen)}"
+    yield f"Mail {mask_email(contact.email) or 'absent'} ; adresse postale {_postal(seen)}"
     yield f"Dans les journaux techniques : {word}"
     yield ""
     yield "Maintenant"

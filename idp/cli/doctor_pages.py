@@ -11,7 +11,7 @@ from idp.infra.theme_folder import standard_colours
 from idp.parts import PACKAGE
 from idp.parts import Parts
 from idp.theme import faults_of
-from idp.wiring import build_legal
+from idp.wiring.pages import build_legal
 
 
 def theme(built: Parts) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from idp.infra.letter_desk import SqlLetterDesk
 from idp.infra.mail_text import InvalidSender
 from idp.parts import Parts
 from idp.promise import PromiseState
-from idp.wiring import build_mailer
+from idp.wiring.messages import build_mailer
 
 SEALING_LAG = timedelta(hours=1)
 WORKER_LAG = timedelta(minutes=15)

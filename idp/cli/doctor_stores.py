@@ -13,7 +13,7 @@ from idp.infra.redis_health import faults_of
 from idp.infra.redis_health import read_facts
 from idp.infra.sql import sql_failures_told
 from idp.parts import Parts
-from idp.wiring import unready_services
+from idp.wiring.protocol import unready_services
 
 OLDEST_POSTGRES = 15
 _WHERE = {"sql": "IDP_DATABASE_URL", "redis": "IDP_REDIS_URL"}

@@ -21,8 +21,8 @@ from idp.infra.directory import ImportSummary
 from idp.infra.directory_read import read
 from idp.infra.known_dossiers import find_dossier
 from idp.parts import Parts
-from idp.wiring import build_farewell
-from idp.wiring import numero_patterns
+from idp.wiring.members import numero_patterns
+from idp.wiring.protocol import build_farewell
 
 _ERASE_LINE = "\r\033[K"
 

@@ -21,7 +21,7 @@ from idp.oidc.keys import RevokedKey
 from idp.oidc.keys import SigningKey
 from idp.oidc.rotation import due
 from idp.parts import Parts
-from idp.wiring import build_key_compromise
+from idp.wiring.protocol import build_key_compromise
 
 _DASHED_KID = re.compile(r"-[A-Za-z0-9_-]{42}")
 

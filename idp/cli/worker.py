@@ -16,9 +16,9 @@ from idp.metrics.not_counted import NOT_COUNTED
 from idp.metrics.not_counted import NotCounted
 from idp.notifier import Notifier
 from idp.parts import Parts
-from idp.wiring import build_backchannel_logout
-from idp.wiring import build_delivery
-from idp.wiring import build_mailer
+from idp.wiring.messages import build_delivery
+from idp.wiring.messages import build_mailer
+from idp.wiring.protocol import build_backchannel_logout
 from idp.worker import Worker
 
 

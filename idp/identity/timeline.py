@@ -132,7 +132,7 @@ def steps(seen: Seen) -> list[Step]:
         found.append(
             Step(
                 "La lettre suffit. Si elle ne peut pas servir, rappelez la personne à un numéro du"
-                " dossier, contrôlez qui elle est, puis rouvrez aux courriels",
+                " dossier, contrôlez qui elle est, puis rouvrez aux mails",
                 Act.REOPEN,
             )
         )
@@ -191,13 +191,13 @@ def valid(channel: Channel, end: datetime, *, at: datetime) -> str:
 def _protection(seen: Seen) -> Iterator[str]:
     if seen.contact.protection is Protection.FROZEN:
         yield (
-            "Le compte est bloqué (« ce n'était pas moi ») : ni mot de passe ni courriel ne"
+            "Le compte est bloqué (« ce n'était pas moi ») : ni mot de passe ni mail ne"
             " l'ouvrent, seulement le mot de passe provisoire d'une lettre."
         )
     elif seen.contact.protection is Protection.REOPENED:
         yield (
             "Le compte a été rouvert : le mot de passe d'avant reste refusé, un provisoire, par"
-            " lettre ou par courriel, permet d'en choisir un nouveau."
+            " lettre ou par mail, permet d'en choisir un nouveau."
         )
 
 
@@ -236,9 +236,7 @@ def _alive(seen: Seen, found: TemporaryPassword, expires_at: datetime) -> str:
     end = valid(found.channel, expires_at, at=seen.at)
     tries = f", {found.wrong_tries} fois mal tapé" if found.wrong_tries else ""
     if found.channel is Channel.MAIL:
-        return (
-            f"Un courriel est parti {when(left_at)} ; mot de passe provisoire valable {end}{tries}."
-        )
+        return f"Un mail est parti {when(left_at)} ; mot de passe provisoire valable {end}{tries}."
     day = expected_by(day_in_france(left_at))
     arrives = "arrive" if day >= day_in_france(seen.at) else "devait arriver"
     return (
@@ -287,7 +285,7 @@ def _mail_step(seen: Seen) -> Step:
     if not mask:
         recorded = " (celle qui vient d'être enregistrée attend 10 jours)"
         return Step(
-            "Pas de courriel possible : aucune adresse utilisable"
+            "Pas de mail possible : aucune adresse utilisable"
             f"{recorded if contact.confirmed_email else ''}, proposez la lettre."
         )
     if way is None and _address_was_refused(seen):
@@ -298,10 +296,10 @@ def _mail_step(seen: Seen) -> Step:
     if way is None:
         return Step(f"Vous pouvez envoyer un mot de passe provisoire à {mask}", Act.SEND_MAIL)
     if way.valid_until is None:
-        text = f"Faites attendre le courriel, pas encore parti à {mask} ; un autre le remplacerait"
+        text = f"Faites attendre le mail, pas encore parti à {mask} ; un autre le remplacerait"
         return Step(text, Act.SEND_MAIL, again=True)
     return Step(
-        f"Faites chercher le courriel à {mask}, dans les indésirables aussi ; un autre remplacerait"
+        f"Faites chercher le mail à {mask}, dans les indésirables aussi ; un autre remplacerait"
         " celui-ci",
         Act.SEND_MAIL,
         again=True,

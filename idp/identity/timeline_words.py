@@ -17,7 +17,7 @@ from idp.identity.temporary_password import Channel
 from idp.limits import AttemptPolicy
 from idp.limits import HeldBy
 
-BY_CHANNEL: Mapping[str, str] = {Channel.MAIL: "par courriel", Channel.LETTER: "par lettre"}
+BY_CHANNEL: Mapping[str, str] = {Channel.MAIL: "par mail", Channel.LETTER: "par lettre"}
 _TELLS_OF_ADDRESS: Mapping[str, str] = {
     Channel.MAIL: " ; l'ancienne est prévenue",
     Channel.LETTER: " ; une lettre en avertit",
@@ -28,7 +28,7 @@ MESSAGES: Mapping[str, str] = {
     Kind.PASSWORD_CHANGED: "avis « votre mot de passe a changé »",
     Kind.SIGN_IN_FAILURES: "avis « connexions refusées »",
     Kind.ADDRESS_CODE: "code de confirmation d'une adresse",
-    Kind.ADDRESS_RECORDED: "avis « nouvelle adresse de courriel »",
+    Kind.ADDRESS_RECORDED: "avis « nouvelle adresse mail »",
     Kind.LETTER_REQUESTED: "avis « une lettre a été demandée »",
     Kind.NEW_BROWSER: "avis « connexion depuis un nouveau navigateur »",
     Kind.SESSIONS_ENDED: "avis « vos autres appareils sont déconnectés »",
@@ -39,20 +39,20 @@ MESSAGES: Mapping[str, str] = {
 }
 
 FAULTS: Mapping[str, str] = {
-    "smtp_unreachable": "le serveur de courriel ne répond pas",
-    "smtp_timeout": "le serveur de courriel est trop lent",
-    "smtp_busy": "le serveur de courriel demande d'attendre",
-    "smtp_certificate": "le certificat du serveur de courriel n'est pas valable",
-    "smtp_authentication": "le serveur de courriel refuse notre identification",
-    "recipient_refused": "le serveur de courriel refuse cette adresse",
-    "content_refused": "le serveur de courriel refuse ce message",
-    "address_invalid": "l'adresse de courriel n'est pas valable",
+    "smtp_unreachable": "le serveur de mail ne répond pas",
+    "smtp_timeout": "le serveur de mail est trop lent",
+    "smtp_busy": "le serveur de mail demande d'attendre",
+    "smtp_certificate": "le certificat du serveur de mail n'est pas valable",
+    "smtp_authentication": "le serveur de mail refuse notre identification",
+    "recipient_refused": "le serveur de mail refuse cette adresse",
+    "content_refused": "le serveur de mail refuse ce message",
+    "address_invalid": "l'adresse mail n'est pas valable",
     "address_incomplete": "l'adresse postale est incomplète",
     "address_script": "l'adresse postale est écrite dans un autre alphabet",
     "address_too_long": "l'adresse postale est trop longue pour l'enveloppe",
     "address_gone": "l'adresse proposée n'attend plus de code",
     "no_former_address": "il n'y a pas d'ancienne adresse à prévenir",
-    "no_address": "le dossier n'a pas d'adresse de courriel",
+    "no_address": "le dossier n'a pas d'adresse mail",
     "address_waits": "la nouvelle adresse, la seule, ne reçoit rien avant 10 jours",
     "account_frozen": "le compte est bloqué, seule une lettre peut l'ouvrir",
     "no_account": "le compte n'existe plus",
@@ -77,7 +77,7 @@ _CAUSES: Mapping[str, str] = {
 
 _QUOTAS: Mapping[str, str] = {
     Quota.NETWORK: "trop de demandes venues du même réseau",
-    Quota.MAIL: "trop de courriels demandés pour ce compte",
+    Quota.MAIL: "trop de mails demandés pour ce compte",
     Quota.LETTER: "une lettre a été demandée il y a peu pour ce compte",
     Quota.LETTERS_OF_NETWORK: "trop de lettres demandées du même réseau",
 }
@@ -201,7 +201,7 @@ def _requested(event: PastEvent) -> str:
 def _sent(event: PastEvent) -> str:
     if event.detail.get("channel") == Channel.LETTER:
         return f"Mot de passe provisoire imprimé pour la poste{_batch(event)}"
-    return "Mot de passe provisoire envoyé par courriel"
+    return "Mot de passe provisoire envoyé par mail"
 
 
 def _opened(event: PastEvent) -> str:
@@ -270,7 +270,7 @@ def _reopened(event: PastEvent) -> str:
 
 def _address_recorded(event: PastEvent) -> str:
     told = _TELLS_OF_ADDRESS.get(str(event.detail.get("channel")), "")
-    return f"Adresse de courriel confirmée{told}{_from(event)}"
+    return f"Adresse mail confirmée{told}{_from(event)}"
 
 
 def _plain(text: str) -> Callable[[PastEvent], str]:
@@ -306,7 +306,7 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], str]] = {
     Event.MESSAGE_FAILED: _failed,
     Event.MESSAGE_DEAD: _dead,
     Event.MESSAGE_RETRIED: _retried,
-    Event.ADDRESS_REQUESTED: _plain("Adresse de courriel proposée, un code y est envoyé"),
+    Event.ADDRESS_REQUESTED: _plain("Adresse mail proposée, un code y est envoyé"),
     Event.ADDRESS_RECORDED: _address_recorded,
     Event.ADDRESS_REFUSED: _plain("Code de confirmation d'adresse refusé"),
     Event.LETTERS_REISSUED: _reissued,

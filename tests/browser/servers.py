@@ -28,7 +28,7 @@ from demo.relying_service import SERVICES
 from demo.valkey import FORGETFUL
 from demo.valkey import ValkeyServer
 from idp.notifier import Notifier
-from idp.wiring import build_backchannel_logout
+from idp.wiring.protocol import build_backchannel_logout
 from tests.instance import Person
 from tests.instance import Service
 from tests.running import Running

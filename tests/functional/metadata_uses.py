@@ -15,7 +15,7 @@ from lxml import html as lxml_html  # type: ignore[import-untyped]
 
 from idp.notifier import Notifier
 from idp.oidc.authorize import PROMPTS
-from idp.wiring import build_backchannel_logout
+from idp.wiring.protocol import build_backchannel_logout
 from tests.functional.metadata_world import DOCUMENTATION
 from tests.functional.metadata_world import World
 from tests.functional.metadata_world import authenticated

@@ -127,11 +127,11 @@ def test_a_reset_by_mail_is_told_from_the_failures_to_the_new_password(
         "Connexion refusée : le mot de passe n'est pas le bon ; 5e échec de suite,"
         " navigateur inconnu ; attente de 1 min",
         "Page « Mot de passe oublié » : numéro saisi, choix de l'envoi proposé",
-        "Mot de passe provisoire demandé par courriel",
-        "Mot de passe provisoire envoyé par courriel",
-        "Mot de passe provisoire tapé, reçu par courriel : il est juste",
+        "Mot de passe provisoire demandé par mail",
+        "Mot de passe provisoire envoyé par mail",
+        "Mot de passe provisoire tapé, reçu par mail : il est juste",
         "Nouveau mot de passe choisi ; l'attente est levée et les autres sessions sont fermées",
-        "Envoyé : avis « votre mot de passe a changé » par courriel",
+        "Envoyé : avis « votre mot de passe a changé » par mail",
     ]
     assert "Rien n'est en route, et rien ne bloque ce compte." in show(idp)
 
@@ -144,7 +144,7 @@ def test_the_page_says_how_the_account_stands_what_to_do_and_what_happened_by_da
     lines = show(idp).splitlines()
 
     assert lines[0] == "Affilié 1234567 : dossier actif"
-    assert lines[1] == f"Courriel {MASK} ; adresse postale complète"
+    assert lines[1] == f"Mail {MASK} ; adresse postale complète"
     waits = lines[lines.index("Maintenant") + 1]
     assert re.fullmatch(r"  Le compte est en attente jusqu'.*\(5 échecs de suite\)\.", waits), waits
     unlock = '`idp accounts unlock affilie NUMERO --reason "…"`'
@@ -293,7 +293,7 @@ def test_a_second_mail_leaves_only_when_one_insists_and_the_first_dies(
     deliver(instance)
 
     assert (waiting.exit_code, alive.exit_code, again.exit_code) == (1, 1, 0)
-    assert "Un envoi par courriel attend déjà son départ" in waiting.stderr
+    assert "Un envoi par mail attend déjà son départ" in waiting.stderr
     assert re.search(r"parti le .* est valable jusqu'.* --again en promet un autre", alive.stderr)
     assert len(mailbox.mails) == 2
     assert not Post(instance).opens(person, fold(first))
@@ -336,7 +336,7 @@ def test_a_mail_that_the_server_refused_is_told_with_how_to_send_it_again(
 
     told = show(idp)
 
-    assert "Abandonné : mot de passe provisoire par courriel, l'adresse de courriel" in told
+    assert "Abandonné : mot de passe provisoire par mail, l'adresse mail" in told
     assert "`idp outbox retry 1`" in told
     assert act(idp, "send-mail").exit_code == 0, "what never left is not on its way"
 
@@ -346,7 +346,7 @@ def test_a_mail_that_the_server_refused_is_told_with_how_to_send_it_again(
     [
         ({"status": "closed"}, "send-mail", "Rien n'est parti : le dossier n'est pas actif."),
         ({"status": "deceased"}, "send-letter", "Rien n'est parti : le dossier n'est pas actif."),
-        ({"email": ""}, "send-mail", "par courriel : le dossier n'a pas d'adresse de courriel."),
+        ({"email": ""}, "send-mail", "par mail : le dossier n'a pas d'adresse mail."),
         (
             {"address_4": "", "address_6": ""},
             "send-letter",
@@ -435,7 +435,7 @@ def test_a_freeze_and_its_end_by_the_help_desk(
     assert "Une lettre qui permet de le rouvrir partira" in frozen.stdout
     assert instance.visitor().sign_in(person).status_code == 403
     shown = show(idp)
-    assert "ni mot de passe ni courriel ne l'ouvrent" in shown
+    assert "ni mot de passe ni mail ne l'ouvrent" in shown
     assert "Compte bloqué par jeanne ; une lettre part, motif : appel du matin" in shown
     refused = act(idp, "send-mail")
     assert refused.exit_code == 1

@@ -13,7 +13,7 @@ from click.testing import Result
 
 from idp.cli import main
 from idp.oidc.key_watch import FLUSH_EVERY
-from idp.wiring import unready_services
+from idp.wiring.protocol import unready_services
 from idp.worker import Worker
 from tests.instance import Instance
 from tests.instance import Service

@@ -12,7 +12,7 @@ import pytest
 from idp.cli.letters import print_letters
 from idp.infra.secret_files import NAMES
 from idp.infra.secret_files import read_secrets
-from idp.wiring import build_delivery
+from idp.wiring.messages import build_delivery
 from tests.fake_outbox import FakeMailer
 from tests.instance import Instance
 

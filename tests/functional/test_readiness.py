@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from idp.probes import keys_probe
 from idp.web.health import WARNING
-from idp.wiring import build_services
+from idp.wiring.services import build_services
 from tests.instance import Instance
 from tests.running import eventually
 

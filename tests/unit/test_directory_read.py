@@ -128,10 +128,10 @@ def test_an_empty_file_is_no_export(lines):
 
 
 def test_every_wrong_column_of_the_header_is_named(lines):
-    header = HEADER.replace("email", "courriel").replace("gender", "phone")
+    header = HEADER.replace("email", "mail").replace("gender", "phone")
 
     assert refusal(lines, f"{header}\n{ROW}\n") == (
-        "line 1: not the columns of an export; missing: gender, email; unknown: 'courriel'; "
+        "line 1: not the columns of an export; missing: gender, email; unknown: 'mail'; "
         "twice: phone"
     )
 

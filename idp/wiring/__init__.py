@@ -1,0 +1,1 @@
+"""Join parts to services: which adapter stands behind which port."""
