@@ -159,14 +159,16 @@ def device_name(place: Place) -> Sentence | str:
 
 
 def network_shown(network: str) -> str:
-    """Write a shortened network as people know addresses: « 203.0.113.… »."""
+    """Write a shortened network as people know addresses, « 203.0.113.… », or ""."""
+    if network in ("", "unknown"):
+        return ""
     address = network.partition("/")[0]
     return f"{address.rpartition('.')[0]}.…" if "." in address else f"{address.rstrip(':')}:…"
 
 
 def _where(network: str, here: str) -> Sentence:
-    if not network or network == "unknown":
+    if not (shown := network_shown(network)):
         return say("inconnu")
     if network == here:
         return say("le même que cet appareil")
-    return say("un autre (%(network)s)", network=network_shown(network))
+    return say("un autre (%(network)s)", network=shown)

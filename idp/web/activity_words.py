@@ -23,6 +23,7 @@ from idp.identity.working_days import in_words
 from idp.sentence import Sentence
 from idp.sentence import counted
 from idp.sentence import say
+from idp.web.account_devices import network_shown
 
 FAILURES = frozenset(
     {Event.SIGN_IN_REFUSED, Event.TEMPORARY_REFUSED, Event.TEMPORARY_LOCKED, Event.SIGN_IN_DELAYED}
@@ -60,7 +61,8 @@ def days_of(events: Sequence[PastEvent], *, since: datetime) -> list[Day]:
                 days.setdefault(day, []).append(Deed(hour_in_words(event.at), says))
         elif (saying := _SAYINGS.get(event.event)) and (told := saying(event)):
             network = event.network if event.event == Event.SIGN_IN_SUCCEEDED else ""
-            days.setdefault(day, []).append(Deed(hour_in_words(event.at), told, network))
+            deed = Deed(hour_in_words(event.at), told, network_shown(network))
+            days.setdefault(day, []).append(deed)
     return [Day(in_words(day, year=True), tuple(deeds)) for day, deeds in days.items()]
 
 

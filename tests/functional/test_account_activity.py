@@ -35,10 +35,17 @@ def test_failures_of_a_day_are_one_line_and_nothing_tells_a_cause_or_a_number(
 
     assert "3 essais manqués" in told
     assert "Connexion depuis un appareil ou un navigateur nouveau" in told
-    assert "(réseau 192.0.2.0/24)" in told
+    assert "(réseau 192.0.2.…)" in told
     assert "198.51.100" not in told
     assert person.numero not in told
     assert "wrong_password" not in told
+
+
+def test_a_day_begins_with_a_capital_and_english_months_keep_theirs(visitor: Visitor) -> None:
+    french, english = visitor.get(PAGE), visitor.get(f"{PAGE}?langue=en")
+
+    assert "Mardi 24 novembre 2026" in text_of(french)
+    assert "Tuesday 24 November 2026" in text_of(english)
 
 
 def test_what_is_older_than_ninety_days_is_not_told(
