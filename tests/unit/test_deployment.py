@@ -51,8 +51,17 @@ def test_every_service_that_serves_tells_its_health_or_is_ended_by_its_fault(com
     for name, service in compose["services"].items():
         healthcheck = service.get("healthcheck", {})
 
-        # The nodes have the one of the image.
-        assert healthcheck.get("test") or healthcheck.get("disable") or name in WEB, name
+        assert healthcheck.get("test") or healthcheck.get("disable"), name
+
+
+def test_a_rolling_restart_waits_for_a_node_that_can_serve(compose):
+    for name in WEB:
+        assert "/readyz" in " ".join(compose["services"][name]["healthcheck"]["test"])
+
+
+def test_no_flood_of_lines_fills_the_disk(compose):
+    for name, service in compose["services"].items():
+        assert service["logging"] == {"driver": "local"}, name  # turned over by default
 
 
 def test_containers_have_no_right_they_do_not_need(compose):
