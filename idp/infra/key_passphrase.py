@@ -16,6 +16,7 @@ from idp.infra.private_files import make_private_folder
 from idp.infra.private_files import replace_private_file
 from idp.infra.private_files import write_private_file
 from idp.infra.secret_files import InvalidSecret
+from idp.oidc.keys import KeyRing
 from idp.oidc.signer import encrypted_anew
 from idp.oidc.signer import is_encrypted
 from idp.oidc.signer import opens
@@ -84,17 +85,8 @@ def rewrap(files: KeyFiles, path: Path) -> list[Path]:
         InvalidSecret: there is no passphrase.
         UnusableKey: a key does not open, and it and those after it are as they were.
     """
-    changed = []
     with files.alone() as ring:
-        passphrases = read_passphrases(path, needed=True)
-        for key in ring:
-            file = files.path_of(key)
-            pem = file.read_bytes()
-            if is_encrypted(pem) and opens(pem, passphrases[0]):
-                continue
-            replace_private_file(file, encrypted_anew(pem, passphrases))
-            changed.append(file)
-    return changed
+        return _rewrap(files, ring, path)
 
 
 def change_passphrase(files: KeyFiles, path: Path) -> list[Path]:
@@ -106,11 +98,26 @@ def change_passphrase(files: KeyFiles, path: Path) -> list[Path]:
         InvalidSecret: what stands in the file is no passphrase.
         UnusableKey: as ``rewrap``; the former passphrase is kept.
     """
-    drawn, former = draw_passphrase(), read_passphrases(path)
-    if len(former) == MOST_LINES:
-        rewrap(files, path)  # a change that was cut short: all keys are under the first now
-    make_private_folder(path.parent)
-    replace_private_file(path, b"\n".join((drawn, *former[:1])) + b"\n")
-    changed = rewrap(files, path)
-    replace_private_file(path, drawn + b"\n")
+    # One after the other: of two at once, one would forget what the other encrypts with.
+    with files.alone() as ring:
+        drawn, former = draw_passphrase(), read_passphrases(path)
+        if len(former) == MOST_LINES:
+            _rewrap(files, ring, path)  # a change that was cut short: all are under the first now
+        make_private_folder(path.parent)
+        replace_private_file(path, b"\n".join((drawn, *former[:1])) + b"\n")
+        changed = _rewrap(files, ring, path)
+        replace_private_file(path, drawn + b"\n")
+        return changed
+
+
+def _rewrap(files: KeyFiles, ring: KeyRing, path: Path) -> list[Path]:
+    changed = []
+    passphrases = read_passphrases(path, needed=True)
+    for key in ring:
+        file = files.path_of(key)
+        pem = file.read_bytes()
+        if is_encrypted(pem) and opens(pem, passphrases[0]):
+            continue
+        replace_private_file(file, encrypted_anew(pem, passphrases))
+        changed.append(file)
     return changed

@@ -530,3 +530,19 @@ def test_keys_are_encrypted_anew_under_running_processes_without_a_fault(folder,
 
     assert set(seen) == {(True, "")}
     assert len(KeyFiles(folder, passphrases=lambda: read_passphrases(path)).ring()) == 3
+
+
+def test_a_change_of_passphrase_waits_for_another_one_that_is_under_way(folder, tmp_path):
+    path = tmp_path / "passphrase"
+    put(path, b"the former passphrase, long enough\n")
+    first, second = (KeyFiles(folder, passphrases=lambda: read_passphrases(path)) for _ in "12")
+    first.add("ES256", NOON)
+    waits = threading.Thread(target=change_passphrase, args=(second, path))
+
+    with first.turn():
+        waits.start()
+        waits.join(0.3)
+        assert path.read_bytes() == b"the former passphrase, long enough\n"
+    waits.join(10)
+
+    assert len(KeyFiles(folder, passphrases=lambda: read_passphrases(path)).ring()) == 1
