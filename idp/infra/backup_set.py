@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from dataclasses import dataclass
 from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 
 from idp import IdpError
@@ -25,6 +26,7 @@ from idp.infra.private_files import write_private_file
 MANIFEST = "manifest.json"
 _NAME = "%Y-%m-%dT%H-%M-%SZ"
 _FORMAT = 1
+_ABANDONED_AFTER = timedelta(days=1)
 
 
 class BrokenSet(IdpError):
@@ -61,6 +63,9 @@ class Manifest:
 def new_set(folder: Path, at: datetime) -> Iterator[Path]:
     """Give an empty folder to fill; it takes its name in ``folder`` when the block ends well."""
     make_private_folder(folder)
+    for left in folder.glob(f".*{ABANDONED_SUFFIX}"):
+        if left.stat().st_mtime < at.timestamp() - _ABANDONED_AFTER.total_seconds():
+            shutil.rmtree(left)  # of one that was killed: personal data, which nobody would erase
     aside = folder / f".{secrets.token_hex(8)}{ABANDONED_SUFFIX}"
     aside.mkdir(mode=0o700)
     try:

@@ -1,6 +1,7 @@
 """A machine is lost, and its backups bring the service back on another one."""
 
 import json
+import os
 import stat
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -274,11 +275,18 @@ def test_the_oldest_sets_go_and_nothing_else_in_their_folder(lost: Machine, safe
     oldest = sets / "2026-01-01T00-00-00Z"
     max(sets.iterdir()).rename(oldest)
     (sets / "notes").mkdir()
+    killed, under_way = sets / ".killed.writing", sets / ".another.writing"
+    for aside in (killed, under_way):
+        aside.mkdir()
+        (aside / "database.dump").touch()
+    os.utime(killed, times=(0, 0))
 
     save(lost, safe, "--without-redis", "--keep", "1")
 
     assert not oldest.exists()
-    assert len(list(sets.iterdir())) == 2
+    assert not killed.exists()
+    assert under_way.exists()
+    assert len(list(sets.iterdir())) == 3
     assert (sets / "notes").is_dir()
 
 
