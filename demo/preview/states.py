@@ -453,7 +453,7 @@ STATES = [
     login("first"),
     login("alone", service_name="", support_phone=""),
     login("filled", form=TYPED),
-    login("service-logo", service_logo="../static/favicon.svg?v=0123abcd"),
+    login("service-logo", service_logo="/static/favicon.svg?v=0123abcd"),
     login("all-ways", **ALL_WAYS),
     login("all-ways-alone", **ALL_WAYS | {"service_name": ""}),
     login(
@@ -823,7 +823,10 @@ def source(state: State, tag: str = "fr") -> str:
 
 def render(state: State) -> str:
     """Render a state inside a request, in the language that it asks for."""
-    return render_template(state.page, **said(FRAME | state.context))
+    context = said(FRAME | state.context)
+    if logo := context.get("service_logo"):
+        context["service_logo"] = request.script_root + logo  # the preview stands under a path
+    return render_template(state.page, **context)
 
 
 def said(value: Any) -> Any:  # Any: whatever a view gives

@@ -50,7 +50,7 @@ def served() -> tuple[tuple[str, ...], tuple[str, ...]]:
             app.register_blueprint(blueprint)
     paths = {rule.rule for rule in app.url_map.iter_rules() if "<" not in rule.rule}
     machines = MACHINE_ENDPOINTS | set(PUBLISHED)
-    return tuple(sorted(machines)), (*sorted(paths - machines), "/nowhere")
+    return tuple(sorted(machines)), (*sorted(paths - machines), "/logos/nobody", "/nowhere")
 
 
 MACHINES, PAGES = served()
@@ -189,7 +189,7 @@ def target(make_instance: Callable[..., Instance]) -> Target:
 def test_no_address_of_the_application_is_left_out(instance: Instance) -> None:
     rules = {rule.rule for rule in instance.app.url_map.iter_rules()}
 
-    assert rules - set(PAGES + MACHINES) == {"/static/<path:filename>"}
+    assert rules - set(PAGES + MACHINES) == {"/static/<path:filename>", "/logos/<client_id>"}
     for path in MACHINES:
         assert instance.visitor().get(path).status_code in (200, 400, 401, 405, 503), path
 
