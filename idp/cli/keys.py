@@ -67,7 +67,8 @@ def add(operator: str, alg: str, sign_from: str | None) -> None:
     instant = _instant(sign_from or ("now" if first else "+24h"), now)
     _check_announced(instant, now, built.rotation_policy.least_announced, first=first)
     _check_near(instant, now, built.rotation_policy.lifetime)
-    path = built.key_files.add(alg, instant)
+    with built.key_files.turn():  # or a change of the passphrase would forget what opens it
+        path = built.key_files.add(alg, instant)
     key = next(key for key in built.key_files.ring() if built.key_files.path_of(key) == path)
     print(f"{path}\nkid {key.kid}, published now, signs from {shown(key.signs_from)}")
     audit(built, Event.KEY_ADDED, operator, facts(key))

@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
@@ -127,6 +128,18 @@ def test_an_instant_in_the_zone_of_paris_is_kept_in_utc(idp, files):
     assert idp("keys", "add", "--alg", "ES256", "--sign-from", paris.isoformat()).exit_code == 0
 
     assert [key.signs_from for key in files.ring()] == [instant]
+
+
+def test_a_key_is_drawn_in_turn_and_never_amid_a_change_of_the_passphrase(idp, files):
+    adds = threading.Thread(target=idp, args=("keys", "add", "--alg", "ES256"))
+
+    with files.turn():
+        adds.start()
+        adds.join(1.0)
+        assert list(files.folder.glob("*.pem")) == []
+    adds.join(10)
+
+    assert len(files.ring()) == 1
 
 
 def test_another_algorithm_is_wrong_use(idp):
