@@ -632,7 +632,7 @@ STATES = [
         "account_devices",
         "ended",
         devices=DEVICES[:2],
-        notice=Message("info", "L’appareil est déconnecté", "C’est fait."),
+        notice=Message("done", "L’appareil est déconnecté", "C’est fait."),
     ),
     member_page("account_devices", "stale", notice=Message("info", "Recommencez", "Merci.")),
     member_page("account_password", "first"),
@@ -641,7 +641,7 @@ STATES = [
     member_page(
         "account_password",
         "changed",
-        notice=Message("info", "Votre mot de passe est changé", "Un mail vous le confirme."),
+        notice=Message("done", "Votre mot de passe est changé", "Un mail vous le confirme."),
     ),
     member_page(
         "account_password",
@@ -664,7 +664,7 @@ STATES = [
     member_page(
         "account_services",
         "taken-back",
-        notice=Message("info", "L’accès est retiré", "C’est fait."),
+        notice=Message("done", "L’accès est retiré", "C’est fait."),
     ),
     member_page("account_activity", "nothing"),
     member_page("account_activity", "days", days=ACTIVITY, more_url="/compte/activite?voir=100"),
@@ -677,7 +677,7 @@ STATES = [
         "recorded",
         waits="a***te@l*****.example",
         stands_at="jeudi 3 décembre 2026 à 14\u00a0h\u00a032",
-        notice=Message("info", "Votre adresse est enregistrée", "Merci."),
+        notice=Message("done", "Votre adresse est enregistrée", "Merci."),
     ),
     member_page(
         "account_email",

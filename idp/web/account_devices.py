@@ -37,7 +37,7 @@ PAGE = "/compte/appareils"
 UNKNOWN = say("Navigateur inconnu")
 
 ENDED = Notice(
-    "info",
+    "done",
     say("L’appareil est déconnecté"),
     say(
         "Les services que vous y aviez ouverts sont prévenus. Pour y revenir, il faudra votre mot"
@@ -45,7 +45,7 @@ ENDED = Notice(
     ),
 )
 OTHERS_ENDED = Notice(
-    "info",
+    "done",
     say("Vos autres appareils sont déconnectés"),
     say(
         "Il n’y a plus que celui-ci. Les autres ne sont plus reconnus : pour y revenir, il faudra"

@@ -43,7 +43,7 @@ PAGE = "/compte/adresse-mail"
 CODE_PAGE = "/compte/adresse-mail/code"
 
 RECORDED = Notice(
-    "info",
+    "done",
     say("Votre adresse est enregistrée"),
     say("Cette page dit à partir de quand elle peut recevoir un mot de passe provisoire."),
 )

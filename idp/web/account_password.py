@@ -141,7 +141,7 @@ def _changed(
     except StoreUnavailable as away:
         log.warning("a changed password was not swept up after: %s", away)
     done = Notice(
-        "info", say("Votre mot de passe est changé"), BY_MAIL if contact.email else BY_LETTER
+        "done", say("Votre mot de passe est changé"), BY_MAIL if contact.email else BY_LETTER
     )
     response = _page(given, Member(key, session, member.subject), notice=done)
     keep_session(response, token)

@@ -31,7 +31,7 @@ bp = Blueprint("account_services", __name__)
 PAGE = "/compte/services"
 
 TAKEN_BACK = Notice(
-    "info",
+    "done",
     say("L’accès est retiré"),
     say(
         "Ce service n’a plus accès à vos informations. Il peut garder celles qu’il a déjà reçues :"

@@ -40,7 +40,7 @@ class FormError:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message above the form: ``info``, ``warning``, ``wait`` or ``error``."""
+    """A message above the form: ``info``, ``warning``, ``done``, ``wait`` or ``error``."""
 
     kind: str
     title: Sentence

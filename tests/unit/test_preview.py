@@ -56,6 +56,8 @@ def test_what_it_shows_can_be_opened(preview):
 
     assert '<html lang="en">' in shown.text
     assert "/apercu/static/pages.css" in shown.text
+    with_logo = preview.get("/apercu/etats/login-service-logo").text
+    assert '<img src="/apercu/static/favicon.svg' in with_logo
     assert "sandbox" in shown.headers["Content-Security-Policy"]
     assert preview.get("/apercu/static/pages.css").status_code == 200
     assert "Jeanne-Marie" in preview.get("/apercu/mails/mail-temporary-password").text

@@ -108,8 +108,21 @@ def test_what_went_wrong_is_announced_and_takes_the_focus(state):
 
     expected = 1 if state.wrong and page.xpath("//form") else 0
     assert len(alerts) == expected
-    assert len(page.xpath("//@autofocus")) == expected
+    assert len(page.xpath("//*[@autofocus][not(@role = 'status')]")) == expected
     assert all(alert.get("tabindex") == "-1" for alert in alerts)
+
+
+def test_what_was_done_is_the_first_thing_told_by_the_title_and_by_the_focus():
+    told = [one for one in STATES if getattr(one.context.get("notice"), "kind", "") == "done"]
+
+    pages = ("devices", "email", "password", "services")
+    assert {state.page for state in told} == {f"pages/account_{page}.html" for page in pages}
+    for state in told:
+        page, title = document(state), state.context["notice"].title
+        [focused] = page.xpath("//*[@autofocus]")
+        assert focused.get("role") == "status"
+        assert title in words(focused)
+        assert words(page.xpath("//title")[0]).startswith(f"{title} – ")
 
 
 @every_state
