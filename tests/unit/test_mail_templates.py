@@ -305,3 +305,18 @@ def test_a_template_without_its_value_is_a_fault_and_not_a_hole(tmp_path):
 
     with pytest.raises(UndefinedError, match="nowhere"):
         broken.write(message(Kind.PASSWORD_CHANGED))
+
+
+def test_who_reads_of_an_address_that_is_not_theirs_learns_of_the_freeze_that_sets_it_aside():
+    said = plain(text().write(message(Kind.ADDRESS_RECORDED)))
+
+    assert "choisissez « Ce n’était pas moi »" in said.replace(NBSP, " ")
+    assert "Cette nouvelle adresse sera mise de côté." in said
+
+
+def test_whose_frozen_account_no_letter_can_reach_is_told_to_call():
+    """The notice is the same with and without a postal address: it promises no letter."""
+    said = plain(text().write(message(Kind.ACCOUNT_FROZEN)))
+
+    assert "que nous vous envoyons" not in said
+    assert "nous n’avons pas votre adresse postale complète, appelez-nous" in said
