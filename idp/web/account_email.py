@@ -12,7 +12,6 @@ from flask import request
 from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.contact import Contact
 from idp.identity.email_address import InvalidAddress
-from idp.identity.email_address import WrongCode
 from idp.identity.mask import mask_email
 from idp.identity.reset_quotas import QuotaReached
 from idp.sentence import Sentence
@@ -30,6 +29,7 @@ from idp.web.email_address import NO_ADDRESS
 from idp.web.email_address import OVER
 from idp.web.email_address import WRONG
 from idp.web.email_address import too_many
+from idp.web.email_address import wrong_code
 from idp.web.headers import see_other
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
@@ -106,16 +106,7 @@ def confirm() -> Response:
         return found
     if not is_own_page_form(given, found, CODE_PAGE):
         return _code_page(given, found, 403, notice=STALE)
-    wrong: WrongCode | None = None
-    with given.transaction():
-        try:
-            given.addresses.confirm(
-                found.session.account_id,
-                request.form.get("code", "")[:64],
-                actor=actor_of(request, given, g.request_id),
-            )
-        except WrongCode as refusal:  # its audit event is committed all the same
-            wrong = refusal
+    wrong = wrong_code(given, found)
     if wrong is None:
         return _page(given, found, notice=RECORDED)
     if wrong.ended:

@@ -107,7 +107,16 @@ def confirm() -> Response:
         return _sign_in()
     if not is_own_form(request, given, browser_of(request), CODE_PAGE, member.key):
         return _code_page(given, member, 403, notice=STALE_FORM)
-    wrong: WrongCode | None = None
+    wrong = wrong_code(given, member)
+    if wrong is None:
+        return _sign_in()
+    if wrong.ended:
+        return _page(given, member, 400, notice=OVER)
+    return _code_page(given, member, 400, errors=(WRONG,))
+
+
+def wrong_code(given: Services, member: Member) -> WrongCode | None:
+    """Record the address if the code of this form is right; else say what is wrong with it."""
     with given.transaction():
         try:
             given.addresses.confirm(
@@ -116,12 +125,8 @@ def confirm() -> Response:
                 actor=actor_of(request, given, g.request_id),
             )
         except WrongCode as refusal:  # its audit event is committed all the same
-            wrong = refusal
-    if wrong is None:
-        return _sign_in()
-    if wrong.ended:
-        return _page(given, member, 400, notice=OVER)
-    return _code_page(given, member, 400, errors=(WRONG,))
+            return refusal
+    return None
 
 
 def _recent(given: Services, within: timedelta) -> Member | None:
