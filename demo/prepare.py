@@ -16,10 +16,10 @@ from idp.infra.directory_read import read
 from idp.infra.key_passphrase import generate_missing_passphrase
 from idp.infra.migrations.upgrade import upgrade
 from idp.infra.secret_files import generate_missing_secrets
-from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.clients import Client
 from idp.oidc.registration import parse
 from idp.oidc.registration import to_metadata
+from idp.oidc.rotation import due
 from idp.parts import Parts
 from idp.settings import read_settings
 
@@ -41,7 +41,7 @@ def prepare(*, demo_origin: str, demo_file: Path) -> None:
     parts = Parts(settings)
     generate_missing_secrets(settings.secrets_path)
     generate_missing_passphrase(settings.keys_passphrase_path)
-    _add_missing_keys(parts)
+    _draw_keys_due(parts)
     imported = demo_file.with_name("dossiers.imported")
     if migrations.pending(settings.sql_url):
         upgrade(settings.sql_url)
@@ -56,12 +56,12 @@ def prepare(*, demo_origin: str, demo_file: Path) -> None:
     DemoConfiguration(settings.issuer, demo_origin, clients).write(demo_file)
 
 
-def _add_missing_keys(parts: Parts) -> None:
+def _draw_keys_due(parts: Parts) -> None:
+    """Do what ``idp keys rotate`` does, daily or at each start."""
     files = parts.key_files
-    present = {key.alg for key in files.ring()} if files.folder.is_dir() else set()
-    for alg in SIGNING_ALGS:
-        if alg not in present:
-            files.add(alg, parts.now())
+    with files.alone() as ring:
+        for key in due(ring, parts.rotation_policy, parts.now()):
+            files.add(key.alg, key.signs_from)
 
 
 def _import_people(parts: Parts, stamp: Path) -> None:

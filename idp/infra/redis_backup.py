@@ -145,6 +145,14 @@ def _parsed(url: str) -> dict[str, Any]:  # Any: whatever redis-py takes
     return given
 
 
+_TLS_OPTIONS = {
+    "ssl_ca_certs": "--cacert",
+    "ssl_ca_path": "--cacertdir",
+    "ssl_certfile": "--cert",
+    "ssl_keyfile": "--key",
+}
+
+
 def reached_by(url: str) -> tuple[list[str], str]:
     """Tell the options of redis-cli, and the password, which `ps` shall not show."""
     given = _parsed(url)
@@ -157,6 +165,7 @@ def reached_by(url: str) -> tuple[list[str], str]:
         options += ["--user", str(given["username"])]
     if url.startswith("rediss:"):
         options.append("--tls")
-    if given.get("ssl_ca_certs"):
-        options += ["--cacert", str(given["ssl_ca_certs"])]
+    for name, option in _TLS_OPTIONS.items():
+        if given.get(name):
+            options += [option, str(given[name])]
     return options, str(given.get("password") or "")

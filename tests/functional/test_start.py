@@ -361,7 +361,7 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_everything_even_sessi
     assert not any(is_running(pid) for pid in servers)
     second = start(ports=[first.port, first.demo_port]).wait_for_screen()
     assert {name: (second.data / name).read_text() for name in kept} == before
-    assert len(list(second.data.glob("keys/*.pem"))) == 2
+    assert len(list(second.data.glob("keys/*.pem"))) == 4  # of each algorithm: signing, and next
     browser.open(f"{second.demo_url}/cotisations/connexion?silencieux=1")
     assert "Numéro de dossier 1204816" in browser.text
     assert second.stop(signal.SIGTERM) == 0

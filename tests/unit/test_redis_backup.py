@@ -16,6 +16,21 @@ from idp.infra.redis_backup import reached_by
             ["-h", "redis", "-p", "6380", "--user", "idp", "--tls", "--cacert", "/etc/ca.pem"],
             "p@ss",
         ),
+        (
+            "rediss://redis?ssl_ca_path=/etc/cas&ssl_certfile=/etc/us.pem&ssl_keyfile=/etc/us.key",
+            [
+                "-h",
+                "redis",
+                "--tls",
+                "--cacertdir",
+                "/etc/cas",
+                "--cert",
+                "/etc/us.pem",
+                "--key",
+                "/etc/us.key",
+            ],
+            "",
+        ),
     ],
 )
 def test_an_address_becomes_options_and_its_password_none_of_them(
