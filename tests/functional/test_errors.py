@@ -109,7 +109,9 @@ def test_health_says_that_the_process_lives_and_readiness_names_each_part(
     assert visitor.get("/healthz").get_json() == {"status": "ok"}
     ready = visitor.get("/readyz")
     assert ready.status_code == 200
-    assert ready.get_json() == dict.fromkeys(("redis", "sql", "keys", "maintenance"), "ok")
+    assert ready.get_json() == dict.fromkeys(
+        ("redis", "sql", "keys", "maintenance", "server"), "ok"
+    )
 
 
 def test_an_unforeseen_fault_is_a_page_with_an_incident_number_and_no_trace(
