@@ -172,6 +172,7 @@ def test_the_keyboard_alone_is_enough_and_the_focus_is_always_seen(
         return focus(page)
 
     assert tab() == "skip"
+    assert tab() == "language"
     assert tab() == "qualite-affilie"
     page.keyboard.press("Space")
     if qualite == "ayant_droit":

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import shutil
 from collections.abc import Callable
 from datetime import UTC
@@ -24,7 +23,6 @@ from tests.instance import Person
 from tests.instance import Service
 from tests.instance import Visitor
 from tests.post import Post
-from tests.running import ROOT
 
 Idp = Callable[..., Result]
 REASON = "the disk of a former host was sold"
@@ -353,26 +351,3 @@ def test_a_copy_of_the_list_may_still_be_kept_for_its_time_only(
 
     assert answer.headers["Cache-Control"] == "public, max-age=600"
     assert len(json.loads(answer.text)["keys"]) == 4
-
-
-RUNBOOK = ROOT / "docs" / "operate" / "key-compromised.md"
-
-
-def test_every_command_of_the_runbook_does_what_it_says(
-    instance: Instance, idp: Idp, service: Service
-) -> None:
-    idp("rotate")
-    commands = re.findall(r"^    idp (.*)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
-    assert len(commands) >= 6
-    runner = CliRunner(env=Post(instance).env)
-    for command in commands:
-        words = shlex.split(command.replace("KID", signing(instance).kid))
-        result = runner.invoke(main, words)
-        instance.clock.at = datetime.now(UTC) + timedelta(seconds=1)
-        instance.parts.key_files._look_again_at = 0.0
-        # This world's issuer is on loopback, without a proxy: doctor has something to say.
-        assert result.exit_code in ((0, 1) if words[-1] in ("doctor", "drill") else (0,)), (
-            result.output
-        )
-    assert [event for event, *_ in instance.audit()].count("key.revoked") == 2
-    assert len([key for key in instance.parts.key_files.ring() if key.alg == "ES256"]) == 2
