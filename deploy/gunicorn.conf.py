@@ -13,6 +13,7 @@ from typing import Any
 
 import gunicorn
 
+from idp import server as told
 from idp.metrics import slots
 
 # The image of a worker that crashed would hold the passwords of that moment in clear.
@@ -20,10 +21,16 @@ resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 gunicorn.SERVER = "idp"  # the whole Server header: neither product nor version
 
-bind = os.environ.get("IDP_BIND", "127.0.0.1:8000").split()
+try:
+    workers = told.number("IDP_WORKERS", os.environ)
+    threads = told.number("IDP_THREADS", os.environ)
+    graceful_timeout = told.number("IDP_GRACEFUL_SECONDS", os.environ)
+    drain = told.number("IDP_DRAIN_SECONDS", os.environ)
+except told.NoSuchNumber as wrong:
+    raise SystemExit(f"not started: {wrong}") from None
+
+bind = told.addresses(os.environ)
 worker_class = "idp.whole_requests.Worker"  # gthread, which no slow client holds up
-workers = int(os.environ.get("IDP_WORKERS", "2"))
-threads = int(os.environ.get("IDP_THREADS", "8"))
 worker_connections = 200
 
 # gunicorn's C parser is another project's; the Python one has had the years and the attackers.
@@ -40,8 +47,6 @@ forwarder_headers = ""
 header_map = "drop"
 
 timeout = 30
-graceful_timeout = int(os.environ.get("IDP_GRACEFUL_SECONDS", "20"))
-drain = int(os.environ.get("IDP_DRAIN_SECONDS", "0"))
 keepalive = 5
 
 

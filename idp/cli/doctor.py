@@ -13,6 +13,7 @@ from idp.cli import doctor_files
 from idp.cli import doctor_pages
 from idp.cli import doctor_place
 from idp.cli import doctor_promises
+from idp.cli import doctor_server
 from idp.cli import doctor_stores
 from idp.cli import parts
 from idp.cli.findings import Finding
@@ -42,7 +43,8 @@ CHECKS = (
     Check("sql", doctor_stores.sql),
     Check("redis", doctor_stores.redis),
     Check("proxies", doctor_place.proxies, REDIS),
-    Check("metrics", doctor_place.metrics),
+    Check("server", doctor_server.numbers),
+    Check("metrics", doctor_server.metrics),
     Check("next key", doctor_stores.next_key, SQL | REDIS | KEYS),
     Check("clock", doctor_place.clock, SQL | REDIS),
     Check("services", doctor_place.services, SQL),

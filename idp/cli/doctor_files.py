@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 from idp.cli.findings import Finding
 from idp.cli.findings import Level
@@ -98,6 +99,9 @@ def letters(built: Parts) -> Iterator[Finding]:
     elif spool.exists() and not (spool.is_dir() and os.access(spool, os.W_OK)):
         what = f"{spool} is no folder that we may write to; set IDP_SPOOL_DIR, or its owner"
         yield Finding(Level.FAIL, "letters", what)
+    elif not (spool.exists() or _can_be_made(spool)):
+        what = f"{spool} cannot be made where it is; set IDP_SPOOL_DIR, or make it ours"
+        yield Finding(Level.FAIL, "letters", what)
     elif not spool.exists():
         what = f"{spool} is made by the first idp letters print"
         yield Finding(Level.OK, "letters", what)
@@ -105,3 +109,9 @@ def letters(built: Parts) -> Iterator[Finding]:
         yield from open_to_others
     else:
         yield Finding(Level.OK, "letters", f"{spool} is private")
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Tell whether the nearest folder above that exists is one that we may write to."""
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    return above.is_dir() and os.access(above, os.W_OK | os.X_OK)

@@ -15,7 +15,6 @@ from idp.infra.redis_health import read_facts
 from idp.infra.sql import sql_failures_told
 from idp.parts import PACKAGE
 from idp.parts import Parts
-from idp.settings.formats import is_loopback
 
 CLOCK_TOLERANCE = timedelta(seconds=2)
 
@@ -73,22 +72,6 @@ def proxies(built: Parts) -> Iterator[Finding]:
             "none is trusted: behind a TLS proxy all people would share its address, and its "
             "limits; set IDP_TRUSTED_PROXIES to the number of proxies in front",
         )
-
-
-def metrics(built: Parts) -> Iterator[Finding]:
-    """Numbers ask for no credential: an address that others reach is told."""
-    asked = {
-        "IDP_METRICS_BIND": built.settings.metrics_bind,
-        "IDP_WORKER_METRICS_BIND": built.settings.worker_metrics_bind,
-    }
-    for name, bind in asked.items():
-        if bind and not is_loopback(bind):
-            yield Finding(
-                Level.WARN,
-                "metrics",
-                f"{name} is no loopback address, and whoever reaches it reads numbers without a"
-                " credential: let nobody but Prometheus; see docs/operate/metrics.md",
-            )
 
 
 def clock(built: Parts) -> Iterator[Finding]:

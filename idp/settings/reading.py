@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from idp import IdpError
+from idp.server import NUMBERS
 from idp.settings.whole import Settings
 
 _EXPECTED = {"greater_than_equal": "{} or more", "less_than_equal": "{} at most"}
@@ -26,9 +27,7 @@ ELSEWHERE = frozenset(
         "IDP_ENV_FILE",
         "IDP_OPERATOR",
         "IDP_BIND",
-        "IDP_WORKERS",
-        "IDP_THREADS",
-        "IDP_GRACEFUL_SECONDS",
+        *NUMBERS,
     }
 )
 """Read by the commands and by ``deploy/gunicorn.conf.py``, not by ``Settings``."""

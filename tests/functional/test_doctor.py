@@ -164,6 +164,24 @@ def test_numbers_on_an_address_that_others_reach_are_warned_of(data, monkeypatch
 
 
 @pytest.mark.parametrize(
+    ("web", "numbers", "found"),
+    [
+        ("", "localhost:8000", True),
+        ("[::1]:8001 127.0.0.1:8002", "127.0.0.1:8002", True),
+        (":8001", "[::1]:8001", True),
+        ("127.0.0.1:8001", "127.0.0.2:8001", False),
+        ("unix:/run/idp:9464 fd://9464", "127.0.0.1:9464", False),
+    ],
+)
+def test_numbers_where_the_web_listens_are_found(data, monkeypatch, web, numbers, found):
+    if web:
+        monkeypatch.setenv("IDP_BIND", web)
+    monkeypatch.setenv("IDP_METRICS_BIND", numbers)
+
+    assert ("FAIL  metrics" in examined().output) is found
+
+
+@pytest.mark.parametrize(
     ("path", "mode", "right"),
     [
         (".", 0o770, "700"),

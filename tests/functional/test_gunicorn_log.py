@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,3 +121,18 @@ def test_a_request_that_breaks_off_is_not_quoted_at_debug(failing: tuple[int, Ch
 
     eventually(lambda: "NoMoreData" in child.said(), told=child.said)
     assert NAME not in child.said()
+
+
+def test_a_number_of_workers_that_is_none_refuses_the_start_in_one_line() -> None:
+    started = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py", "nobody:app"],
+        env={**os.environ, "IDP_WORKERS": "abc"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert started.returncode == 1
+    assert started.stderr == "not started: IDP_WORKERS: a whole number, 1 or more\n"

@@ -15,6 +15,7 @@ import yaml
 
 from demo.start import ALLOCATOR
 from idp.cli import main
+from idp.server import number
 from idp.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -173,8 +174,7 @@ def test_units_run_programs_of_the_image_as_nobody_special():
 
 
 def test_a_node_has_time_to_drain_and_to_end_before_it_is_killed(compose, dockerfile):
-    gunicorn = (ROOT / "deploy/gunicorn.conf.py").read_text()
-    grace = int(re.search(r'"IDP_GRACEFUL_SECONDS", "(\d+)"', gunicorn)[1])
+    grace = number("IDP_GRACEFUL_SECONDS", {})
     drain = int(re.search(r"IDP_DRAIN_SECONDS=(\d+)", dockerfile)[1])
     web = read_unit("idp-web@.service")
 

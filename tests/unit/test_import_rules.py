@@ -45,6 +45,7 @@ WIRING = {
     "parts",
     "probes",
     "draining",
+    "server",
     "wiring",
     "worker",
     "notifier",
