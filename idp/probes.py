@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from idp import IdpError
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from idp.parts import Parts
+
+log = logging.getLogger(__name__)
 
 
 def sql_probe(parts: Parts) -> Callable[[], str]:
@@ -39,8 +42,11 @@ def sql_probe(parts: Parts) -> Callable[[], str]:
     return probe
 
 
-def keys_probe(parts: Parts) -> Callable[[], str]:
-    """Whether both algorithms have a key that signs; a fault that keeps the ring is a warning."""
+def keys_probe(parts: Parts, publish: Callable[[], object]) -> Callable[[], str]:
+    """Whether both algorithms have a key that signs, and services can be given the public halves.
+
+    A fault that keeps the ring is a warning.
+    """
     folder = parts.key_files.folder
 
     def probe() -> str:
@@ -48,8 +54,12 @@ def keys_probe(parts: Parts) -> Callable[[], str]:
             ring = parts.key_files.ring()
             for alg in SIGNING_ALGS:
                 ring.signing_key(alg, now=parts.now())
+            publish()
         except IdpError as error:
             return shown(str(error))
+        except Exception as fault:
+            log.error("the keys cannot be published", exc_info=fault)
+            return "they cannot be published; see the log"
         trouble = parts.key_files.trouble or parts.key_files.oddity
         return f"{WARNING}{shown(trouble)}" if trouble else ""
 

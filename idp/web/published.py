@@ -3,6 +3,9 @@
 ``bench/`` shows that it pays. Any other path goes on to Flask.
 """
 
+import json
+import logging
+import secrets
 import time
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -29,6 +32,8 @@ _REFUSAL_HEADERS = [
     ("Content-Length", str(len(_REFUSAL))),
 ]
 
+log = logging.getLogger("idp.errors")
+
 
 class Published:
     """A WSGI application in front of another."""
@@ -48,7 +53,10 @@ class Published:
         if path != JWKS_PATH and path not in METADATA_PATHS:
             return self._behind(environ, start_response)
         began = time.perf_counter()
-        status, headers, body = self._answer(environ, path, method)
+        try:
+            status, headers, body = self._answer(environ, path, method)
+        except Exception as fault:  # noqa: BLE001 - Flask's own net lies behind
+            status, headers, body = self._failed(fault, method)
         endpoint = "jwks" if path == JWKS_PATH else "discovery"
         seconds = time.perf_counter() - began
         self._services.counts.answered(endpoint, method, status.value, seconds)
@@ -83,3 +91,22 @@ class Published:
             ("Content-Length", str(len(document.body))),
         ]
         return HTTPStatus.OK, headers, () if method == "HEAD" else (document.body,)
+
+    def _failed(
+        self, fault: Exception, method: str
+    ) -> tuple[HTTPStatus, list[tuple[str, str]], tuple[bytes, ...]]:
+        """Answer what nobody foresaw as ``errors`` does: its number is that of the log line."""
+        incident = secrets.token_hex(8)
+        self._services.begin_request(incident)
+        log.error("unforeseen", exc_info=fault)
+        self._services.begin_request("")
+        told = {"error": "server_error", "error_description": f"incident {incident}"}
+        body = json.dumps(told).encode()
+        headers = [
+            *self._always,
+            ("Cache-Control", "no-store"),
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("X-Request-Id", incident),
+        ]
+        return HTTPStatus.INTERNAL_SERVER_ERROR, headers, () if method == "HEAD" else (body,)

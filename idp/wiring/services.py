@@ -64,6 +64,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
     """
     settings, secrets = parts.settings, parts.secrets
     parts.key_files.ring()  # a broken key refuses the start, not the first sign-in
+    published = PublishedKeys(parts.key_files, max_age=settings.jwks_max_age, now=parts.now)
     sql = sql_probe(parts)
     if fault := sql():
         # It may be mended before the first request; /readyz says so meanwhile, and looks again.
@@ -171,7 +172,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
             ),
             settings.jwks_max_age,
         ),
-        keys=PublishedKeys(parts.key_files, max_age=settings.jwks_max_age, now=parts.now),
+        keys=published,
         key_watch=KeyWatch(parts.key_fetches, parts.now),
         hop_watch=HopWatch(parts.hop_counts, parts.now),
         catalogues=parts.catalogues,
@@ -182,7 +183,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
                 parts.redis.refuse_unsafe_store, parts.redis.refuse_store_that_does_not_write
             ),
             "sql": sql,
-            "keys": keys_probe(parts),
+            "keys": keys_probe(parts, published.document),
             "maintenance": maintenance_probe(parts),
             "server": draining.probe,
         },

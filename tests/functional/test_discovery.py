@@ -1,16 +1,24 @@
 """Discovery and JWKS: what is announced is what is served, from memory, with its ETag."""
 
+import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from werkzeug.test import Client
 
+from idp import logs
 from idp.infra.private_files import write_private_file
+from idp.metrics.not_counted import NotCounted
+from idp.oidc.discovery import PublishedKeys
+from idp.oidc.keys import KeyRing
 from idp.oidc.signer import generate
+from idp.web.published import Published
 from tests.instance import ISSUER
 from tests.instance import Clock
 from tests.instance import Instance
@@ -275,3 +283,45 @@ def test_a_new_key_is_published_before_it_signs_and_changes_the_etag(
     assert len(after.get_json()["keys"]) == 2
     assert after.headers["ETag"] != before.headers["ETag"]
     assert len(later.get_json()["keys"]) == 1  # the former one's last token has expired
+
+
+class BrokenRings:
+    """Key rings that fail as nobody foresaw: no file on the disk is known to do it."""
+
+    def ring(self) -> KeyRing:
+        raise ZeroDivisionError
+
+
+class Counted(NotCounted):
+    """Keeps what was answered."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[str, str, int]] = []
+
+    def answered(self, endpoint: str, method: str, status: int, seconds: float) -> None:
+        self.answers.append((endpoint, method, status))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_fault_that_nobody_foresaw_is_json_with_the_number_of_its_log_line_and_is_counted(
+    instance: Instance, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = Counted()
+    broken = PublishedKeys(BrokenRings(), max_age=timedelta(minutes=10), now=instance.clock)
+    front = Published(instance.app, replace(instance.services, keys=broken, counts=counted))
+    logs.configure("INFO")  # to the standard error of this test
+
+    answer = Client(front).open("/jwks", method=method)
+
+    assert answer.status_code == 500
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.mimetype == "application/json"
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert "ZeroDivisionError" in line["exc_info"]
+    assert line["request_id"] == answer.headers["X-Request-Id"]
+    if method == "GET":
+        told = {"error": "server_error", "error_description": f"incident {line['request_id']}"}
+        assert answer.get_json() == told
+    assert counted.answers == [("jwks", method, 500)]
+    assert Client(front).get(METADATA).status_code == 200

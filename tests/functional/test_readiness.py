@@ -60,9 +60,21 @@ def test_a_process_that_never_had_a_ring_is_red_and_names_the_file_alone(
     (instance.settings.keys_path / "current.pem").touch(mode=0o600)
     del instance.parts.key_files
 
-    said = keys_probe(instance.parts)()
+    said = keys_probe(instance.parts, instance.services.keys.document)()
 
     assert said.startswith("current.pem: not named like")
+
+
+def test_keys_that_sign_and_cannot_be_published_are_red_and_the_log_says_why(
+    make_instance: MakeInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    def publish() -> None:
+        raise ZeroDivisionError
+
+    said = keys_probe(make_instance().parts, publish)()
+
+    assert said == "they cannot be published; see the log"
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_database_that_was_never_migrated_is_red_until_it_is(
