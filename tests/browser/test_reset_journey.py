@@ -105,7 +105,12 @@ def expect_page(page: Page, heading: str) -> None:
 
 def answer_to(asked: str) -> str:
     """Answer the question in words as a person does."""
-    numbers, days, months = question._NUMBERS, question._DAYS, question._MONTHS
+    numbers, days, months = (
+        [str(one) for one in known]
+        for known in (question._NUMBERS, question._DAYS, question._MONTHS)
+    )
+    ranks = {str(rank): place for rank, place in question._RANKS}
+    kinds = {str(kind): [str(one) for one in known] for kind, known in question._KINDS.items()}
     words = re.findall(r"[\w-]+", asked)
     named = [word for word in words if word in numbers]
     if asked.startswith("Combien font"):
@@ -118,9 +123,9 @@ def answer_to(asked: str) -> str:
             return circle[(circle.index(words[-1]) + step) % len(circle)]
     if asked.startswith("Recopiez"):
         listed = asked.partition(": ")[2].rstrip(".").split(", ")
-        (rank,) = [question._RANKS[word] for word in words if word in question._RANKS]
+        (rank,) = [ranks[word] for word in words if word in ranks]
         return listed[rank]
-    (members,) = [m for kind, m in question._KINDS.items() if f"est {kind} :" in asked]
+    (members,) = [m for kind, m in kinds.items() if f"est {kind} :" in asked]
     (right,) = [word for word in words if word in members]
     return right
 
