@@ -69,6 +69,7 @@ class Event(StrEnum):
     ACCOUNT_REOPENED = "account.reopened"
     AUDIT_FORGOTTEN = "audit.forgotten"
     AUDIT_EXPORTED = "audit.exported"
+    BACKUP_MADE = "backup.made"
 
 
 @dataclass(frozen=True, slots=True)

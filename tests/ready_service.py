@@ -13,6 +13,7 @@ import redis
 from click.testing import CliRunner
 from click.testing import Result
 
+from idp.audit import Event
 from idp.cli import main
 from idp.infra.key_files import KeyFiles
 from idp.infra.key_passphrase import generate_missing_passphrase
@@ -21,6 +22,8 @@ from idp.infra.migrations.upgrade import upgrade
 from idp.infra.secret_files import generate_missing_secrets
 from idp.legal import Legal
 from idp.oidc.clients import SIGNING_ALGS
+from idp.parts import Parts
+from idp.settings import read_settings
 
 
 def draw_keys(folder: Path) -> Path:
@@ -70,6 +73,10 @@ def make_service(
     generate_missing_passphrase(passphrase)
     rewrap(KeyFiles(folder / "keys"), passphrase)
     upgrade(sql_url)
+    built = Parts(read_settings())
+    with built.flask.app_context(), built.database.transaction():
+        built.audit.record(Event.BACKUP_MADE)
+    built.database.engine.dispose()
 
 
 def examined() -> Result:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from idp.audit import Actor
+from idp.audit import Event
 from idp.cli import migrated_parts
 from idp.cli import parts
 from idp.infra import migrations
@@ -31,7 +33,8 @@ def backup() -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--without-redis", is_flag=True, help="Only SQL: docs/operate/backup.md, what goes.")
 @click.option("--keep", type=click.IntRange(1), help="Erase all sets but the last so many.")
-def data(folder: Path, without_redis: bool, keep: int | None) -> None:
+@click.pass_obj
+def data(operator: str, folder: Path, without_redis: bool, keep: int | None) -> None:
     """Save both stores into a new set in FOLDER, while the service runs. The spool is left out."""
     built = migrated_parts()
     settings, saved = built.settings, []
@@ -46,6 +49,9 @@ def data(folder: Path, without_redis: bool, keep: int | None) -> None:
         saved.append(describe(path, kind, at))
         manifest = Manifest(settings.issuer, migrations.revisions()[-1], tuple(saved))
         write_manifest(aside, manifest)
+    # After the set is whole: numbers and the doctor take it for the proof that there is one.
+    with built.flask.app_context(), built.database.transaction():
+        built.audit.record(Event.BACKUP_MADE, actor=Actor(operator=operator))
     print(f"saved: {sets_in(folder)[-1]}")
     for part in saved:
         print(f"  {part.file}, {part.bytes} bytes, as of {part.taken_at}")

@@ -54,6 +54,7 @@ CHECKS = (
     Check("letters", doctor_files.letters),
     Check("outbox", doctor_promises.outbox, SQL),
     Check("audit log", doctor_promises.audit_log, SQL),
+    Check("backup", doctor_promises.backup, SQL),
     Check("browser code", doctor_place.browser_code),
     Check("legal pages", doctor_pages.legal_pages),
     Check("maintenance", doctor_pages.maintenance),

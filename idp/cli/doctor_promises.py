@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 
+from idp.audit import Event
 from idp.audit_walk import head_is_due
 from idp.cli.findings import Finding
 from idp.cli.findings import Level
@@ -17,6 +18,7 @@ from idp.wiring.messages import build_mailer
 
 SEALING_LAG = timedelta(hours=1)
 WORKER_LAG = timedelta(minutes=15)
+BACKUP_LAG = timedelta(hours=36)
 PRINT_LAG = timedelta(days=5)
 """A weekend with a holiday at each end."""
 
@@ -79,3 +81,16 @@ def audit_log(built: Parts) -> Iterator[Finding]:
         what = f"no head was signed of {ended.day}; run idp audit verify, and look at idp worker"
         faults.append(Finding(Level.WARN, "audit log", what))
     yield from faults or [Finding(Level.OK, "audit log", "is sealed, and its head signed")]
+
+
+def backup(built: Parts) -> Iterator[Finding]:
+    """Whether the data of a service that people reach was saved of late."""
+    if built.settings.is_loopback:
+        return
+    with built.flask.app_context(), built.database.transaction():
+        made = built.audit.newest_at(Event.BACKUP_MADE, since=built.now() - BACKUP_LAG)
+    if made is None:
+        what = "no data was saved for 36 hours; does a timer run idp backup data?"
+        yield Finding(Level.WARN, "backup", what)
+    else:
+        yield Finding(Level.OK, "backup", f"made {made:%Y-%m-%d %H:%M} UTC")

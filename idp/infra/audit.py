@@ -70,6 +70,20 @@ class SqlAuditLog:
         )
         return [PastEvent(row.at, row.event, row.network, row.operator, row.detail) for row in rows]
 
+    def newest_at(self, event: Event, *, since: datetime) -> datetime | None:
+        """Tell when this happened last; the index of instants bounds the look, so not before then.
+
+        Raises:
+            StoreUnavailable: SQL is away.
+        """
+        found = self._database.execute(
+            select(_AUDIT.c.at)
+            .where(_AUDIT.c.at > since, _AUDIT.c.event == event.value)
+            .order_by(_AUDIT.c.at.desc())
+            .limit(1)
+        )
+        return found.scalar_one_or_none()
+
     def record(
         self,
         event: Event,

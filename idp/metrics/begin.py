@@ -58,6 +58,7 @@ def serve_worker(
     looks = {
         "outbox": partial(standing.outbox, parts),
         "audit_log": partial(standing.audit_log, parts),
+        "backup": partial(standing.backup, parts),
         "drill": partial(standing.drilled, parts),
         "loops": partial(standing.loops, instants),
     }

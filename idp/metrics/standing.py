@@ -20,6 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from idp import IdpError
+from idp.audit import Event
 from idp.infra.outbox_depth import SqlOutboxDepth
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.key_drill import Sight
@@ -33,6 +34,7 @@ from idp.web.health import WARNING
 
 KEPT_SECONDS = 5.0
 DAY = timedelta(days=1)
+BACKUP_SPAN = timedelta(days=3)
 
 Families = Iterator[GaugeMetricFamily]
 
@@ -147,6 +149,16 @@ def audit_log(parts: Parts) -> Families:
     if head is not None:
         signed.add_metric([], (now.date() - head.day).days)
     yield from (rows, age, signed)
+
+
+def backup(parts: Parts) -> Families:
+    """Tell how old the last copy of the data is. None within the span counts as that old."""
+    now = parts.now()
+    with parts.flask.app_context(), parts.database.transaction():
+        made = parts.audit.newest_at(Event.BACKUP_MADE, since=now - BACKUP_SPAN)
+    age = _gauge("idp_backup_age_seconds", "Since idp backup data succeeded; 3 days at most.")
+    age.add_metric([], (BACKUP_SPAN if made is None else now - made).total_seconds())
+    yield age
 
 
 def drilled(parts: Parts) -> Families:

@@ -379,13 +379,15 @@ def test_the_embedded_store_is_saved_while_it_serves(
     tmp_path: Path, valkey_url: str, mailbox: Mailbox, safe: Path
 ) -> None:
     before = Machine(tmp_path / "demo", "", valkey_url, mailbox)
-    person = before.serve().add_person()
+    serving = before.serve()
+    person = serving.add_person()
 
     saved = save(before, safe, "--without-redis")
     other = Machine(tmp_path / "moved", "", valkey_url, mailbox)
     after = restore(other, safe, saved)
 
     assert after.visitor().sign_in(person).headers["Location"] == "/compte"
+    assert [event for event, _, _ in serving.audit()].count("backup.made") == 1
     before.stop()
     other.stop()
 
@@ -423,7 +425,7 @@ def test_a_store_that_asks_for_its_password_is_saved_and_brought_back_with_it(
 def test_a_program_that_is_not_there_is_told_and_leaves_no_half_set(
     lost: Machine, safe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost.serve()
+    serving = lost.serve()
     monkeypatch.setenv("PATH", "/nowhere")
 
     missing = lost.idp("backup", "data", safe / "sets")
@@ -431,6 +433,7 @@ def test_a_program_that_is_not_there_is_told_and_leaves_no_half_set(
     assert missing.exit_code == 1
     assert "redis-cli is not installed here: it is in the package redis-tools" in missing.output
     assert list((safe / "sets").iterdir()) == []
+    assert serving.audit() == []
 
 
 def test_a_redis_that_cannot_be_read_here_is_told_before_the_database_is_touched(

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import redis
 from aiosmtpd.smtp import LoginPassword
+from sqlalchemy import delete
 
 from idp import IdpError
 from idp.app import create_app
@@ -30,6 +31,7 @@ from idp.hops import FLUSH_EVERY
 from idp.identity.outbox import Kind
 from idp.identity.temporary_password import Channel
 from idp.infra.key_files import KeyFiles
+from idp.infra.tables import AuditRow
 from idp.oidc.clients import Client
 from idp.parts import Parts
 from idp.parts import utc_now
@@ -132,7 +134,13 @@ def bury(site: Site) -> None:
 
 def leave_unsealed(site: Site) -> None:
     with site.parts(timedelta(hours=2)) as built:
-        built.audit.record(Event.KEY_ADDED)
+        built.database.execute(delete(AuditRow))
+        built.audit.record(Event.BACKUP_MADE)
+
+
+def lose_backup(site: Site) -> None:
+    with site.parts() as built:
+        built.database.execute(delete(AuditRow))
 
 
 def register_trial(site: Site) -> None:
@@ -374,6 +382,8 @@ PLANTED = [
           "outbox", "given up: 1", "idp outbox list --state dead"),
     warns("a log that is not sealed", leave_unsealed,
           "audit log", "are not sealed", "is idp worker running"),
+    warns("no backup of the night", lose_backup,
+          "backup", "no data was saved for 36 hours", "idp backup data"),
     # Services, pages, files.
     fails("a default service that is not there", setting("IDP_DEFAULT_CLIENT_ID", "nobody"),
           "default client", "nobody is not registered", "idp clients add"),

@@ -1,6 +1,7 @@
 """What the files for production promise, as far as it can be known without a container engine."""
 
 import fnmatch
+import json
 import re
 import subprocess
 import time
@@ -198,20 +199,22 @@ def test_the_proxy_is_told_all_that_its_file_asks_for(compose):
 def test_what_is_daily_runs_at_its_hour_goes_on_after_a_failure_and_ends_when_told(tmp_path):
     said = tmp_path / "said"
     soon = datetime.now() + timedelta(seconds=3)  # noqa: DTZ005 - the clock of this machine
-    command = ["sh", "-c", 'echo ran >>"$0"; exit 1', str(said)]
+    command = ["sh", "-c", "echo ran >>$0; exit 3", str(said)]
     daily = [ROOT / "deploy" / "daily", "--now", f"{soon:%H:%M:%S}", *command]
 
-    with subprocess.Popen(daily) as waiting:
+    with subprocess.Popen(daily, stderr=subprocess.PIPE, text=True) as waiting:
         end = time.monotonic() + 15
         while not (said.exists() and said.read_text().count("ran") == 2):
             assert time.monotonic() < end, "it did not run at its hour"
             time.sleep(0.05)
         still_there = waiting.poll() is None
         waiting.terminate()
-        status = waiting.wait(5)
+        told = [json.loads(line) for line in waiting.communicate(timeout=5)[1].splitlines()]
 
     assert still_there
-    assert status == 0
+    assert waiting.returncode == 0
+    assert {line["level"] for line in told} == {"ERROR"}
+    assert told[0]["message"].startswith("exit status 3 of: sh -c")
 
 
 @pytest.mark.parametrize("words", [(), ("03:00",), ("later", "true"), ("--daily", "03:00")])
