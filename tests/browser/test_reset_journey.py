@@ -219,6 +219,34 @@ def test_a_first_connection_by_letter_records_an_address_and_the_service_knows_w
     expect_known(page, newcomer)
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "no-javascript"])
+def test_an_address_is_changed_at_the_account_and_confirmed_by_its_code(
+    provider, demo, post, open_browser, member, javascript
+):
+    page = open_browser(java_script_enabled=javascript).page
+    address = f"camille.nouvelle.{member.numero}@exemple.example"
+    page.goto(f"{provider.url}/connexion")
+    sign_in(page, member)
+    page.wait_for_url(f"{demo}/**")
+
+    page.goto(f"{provider.url}/compte")
+    page.get_by_role("link", name="Voir ou changer mon adresse mail").click()
+    expect_page(page, "Mon adresse mail")
+    page.fill("#email", "pas une adresse")
+    page.click("#email-submit")
+    expect(page.locator("#error-summary")).to_contain_text("Saisissez une adresse complète")
+    page.fill("#email", address)
+    page.click("#email-submit")
+    page.wait_for_url("**/adresse-mail/code")
+    page.fill("#code", post.code_mailed_to(address))
+    page.click("#code-submit")
+
+    expect(page.locator("[autofocus] h2")).to_have_text("Votre adresse est enregistrée")
+    expect(page.locator("main")).to_contain_text("l’ancienne reste en service")
+    page.get_by_role("link", name="Ce n’était pas moi").click()
+    expect_page(page, "Quelqu’un d’autre est entré dans votre espace ?")
+
+
 def test_the_keyboard_alone_is_enough_from_the_forgotten_password_to_the_service(
     provider, demo, post, open_browser, member
 ):
