@@ -31,7 +31,7 @@ MESSAGES: Mapping[str, str] = {
     Kind.ADDRESS_RECORDED: "avis « nouvelle adresse mail »",
     Kind.LETTER_REQUESTED: "avis « une lettre a été demandée »",
     Kind.NEW_BROWSER: "avis « connexion depuis un nouveau navigateur »",
-    Kind.SESSIONS_ENDED: "avis « vos autres appareils sont déconnectés »",
+    Kind.SESSIONS_ENDED: "avis « des appareils sont déconnectés »",
     Kind.ACCESS_GIVEN: "avis « accès donné à un service »",
     Kind.ACCOUNT_FROZEN: "avis « votre espace est bloqué »",
     Kind.ACCOUNT_REOPENED: "avis « votre espace est rouvert »",

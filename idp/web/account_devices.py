@@ -107,15 +107,15 @@ def end() -> Response:
                 device=device_of(request, given),
                 actor=actor,
             )
+            notice, tell = OTHERS_ENDED, True
+        else:
+            # One that is not there any more is as ended as it can be; this one signs out elsewhere.
+            tell = key != member.key and given.devices.end(account_id, key, actor=actor)
+            notice = ENDED
+        if tell:
             given.notices.tell(
                 Kind.SESSIONS_ENDED, account_id, version=member.session.credential_version
             )
-            notice = OTHERS_ENDED
-        else:
-            if key != member.key:  # which signs out at its own address
-                # One that is not there any more is as ended as it can be.
-                given.devices.end(account_id, key, actor=actor)
-            notice = ENDED
     return _page(given, member, notice=notice)
 
 

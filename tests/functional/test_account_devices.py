@@ -13,6 +13,8 @@ from tests.instance import Person
 from tests.instance import Visitor
 from tests.instance import csrf_of
 from tests.instance import text_of
+from tests.mailbox import Mailbox
+from tests.mailbox import deliver
 
 PAGE = "/compte/appareils"
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -96,6 +98,26 @@ def test_one_device_is_ended_and_the_others_stay(
     assert is_signed_in(visitor)
     told = [row for row in instance.audit() if row[0] == "sessions.ended"]
     assert told == [("sessions.ended", person.account_id, {"cause": "device", "sessions": 1})]
+
+
+@pytest.mark.parametrize("tous", [True, False], ids=["all the others", "one after the other"])
+def test_attack_a_thief_signs_the_member_out_in_silence(
+    make_instance: Callable[..., Instance], mailbox: Mailbox, tous: bool
+) -> None:
+    instance = make_instance(signing_algs=("ES256",), **mailbox.settings)
+    person = instance.add_person(email="anne@example.fr")
+    owner = elsewhere_of(instance, person)
+    instance.clock.advance(MINUTE)
+    thief = instance.visitor("203.0.113.7")
+    thief.sign_in(person)
+    (key,) = keys_of(thief.get(PAGE))
+
+    end(thief, tous="1") if tous else end(thief, appareil=key)
+
+    assert not is_signed_in(owner)
+    deliver(instance)
+    subjects = [str(mail["Subject"]) for mail in mailbox.mails]
+    assert len([one for one in subjects if one.startswith("Des appareils sont déconnectés")]) == 1
 
 
 def test_all_the_others_are_ended_their_tokens_too_and_their_browsers_are_strangers(

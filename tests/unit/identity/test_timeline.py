@@ -585,7 +585,7 @@ def test_an_event_is_told_in_plain_french(event, told):
     assert words_of(event) == told
 
 
-ELSEWHERE = {"client", "key", "directory", "code", "letters", "audit"}
+ELSEWHERE = {"client", "key", "directory", "code", "letters", "audit", "backup"}
 """What happens to services, keys, batches and the log itself: no part of an account's story."""
 
 
