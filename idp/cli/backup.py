@@ -50,8 +50,12 @@ def data(operator: str, folder: Path, without_redis: bool, keep: int | None) -> 
         manifest = Manifest(settings.issuer, migrations.revisions()[-1], tuple(saved))
         write_manifest(aside, manifest)
     # After the set is whole: numbers and the doctor take it for the proof that there is one.
-    with built.flask.app_context(), built.database.transaction():
-        built.audit.record(Event.BACKUP_MADE, actor=Actor(operator=operator))
+    with built.flask.app_context():
+        try:
+            with built.database.transaction():
+                built.audit.record(Event.BACKUP_MADE, actor=Actor(operator=operator))
+        finally:
+            built.database.engine.dispose()
     print(f"saved: {sets_in(folder)[-1]}")
     for part in saved:
         print(f"  {part.file}, {part.bytes} bytes, as of {part.taken_at}")
