@@ -45,3 +45,10 @@ def test_an_address_that_was_never_confirmed_stands_at_no_instant():
 )
 def test_a_new_address_stands_when_its_member_was_told_for_three_days(former, wait):
     assert contact_at(NOON, email=former).stands_at == NOON + NEW_ADDRESS_WAIT + wait
+
+
+def test_a_contact_in_a_traceback_shows_no_address():
+    shown = repr(contact_at(None))
+
+    assert shown.startswith("Contact(")
+    assert "@" not in shown
