@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from idp.infra.attempts import RedisAttempts
     from idp.infra.client_failures import RedisClientFailures
     from idp.infra.codes import RedisCodes
+    from idp.infra.franceconnect_arrivals import RedisArrivals
+    from idp.infra.franceconnect_hints import RedisHints
+    from idp.infra.franceconnect_tries import RedisTries
     from idp.infra.hop_counts import RedisHopCounts
     from idp.infra.key_fetches import RedisKeyFetches
     from idp.infra.once import RedisOnce
@@ -175,3 +178,26 @@ class InRedis(InSql):
         from idp.infra.pending_addresses import RedisPendingAddresses
 
         return RedisPendingAddresses(self.redis)
+
+    @cached_property
+    def franceconnect_tries(self) -> RedisTries:
+        """The browsers that were sent to FranceConnect."""
+        from idp.infra.franceconnect_tries import RedisTries
+
+        return RedisTries(self.redis)
+
+    @cached_property
+    def franceconnect_arrivals(self) -> RedisArrivals:
+        """The people who are back from there, and whose dossier is not known yet."""
+        from idp.infra.franceconnect_arrivals import RedisArrivals
+
+        return RedisArrivals(self.redis, self.secrets.cookie_keys)
+
+    @cached_property
+    def franceconnect_hints(self) -> RedisHints:
+        """What ends sessions there too."""
+        from idp.infra.franceconnect_hints import RedisHints
+
+        return RedisHints(
+            self.redis, self.secrets.cookie_keys, absolute=self.settings.session_absolute
+        )

@@ -15,6 +15,9 @@ import pytest
 import redis
 
 from idp.identity.email_address import PendingAddresses
+from idp.identity.franceconnect_port import Arrivals
+from idp.identity.franceconnect_port import Hints
+from idp.identity.franceconnect_port import Tries
 from idp.identity.reset_quotas import QuotaPolicy
 from idp.identity.reset_quotas import ResetQuotas
 from idp.identity.temporary_password import TemporaryPasswords
@@ -23,6 +26,9 @@ from idp.infra.attempts import RedisAttempts
 from idp.infra.client_failures import RedisClientFailures
 from idp.infra.codes import TOMBSTONE
 from idp.infra.codes import RedisCodes
+from idp.infra.franceconnect_arrivals import RedisArrivals
+from idp.infra.franceconnect_hints import RedisHints
+from idp.infra.franceconnect_tries import RedisTries
 from idp.infra.once import RedisOnce
 from idp.infra.pending_addresses import RedisPendingAddresses
 from idp.infra.redis_store import RedisStore
@@ -41,6 +47,9 @@ from idp.oidc.service_grants import ServiceGrants
 from idp.session import Sessions
 from tests.fake_counters import MemoryAttempts
 from tests.fake_counters import MemoryResetQuotas
+from tests.fake_franceconnect import MemoryArrivals
+from tests.fake_franceconnect import MemoryHints
+from tests.fake_franceconnect import MemoryTries
 from tests.fake_outbox import MemoryPendingAddresses
 from tests.fake_refusals import MemoryRefusals
 from tests.fake_service_grants import MemoryServiceGrants
@@ -52,6 +61,8 @@ from tests.fakes import MemorySessions
 from tests.instance import Clock
 
 IDLE = timedelta(minutes=30)
+ABSOLUTE = timedelta(hours=8)
+COOKIE_KEYS = (b"c" * 32,)
 
 
 class World(Protocol):
@@ -64,6 +75,9 @@ class World(Protocol):
     once: Once
     pending_addresses: PendingAddresses
     refusals: Refusals
+    tries: Tries
+    arrivals: Arrivals
+    hints: Hints
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords under a policy."""
@@ -92,6 +106,9 @@ class MemoryWorld:
         self.once = MemoryOnce(now=clock)
         self.pending_addresses = MemoryPendingAddresses(clock)
         self.refusals = MemoryRefusals(now=clock)
+        self.tries = MemoryTries(clock)
+        self.arrivals = MemoryArrivals(clock)
+        self.hints = MemoryHints(clock, absolute=ABSOLUTE)
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords in memory."""
@@ -120,12 +137,15 @@ class RedisWorld:
     def __init__(self, clock: Clock, url: str) -> None:
         self.clock = clock
         self.store = RedisStore(url)
-        self.sessions = RedisSessions(self.store, idle=IDLE, absolute=timedelta(hours=8), now=clock)
-        self.codes = RedisCodes(self.store, session_absolute=timedelta(hours=8), now=clock)
+        self.sessions = RedisSessions(self.store, idle=IDLE, absolute=ABSOLUTE, now=clock)
+        self.codes = RedisCodes(self.store, session_absolute=ABSOLUTE, now=clock)
         self.service_grants = RedisServiceGrants(self.store)
         self.once = RedisOnce(self.store)
         self.pending_addresses = RedisPendingAddresses(self.store)
         self.refusals = RedisRefusals(self.store, now=clock)
+        self.tries = RedisTries(self.store)
+        self.arrivals = RedisArrivals(self.store, COOKIE_KEYS)
+        self.hints = RedisHints(self.store, COOKIE_KEYS, absolute=ABSOLUTE)
 
     def temporary_passwords(self, policy: TryPolicy) -> TemporaryPasswords:
         """Temporary passwords in the store."""

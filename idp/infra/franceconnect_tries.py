@@ -1,0 +1,84 @@
+"""Browsers that were sent to FranceConnect, in Redis: a hash a try, and who may have how many."""
+
+import hashlib
+import json
+
+from idp.identity.franceconnect_port import TRIES_OF_BROWSER
+from idp.identity.franceconnect_port import TRIES_OF_NETWORK
+from idp.identity.franceconnect_port import TRY_LIFETIME
+from idp.identity.franceconnect_port import Purpose
+from idp.identity.franceconnect_port import Spent
+from idp.identity.franceconnect_port import Try
+from idp.identity.franceconnect_port import browser_hash
+from idp.infra.redis_store import RedisStore
+from idp.infra.redis_store import milliseconds
+
+# A try that was taken stays as its own tombstone and counts on: else tombstones would have no cap.
+# KEYS  1 try   2 the browser's tries, the oldest first   3 the network's
+# ARGV  1 browser   2 waiting request   3 the rest   4 lifetime (ms)
+#       5 how many of a browser   6 how many of a network
+_PUT = """
+redis.call('HSET', KEYS[1], 'browser', ARGV[1], 'demande', ARGV[2], 'begun', ARGV[3])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+for at = 2, 3 do
+  redis.call('RPUSH', KEYS[at], KEYS[1])
+  redis.call('PEXPIRE', KEYS[at], ARGV[4])
+  while redis.call('LLEN', KEYS[at]) > tonumber(ARGV[at + 3]) do
+    redis.call('DEL', redis.call('LPOP', KEYS[at]))
+  end
+end
+"""
+
+# KEYS  1 try      ARGV  1 browser      Gives {waiting request, the rest or '' if it was taken}.
+_TAKE = """
+local kept = redis.call('HMGET', KEYS[1], 'browser', 'demande', 'begun')
+if kept[1] ~= ARGV[1] then return false end
+redis.call('HDEL', KEYS[1], 'begun')
+return {kept[2], kept[3] or ''}
+"""
+
+
+class RedisTries:
+    """The port ``Tries``."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self._store = store
+        self._put = store.script(_PUT)
+        self._take = store.script(_TAKE)
+
+    def put(self, state: str, begun: Try, *, network: str) -> None:
+        """Keep a try; the oldest of its browser and of its network give way."""
+        self._store.refuse_strangers_when_nearly_full()
+        rest = json.dumps([begun.nonce, begun.purpose, begun.account_id, begun.page])
+        self._put(
+            [
+                _key(state),
+                f"franceconnect-tries:browser:{begun.browser_hash}",
+                f"franceconnect-tries:network:{network}",
+            ],
+            [
+                begun.browser_hash,
+                begun.demande,
+                rest,
+                milliseconds(TRY_LIFETIME),
+                TRIES_OF_BROWSER,
+                TRIES_OF_NETWORK,
+            ],
+        )
+
+    def take(self, state: str, browser: str) -> Try | Spent | None:
+        """Take a try once; the browser that it is not of leaves it where it is."""
+        browser_is = browser_hash(browser)
+        told = self._take([_key(state)], [browser_is])
+        if not told:
+            return None
+        demande, rest = map(str, told)
+        if not rest:
+            return Spent(demande)
+        nonce, purpose, account_id, page = json.loads(rest)
+        return Try(browser_is, nonce, demande, Purpose(purpose), account_id, page)
+
+
+def _key(state: str) -> str:
+    # What a stranger sends as ``state`` may be long, and what the store holds opens nothing.
+    return f"franceconnect-try:{hashlib.sha256(state.encode('utf-8', 'replace')).hexdigest()}"
