@@ -15,6 +15,8 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
 )
+_UPSTREAM = re.compile(r"(https?://[^/?#]+)((?:/[A-Za-z0-9._~-]+)*)")
+_SCOPE = re.compile(r"[a-z_]+(?: [a-z_]+)*")
 _PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]{1,5})?)?")
 _REDIS_DATABASE = re.compile(r"/?|/[0-9]{1,5}")
 _REDIS_OPTION = re.compile(
@@ -37,6 +39,23 @@ def issuer(value: str) -> str:
     url = urlsplit(value)
     if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK):
         message = "https (http is for a loopback address only)"
+        raise ValueError(message)
+    return value
+
+
+def upstream_issuer(value: str) -> str:
+    """Read the issuer of another provider, empty for none: it may have a path."""
+    origin, path = match.groups() if (match := _UPSTREAM.fullmatch(value)) else ("", "")
+    if value and not origin:
+        message = "https://host/path, without query, fragment or a slash at its end"
+        raise ValueError(message)
+    return issuer(origin) + path if value else ""
+
+
+def scope(value: str) -> str:
+    """Read what is asked for of OpenID Connect. Spec: OIDC Core 1.0 §3.1.2.1, RFC 6749 §3.3."""
+    if "openid" not in value.split(" ") or _SCOPE.fullmatch(value) is None:
+        message = "words with one space between them, openid among them"
         raise ValueError(message)
     return value
 

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings
 from pydantic_settings import SettingsConfigDict
 
 from idp.settings.formats import LOOPBACK
+from idp.settings.franceconnect import FranceConnectSettings
 from idp.settings.fund import FundSettings
 from idp.settings.legal import LegalSettings
 from idp.settings.lifetimes import LifetimeSettings
@@ -20,6 +21,7 @@ from idp.settings.reset import ResetSettings
 
 class Settings(
     # The fields of the last one come first, in faults and in the manual.
+    FranceConnectSettings,
     LimitSettings,
     LifetimeSettings,
     ResetSettings,
@@ -41,6 +43,30 @@ class Settings(
             raise ValueError(message)
         if self.anti_robot_from > self.network_limit and not self.is_loopback:
             message = "IDP_ANTI_ROBOT_FROM: expected IDP_NETWORK_LIMIT at most, or nobody is asked"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _franceconnect(self) -> "Settings":
+        """Whole or absent: half of it would show a button that leads nowhere."""
+        proofs = [self.franceconnect_client_secret_file, self.franceconnect_private_key_file]
+        given = [one for one in proofs if one is not None]
+        if not self.franceconnect_issuer:
+            if self.franceconnect_client_id or given:
+                message = "IDP_FRANCECONNECT_ISSUER: not set, and others of FranceConnect are"
+                raise ValueError(message)
+            return self
+        if urlsplit(self.franceconnect_issuer).hostname in LOOPBACK and not self.is_loopback:
+            message = "IDP_FRANCECONNECT_ISSUER: a simulator serves a loopback issuer only"
+            raise ValueError(message)
+        if not self.franceconnect_client_id:
+            message = "IDP_FRANCECONNECT_CLIENT_ID: not set, and FranceConnect knows us by it"
+            raise ValueError(message)
+        if len(given) != 1:
+            message = (
+                "IDP_FRANCECONNECT_CLIENT_SECRET_FILE, IDP_FRANCECONNECT_PRIVATE_KEY_FILE:"
+                " set one of them, and not both"
+            )
             raise ValueError(message)
         return self
 

@@ -414,3 +414,55 @@ def test_a_secret_that_is_said_twice_or_not_at_all_is_named_and_never_shown(
     assert f"{setting}_FILE" in str(refused.value)
     assert told in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+FRANCECONNECT = {
+    "franceconnect_issuer": "https://oidc.franceconnect.example/api/v2",
+    "franceconnect_client_id": "carpimko",
+    "franceconnect_client_secret_file": Path("secret"),
+}
+
+
+def test_franceconnect_is_whole_or_absent():
+    assert read_settings(issuer=ISSUER).franceconnect_issuer == ""
+    assert read_settings(issuer=ISSUER, **FRANCECONNECT).franceconnect_acr == "eidas1"
+
+    for name in ("franceconnect_client_id", "franceconnect_client_secret_file"):
+        rest = {given: value for given, value in FRANCECONNECT.items() if given != name}
+        assert f"IDP_{name.upper()}" in refusal(**rest)
+    told = refusal(franceconnect_client_id="carpimko")
+    assert told == "IDP_FRANCECONNECT_ISSUER: not set, and others of FranceConnect are"
+    assert refusal(franceconnect_private_key_file=Path("key")) == told
+
+
+def test_we_prove_ourselves_to_franceconnect_in_one_way():
+    told = refusal(**FRANCECONNECT, franceconnect_private_key_file=Path("key"))
+
+    assert told.endswith("set one of them, and not both")
+
+
+@pytest.mark.parametrize("simulator", ["http://127.0.0.1:9000/api/v2", "https://localhost/api/v2"])
+def test_anybody_could_be_anybody_a_simulator_serves_no_real_issuer(simulator):
+    given = {**FRANCECONNECT, "franceconnect_issuer": simulator}
+
+    assert refusal(**given).endswith("a simulator serves a loopback issuer only")
+    assert read_settings(**{"issuer": "http://localhost:8000", **given})
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "oidc.example", "http://oidc.example/api", "https://oidc.example/", "https://oidc.example/a/",
+        "https://oidc.example?x", "https://oidc.example#x", "https://a@oidc.example",
+        "https://oidc.example/a b", "https://oidc.example:443/api", " https://oidc.example",
+    ],
+)  # fmt: skip
+def test_the_issuer_of_franceconnect_is_an_https_address_without_its_end(issuer):
+    assert refusal(**{**FRANCECONNECT, "franceconnect_issuer": issuer}).startswith(
+        "IDP_FRANCECONNECT_ISSUER: "
+    )
+
+
+@pytest.mark.parametrize("scope", ["", "identite_pivot", "openid  gender", "openid profile&x=1"])
+def test_what_is_asked_of_franceconnect_is_words_with_openid(scope):
+    assert refusal(franceconnect_scope=scope).startswith("IDP_FRANCECONNECT_SCOPE: words")
