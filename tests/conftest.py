@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from idp import logs
+from tests.franceconnect import FranceConnect
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.mailbox import Mailbox
@@ -70,3 +71,11 @@ def back(tmp_path: Path) -> Iterator[NotifiedService]:
     service = NotifiedService(tmp_path)
     yield service
     service.stop()
+
+
+@pytest.fixture
+def franceconnect(tmp_path: Path, clock: Clock) -> Iterator[FranceConnect]:
+    """A FranceConnect that knows the provider of the tests by a secret, at the time of the test."""
+    running = FranceConnect(tmp_path, now=clock)
+    yield running
+    running.stop()

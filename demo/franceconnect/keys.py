@@ -1,0 +1,112 @@
+"""The keys that FranceConnect signs with: published, rotated, and sometimes misused on purpose."""
+
+import base64
+import json
+import secrets
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa
+from joserfc import jws
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+from joserfc.jwk import Key
+from joserfc.jwk import KeySet
+from joserfc.jwk import OctKey
+from joserfc.jwk import RSAKey
+from joserfc.jws import JWSRegistry
+
+ALGS = ("ES256", "RS256")
+
+
+def draw(alg: str) -> ECKey | RSAKey:
+    """Draw a signing key with a name of its own."""
+    if alg == "ES256":
+        key: ECKey | RSAKey = ECKey.import_key(ec.generate_private_key(ec.SECP256R1()))
+    else:
+        key = RSAKey.import_key(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    return _named(key, alg)
+
+
+@cache
+def _first_rsa_key() -> RSAKey:
+    """One for the whole process: drawing it takes a tenth of a second."""
+    key = draw("RS256")
+    assert isinstance(key, RSAKey)  # noqa: S101 - for the types
+    return key
+
+
+class SigningKeys:
+    """One key of each algorithm signs; those before it may still be published."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, list[ECKey | RSAKey]] = {
+            "ES256": [draw("ES256")],
+            "RS256": [_first_rsa_key()],
+        }
+        self._published = {key.kid for keys in self._keys.values() for key in keys}
+
+    def rotate(self, alg: str = "ES256", *, publish_old: bool = True) -> None:
+        """Sign with another key from now on."""
+        old = self.current(alg)
+        new = draw(alg)
+        self._keys[alg].append(new)
+        self._published.add(new.kid)
+        if not publish_old:
+            self._published.discard(old.kid)
+
+    def current(self, alg: str) -> ECKey | RSAKey:
+        """The key that signs."""
+        return self._keys[alg][-1]
+
+    def jwks(self) -> dict[str, Any]:
+        """What ``/jwks`` publishes."""
+        every = [(alg, key) for alg, keys in self._keys.items() for key in keys]
+        return {
+            "keys": [
+                {**key.as_dict(private=False), "use": "sig", "alg": alg}
+                for alg, key in every
+                if key.kid in self._published
+            ]
+        }
+
+    def sign(self, claims: Mapping[str, Any], alg: str) -> str:
+        """Write a signed JWT."""
+        key = self.current(alg)
+        return signed({"alg": alg, "kid": key.kid}, claims, key)
+
+    def read_own(self, token: str) -> dict[str, Any] | None:
+        """Give the claims of a token that was signed here, however long ago; None otherwise."""
+        every: list[Key] = [key for keys in self._keys.values() for key in keys]
+        try:
+            return dict(jwt.decode(token, KeySet(every), algorithms=list(ALGS)).claims)
+        except (JoseError, ValueError):
+            return None
+
+
+def signed(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> str:
+    """Write a JWS with this very header; ``alg`` "none" leaves the signature empty."""
+    payload = json.dumps(dict(claims)).encode()
+    if header["alg"] == "none":
+        return f"{_coded(json.dumps(dict(header)).encode())}.{_coded(payload)}."
+    algs = [str(header["alg"])]
+    registry = JWSRegistry(algorithms=algs, strict_check_header=False)
+    return jws.serialize_compact(dict(header), payload, key, algs, registry)
+
+
+def shared_key(secret: str | bytes) -> OctKey:
+    """A secret as a key of HS256."""
+    return OctKey.import_key(secret)
+
+
+def _named(key: ECKey | RSAKey, alg: str) -> ECKey | RSAKey:
+    kid = f"{alg.lower()}-{secrets.token_hex(8)}"
+    members = {**key.as_dict(private=True), "kid": kid}
+    return ECKey.import_key(members) if isinstance(key, ECKey) else RSAKey.import_key(members)
+
+
+def _coded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
