@@ -41,6 +41,9 @@ from idp.web import language
 from idp.web.activity_words import days_of
 from idp.web.assets import Assets
 from idp.web.legal import cookies
+from idp.web.login_form import COOKIES_REFUSED
+from idp.web.login_form import STALE_FORM
+from idp.web.login_form import STALE_PASSWORD
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "idp" / "static"
@@ -168,9 +171,10 @@ def member_page(page: str, name: str, *, wrong: bool = False, **context: Any) ->
     return State(f"{page}-{name}", f"pages/{page}.html", MEMBER_PAGES[page] | context, wrong)
 
 
-def consent(state: str, **context: Any) -> State:
+def consent(state: str, *, wrong: bool = False, **context: Any) -> State:
     """Give the consent page."""
     quiet = {
+        "notice": None,
         "action": "/consentement?demande=abc",
         "csrf": "c5f",
         "service_name": "Mon agenda",
@@ -184,12 +188,13 @@ def consent(state: str, **context: Any) -> State:
         "granted": [],
         "keeps_access": False,
     }
-    return State(f"consent-{state}", "pages/consent.html", quiet | context)
+    return State(f"consent-{state}", "pages/consent.html", quiet | context, wrong)
 
 
-def account_choice(state: str, **context: Any) -> State:
+def account_choice(state: str, *, wrong: bool = False, **context: Any) -> State:
     """Give the choice between dossiers."""
     quiet = {
+        "notice": None,
         "action": "/choix-du-dossier?demande=abc",
         "csrf": "c5f",
         "service_name": "Mes cotisations",
@@ -199,7 +204,7 @@ def account_choice(state: str, **context: Any) -> State:
         "numero_end": "67",
         "other_url": "/connexion?demande=abc",
     }
-    return State(f"account-choice-{state}", "pages/account_choice.html", quiet | context)
+    return State(f"account-choice-{state}", "pages/account_choice.html", quiet | context, wrong)
 
 
 def account(state: str, **context: Any) -> State:
@@ -492,7 +497,7 @@ STATES = [
     login("wait-no-way-out", wrong=True, notice=WAIT, support_phone=""),
     login("info", notice=Message("info", "", "Vous êtes déconnecté : à bientôt !")),
     login("warning", notice=Message("warning", "Travaux", "Service fermé dimanche de 6 h à 8 h.")),
-    login("error", wrong=True, notice=Message("error", "Page périmée", "Recommencez.")),
+    login("stale", wrong=True, form=TYPED, notice=STALE_PASSWORD),
     login(
         "long-words",
         service_name="Déclaration des revenus professionnels anticonstitutionnellement régularisés",
@@ -530,7 +535,7 @@ STATES = [
         switch_to="ayant_droit",
     ),
     member_page("reset", "wait", wrong=True, form=TYPED, notice=WAIT),
-    member_page("reset", "no-cookies", notice=Message("warning", "Cookies", "Refusés.")),
+    member_page("reset", "no-cookies", wrong=True, notice=COOKIES_REFUSED),
     member_page("reset_channel", "both"),
     member_page("reset_channel", "long", mail_mask="j***dy@c*****.associations-francaises"),
     member_page("reset_channel", "both-no-phone", support_phone=""),
@@ -558,7 +563,7 @@ STATES = [
     member_page("new_password", "renewed"),
     member_page("new_password", "first", first=True),
     member_page("new_password", "keeps-number", form=LoginForm(numero="1234567")),
-    member_page("new_password", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("new_password", "stale", wrong=True, notice=STALE_FORM),
     member_page("new_password", "busy", wrong=True, notice=WAIT),
     member_page(
         "new_password",
@@ -624,7 +629,7 @@ STATES = [
     account("account"),
     account("account-without-name", name=""),
     member_page("account_data", "first"),
-    member_page("account_data", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("account_data", "stale", wrong=True, notice=STALE_FORM),
     member_page("account_data", "just-done", wrong=True, notice=WAIT),
     member_page("account_devices", "alone"),
     member_page("account_devices", "many", devices=DEVICES),
@@ -634,9 +639,9 @@ STATES = [
         devices=DEVICES[:2],
         notice=Message("done", "L’appareil est déconnecté", "C’est fait."),
     ),
-    member_page("account_devices", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("account_devices", "stale", wrong=True, notice=STALE_FORM),
     member_page("account_password", "first"),
-    member_page("account_password", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("account_password", "stale", wrong=True, notice=STALE_FORM),
     member_page("account_password", "wait", wrong=True, notice=WAIT),
     member_page(
         "account_password",
@@ -696,11 +701,11 @@ STATES = [
     ),
     member_page("account_freeze", "letter"),
     member_page("account_freeze", "no-address", letter_by=""),
-    member_page("account_freeze", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("account_freeze", "stale", wrong=True, notice=STALE_FORM),
     member_page("account_frozen", "letter"),
     member_page("account_frozen", "no-address", letter_by="", support_phone=""),
     member_page("confirmation", "first"),
-    member_page("confirmation", "stale", notice=Message("info", "Recommencez", "Merci.")),
+    member_page("confirmation", "stale", wrong=True, notice=STALE_FORM),
     member_page(
         "confirmation",
         "wrong",
@@ -710,6 +715,7 @@ STATES = [
     member_page("confirmation", "wait", wrong=True, notice=WAIT),
     account_choice("named"),
     account_choice("without-name", name="", service_name=LONG_NAME),
+    account_choice("stale", wrong=True, notice=STALE_FORM),
     account_choice("of-an-application", service_name=LONG_NAME, on_device=True),
     account_choice("long-name", name="Marie-Clémentine de La Rochefoucauld-Montmorency"),
     consent("first"),
@@ -727,6 +733,7 @@ STATES = [
         service_host="declaration-des-revenus.anticonstitutionnellement.regularises.example",
         name="",
     ),
+    consent("stale", wrong=True, notice=STALE_FORM),
     consent("application", service_host=""),
     State(
         "logout-confirm",

@@ -24,6 +24,7 @@ from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
 from idp.web.browser import was_said
 from idp.web.headers import see_other
+from idp.web.login_form import STALE_FORM
 from idp.web.member import Member
 from idp.web.member import member_of
 from idp.web.member import signed_out
@@ -57,8 +58,7 @@ def choose() -> Response:
     posted = request.method == "POST"
     about = _about(ACCOUNT_CHOICE, member, found)
     selected = posted and is_own_form(request, given, browser, *about)
-    if posted and not selected:
-        return see_other(with_waiting(ACCOUNT_CHOICE, found.sealed))
+    stale = posted and not selected
     step = resume(given, found.request, found.opened.requested_at, selected=selected)
     if isinstance(step, AuthorizationResponse):
         return led_on(found, step)
@@ -70,6 +70,7 @@ def choose() -> Response:
     allow_form_to_waiting(given, found)
     body = render_template(
         "pages/account_choice.html",
+        notice=STALE_FORM if stale else None,
         action=with_waiting(ACCOUNT_CHOICE, found.sealed),
         csrf=csrf_token(given, browser, *about),
         service_name=found.request.client.client_name,
@@ -79,7 +80,7 @@ def choose() -> Response:
         numero_end=member.numero_end,
         other_url=with_waiting(SIGN_IN, found.sealed),
     )
-    return make_response(body)
+    return make_response(body, 403 if stale else 200)
 
 
 def is_selected(given: Services, browser: str, member: Member, found: Waiting) -> bool:

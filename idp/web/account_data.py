@@ -16,12 +16,12 @@ from idp.identity.outbox import Kind
 from idp.sentence import say
 from idp.web import Services
 from idp.web import services
-from idp.web.account_topics import STALE
 from idp.web.account_topics import Topic
 from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import own_page
 from idp.web.browser import actor_of
 from idp.web.confirmation import recent_member
+from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
 from idp.web.member import Member
@@ -69,7 +69,7 @@ def download() -> Response:
     if isinstance(member, Response):
         return member
     if not is_own_page_form(given, member, PAGE):
-        return _page(given, member, 403, notice=STALE)
+        return _page(given, member, 403, notice=STALE_FORM)
     account_id = member.session.account_id
     name = f"data-download:{account_id}"
     if given.downloads.take(name, "1", lifetime=AGAIN_AFTER) is not None:

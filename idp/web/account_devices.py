@@ -17,7 +17,6 @@ from idp.session import LivingSession
 from idp.session import Place
 from idp.web import Services
 from idp.web import services
-from idp.web.account_topics import STALE
 from idp.web.account_topics import Topic
 from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import moment
@@ -25,6 +24,7 @@ from idp.web.account_topics import own_page
 from idp.web.browser import actor_of
 from idp.web.browser import device_of
 from idp.web.browser import place_of
+from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Notice
 from idp.web.member import Member
 from idp.web.member import member_of
@@ -93,7 +93,7 @@ def end() -> Response:
     if member is None:
         return signed_out("/connexion")
     if not is_own_page_form(given, member, PAGE):
-        return _page(given, member, 403, notice=STALE)
+        return _page(given, member, 403, notice=STALE_FORM)
     account_id, subject = member.session.account_id, member.subject
     actor = actor_of(request, given, g.request_id)
     key = request.form.get("appareil", "")

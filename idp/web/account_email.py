@@ -18,7 +18,6 @@ from idp.sentence import Sentence
 from idp.sentence import say
 from idp.web import Services
 from idp.web import services
-from idp.web.account_topics import STALE
 from idp.web.account_topics import Topic
 from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import moment
@@ -31,6 +30,7 @@ from idp.web.email_address import WRONG
 from idp.web.email_address import too_many
 from idp.web.email_address import wrong_code
 from idp.web.headers import see_other
+from idp.web.login_form import STALE_FORM
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
@@ -75,7 +75,7 @@ def propose() -> Response:
     if isinstance(found, Response):
         return found
     if not is_own_page_form(given, found, PAGE):
-        return _page(given, found, 403, notice=STALE)
+        return _page(given, found, 403, notice=STALE_FORM)
     typed = request.form.get("email", "")
     try:
         with given.transaction():
@@ -105,7 +105,7 @@ def confirm() -> Response:
     if isinstance(found, Response):
         return found
     if not is_own_page_form(given, found, CODE_PAGE):
-        return _code_page(given, found, 403, notice=STALE)
+        return _code_page(given, found, 403, notice=STALE_FORM)
     wrong = wrong_code(given, found)
     if wrong is None:
         return _page(given, found, notice=RECORDED)

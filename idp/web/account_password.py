@@ -24,7 +24,6 @@ from idp.sentence import say
 from idp.session import SignedIn
 from idp.web import Services
 from idp.web import services
-from idp.web.account_topics import STALE
 from idp.web.account_topics import Topic
 from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import own_page
@@ -40,6 +39,7 @@ from idp.web.confirmation import refusal
 from idp.web.confirmation import to_new_password
 from idp.web.errors import RETRY_SECONDS
 from idp.web.login_form import BUSY
+from idp.web.login_form import STALE_FORM
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
@@ -89,7 +89,7 @@ def change() -> Response:
     if member is None:
         return signed_out("/connexion")
     if not is_own_page_form(given, member, PAGE):
-        return _page(given, member, 403, notice=STALE)
+        return _page(given, member, 403, notice=STALE_FORM)
     current, clear = request.form.get("current", ""), request.form.get("password", "")
     slips = (password_fault("current", current), slip(clear, request.form.get("confirm")))
     if errors := tuple(fault for fault in slips if fault):

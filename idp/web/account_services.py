@@ -14,13 +14,13 @@ from idp.sentence import counted
 from idp.sentence import say
 from idp.web import Services
 from idp.web import services
-from idp.web.account_topics import STALE
 from idp.web.account_topics import Topic
 from idp.web.account_topics import day
 from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import own_page
 from idp.web.browser import actor_of
 from idp.web.consent_words import title_of
+from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Notice
 from idp.web.member import Member
 from idp.web.member import member_of
@@ -98,7 +98,7 @@ def take_back() -> Response:
     if member is None:
         return signed_out("/connexion")
     if not is_own_page_form(given, member, PAGE):
-        return _page(given, member, 403, notice=STALE)
+        return _page(given, member, 403, notice=STALE_FORM)
     account_id, client_id = member.session.account_id, request.form.get("service", "")
     with given.transaction():
         # What a form says is looked for in what there is: it may be anything.

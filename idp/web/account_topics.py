@@ -16,23 +16,12 @@ from idp.identity.working_days import day_in_france
 from idp.identity.working_days import in_words
 from idp.identity.working_days import moment_in_words
 from idp.sentence import Sentence
-from idp.sentence import say
 from idp.web import Services
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
-from idp.web.login_form import Notice
 from idp.web.member import Member
-
-STALE = Notice(
-    "info",
-    say("Recommencez, s’il vous plaît"),
-    say(
-        "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet."
-        " Rien n’a été modifié."
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from idp.sentence import say
 from idp.session import SignedIn
 from idp.web import Services
 from idp.web import services
-from idp.web.account_topics import STALE
 from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import own_page
 from idp.web.browser import actor_of
@@ -38,6 +37,7 @@ from idp.web.browser import open_session
 from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import see_other
 from idp.web.login_form import BUSY
+from idp.web.login_form import STALE_FORM
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
@@ -85,7 +85,7 @@ def submit() -> Response:
     page = request.form.get("page", "")
     if not is_own_page_form(given, member, PAGE, page):
         # Nothing says that the page is ours, either.
-        return _page(given, member, OVERVIEW, 403, notice=STALE)
+        return _page(given, member, OVERVIEW, 403, notice=STALE_FORM)
     clear = request.form.get("password", "")
     if fault := password_fault("password", clear):
         return _page(given, member, page, 400, errors=(fault,))

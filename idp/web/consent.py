@@ -34,6 +34,8 @@ from idp.web.browser import is_own_form
 from idp.web.consent_words import gifts
 from idp.web.consent_words import title_of
 from idp.web.headers import see_other
+from idp.web.login_form import STALE_FORM
+from idp.web.login_form import Notice
 from idp.web.member import Member
 from idp.web.member import member_of
 from idp.web.member import signed_out
@@ -85,8 +87,10 @@ def answer() -> Response:
     if asked is None or found.opened is None or member is None or found.answered:
         return see_other(_here(found))
     own = is_own_form(request, given, browser, *_about(member, found, asked))
-    if not (own and found.opened.same_browser and choice in ("accepter", "refuser")):
+    if not found.opened.same_browser:
         return see_other(_here(found))
+    if not (own and choice in ("accepter", "refuser")):
+        return _page(given, found, asked, member, browser, 403, notice=STALE_FORM)
     accepted = choice == "accepter"
     with given.transaction():
         if accepted:
@@ -130,7 +134,14 @@ def _about(member: Member, found: Waiting, asked: AuthorizationRequest) -> tuple
 
 
 def _page(
-    given: Services, found: Waiting, asked: AuthorizationRequest, member: Member, browser: str
+    given: Services,
+    found: Waiting,
+    asked: AuthorizationRequest,
+    member: Member,
+    browser: str,
+    status: int = 200,
+    *,
+    notice: Notice | None = None,
 ) -> Response:
     allow_form_to_waiting(given, found)
     rule, client = given.consent_rule, asked.client
@@ -139,6 +150,7 @@ def _page(
     wanted = missing or asked.scope
     body = render_template(
         "pages/consent.html",
+        notice=notice,
         action=_here(found),
         csrf=csrf_token(given, browser, *_about(member, found, asked)),
         service_name=client.client_name,
@@ -152,7 +164,7 @@ def _page(
         granted=[title_of(word) for word in asked.scope if word not in wanted],
         keeps_access="offline_access" in asked.scope,
     )
-    return make_response(body)
+    return make_response(body, status)
 
 
 def _host(asked: AuthorizationRequest) -> str:

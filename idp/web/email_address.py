@@ -52,7 +52,7 @@ WRONG = FormError(
     "code", say("Ce code n’est pas le bon. Vérifiez les six chiffres du message le plus récent.")
 )
 OVER = Notice(
-    "warning",
+    "error",
     say("Ce code n’est plus valable"),
     say("Il y a eu trop d’essais, ou trop de temps a passé. Demandez un nouveau code."),
 )

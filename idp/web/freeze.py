@@ -20,7 +20,6 @@ from idp.sentence import Sentence
 from idp.sentence import say
 from idp.web import Services
 from idp.web import services
-from idp.web.account_topics import STALE
 from idp.web.account_topics import Topic
 from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import own_page
@@ -28,6 +27,7 @@ from idp.web.browser import actor_of
 from idp.web.browser import drop_device
 from idp.web.browser import drop_session
 from idp.web.confirmation import recent_member
+from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Notice
 from idp.web.member import Member
 from idp.web.member import signed_out
@@ -63,7 +63,7 @@ def freeze() -> Response:
     if isinstance(found, Response):
         return found
     if not is_own_page_form(given, found, PAGE):
-        return _page(given, found, 403, notice=STALE)
+        return _page(given, found, 403, notice=STALE_FORM)
     session = found.session
     try:
         with given.transaction():

@@ -43,6 +43,7 @@ from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
 from idp.web.language import language
 from idp.web.login_form import BUSY
+from idp.web.login_form import COOKIES_REFUSED
 from idp.web.login_form import NO_COOKIES
 from idp.web.login_form import REFUSED
 from idp.web.login_form import STALE_PASSWORD
@@ -118,7 +119,7 @@ def submit() -> Response:
     if not sealed_here or not is_own_form(request, given, browser):
         return _page(
             given, found, browser, 403, qualite=qualite, numero=numero,
-            notice=STALE_PASSWORD if browser else NO_COOKIES,
+            notice=STALE_PASSWORD if browser else COOKIES_REFUSED,
         )  # fmt: skip
     if request.form.get("cancel") and found.request is not None:
         return cancel(given, found.request, found)

@@ -184,10 +184,16 @@ NO_COOKIES = Notice(
         "Si elle revient sans cesse, autorisez les cookies de ce site puis recommencez."
     ),
 )
+COOKIES_REFUSED = replace(NO_COOKIES, kind="error")
+"""What answers a form that came without any: nothing of it was done."""
+
 STALE_FORM = Notice(
-    "info",
+    "error",
     say("Recommencez, s’il vous plaît"),
-    say("Cette page était ouverte depuis trop longtemps, ou dans un autre onglet."),
+    say(
+        "Cette page était ouverte depuis trop longtemps, ou dans un autre onglet."
+        " Rien n’a été modifié."
+    ),
 )
 STALE_PASSWORD = replace(
     STALE_FORM,

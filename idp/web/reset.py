@@ -47,7 +47,7 @@ from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import allow_anti_robot
 from idp.web.headers import see_other
 from idp.web.language import language
-from idp.web.login_form import NO_COOKIES
+from idp.web.login_form import COOKIES_REFUSED
 from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
@@ -88,7 +88,7 @@ def begin() -> Response:
     if not is_own_form(request, given, browser):
         return _first(
             given, browser, 403, qualite=qualite, numero=typed,
-            notice=STALE_FORM if browser else NO_COOKIES,
+            notice=STALE_FORM if browser else COOKIES_REFUSED,
         )  # fmt: skip
     if request.form.get("switch") and qualite in set(Qualite):
         return _first(given, browser, qualite=Qualite(qualite).other, numero=typed)

@@ -234,7 +234,7 @@ class TestAttacks:
 
         answer = here.answer(page, headers={"Sec-Fetch-Site": "cross-site"})
 
-        assert urlsplit(answer.headers["Location"]).path == "/consentement"
+        assert answer.status_code == 403
         assert here.granted() == frozenset()
 
     def test_a_post_without_a_token_or_with_that_of_another_form_grants_nothing(
@@ -246,7 +246,8 @@ class TestAttacks:
         for csrf in ("", "x", "é", sign_out):
             form = {"csrf": csrf, "choix": "accepter"}
             answer = here.visitor.post(form_action(page), form)
-            assert urlsplit(answer.headers["Location"]).path == "/consentement"
+            assert answer.status_code == 403
+            assert "<title>Erreur" in answer.text
         assert here.granted() == frozenset()
 
     def test_another_tabs_request_is_not_answered_by_this_one(self, here: ThirdParty) -> None:
@@ -269,10 +270,9 @@ class TestAttacks:
 
         answer = here.answer(page)
 
-        assert urlsplit(answer.headers["Location"]).path == "/consentement"
+        assert answer.status_code == 403
         assert here.granted() == frozenset()
-        again = here.visitor.get(answer.headers["Location"])
-        assert "Ayant droit" in text_of(again)
+        assert "Ayant droit" in text_of(answer)
 
     def test_a_page_handed_over_is_of_no_use_in_another_browser(self, here: ThirdParty) -> None:
         page = here.sign_in()
@@ -295,7 +295,7 @@ class TestAttacks:
         answer = here.answer(page)
 
         assert here.granted() == frozenset()
-        assert "Votre adresse postale" in text_of(here.visitor.get(answer.headers["Location"]))
+        assert "Votre adresse postale" in text_of(answer)
 
     def test_the_page_can_be_framed_by_nobody_and_its_form_leads_nowhere_else(
         self, here: ThirdParty
@@ -321,7 +321,7 @@ class TestAttacks:
     def test_an_answer_that_is_neither_button_is_none(self, here: ThirdParty, choice: str) -> None:
         answer = here.answer(here.sign_in(), choice)
 
-        assert urlsplit(answer.headers["Location"]).path == "/consentement"
+        assert answer.status_code == 403
         assert here.granted() == frozenset()
 
     def test_a_code_kept_back_until_the_consent_has_ended_gives_nothing(
