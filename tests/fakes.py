@@ -235,7 +235,7 @@ class MemoryAccounts(Store):
         return None
 
     def signed_in(
-        self, account: Account, *, at: datetime, replacement: PasswordHash | None
+        self, account: Account, *, at: datetime | None, replacement: PasswordHash | None
     ) -> bool:
         """Note a sign-in; False when password, version or status changed meanwhile."""
         self._look()
@@ -249,6 +249,7 @@ class MemoryAccounts(Store):
                 return False
             replaced_already = kept.password != account.password
             password = kept.password if replaced_already else replacement or kept.password
+            at = at or kept.last_sign_in_at
             self.change(account.id, last_sign_in_at=at, password=password)
             return True
 

@@ -71,11 +71,13 @@ class Accounts(Protocol):
         """Read the account of a dossier."""
 
     def signed_in(
-        self, account: Account, *, at: datetime, replacement: PasswordHash | None
+        self, account: Account, *, at: datetime | None, replacement: PasswordHash | None
     ) -> bool:
         """Note a sign-in, and put ``replacement`` in the place of the hash that was verified.
 
-        The same form sent twice may have replaced it a moment ago: that one stays.
+        The same form sent twice may have replaced it a moment ago: that one stays. Until the
+        transaction ends the account is held against whoever would change it. Without ``at`` its
+        last sign-in stays what it was.
 
         Returns:
             False when the password, the dossier's status or the protection changed meanwhile: the

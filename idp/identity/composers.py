@@ -33,6 +33,8 @@ NOTICES = (
     Kind.ACCOUNT_FROZEN,
     Kind.ACCOUNT_REOPENED,
     Kind.DATA_DOWNLOADED,
+    Kind.FRANCECONNECT_LINKED,
+    Kind.FRANCECONNECT_UNLINKED,
 )
 """What is told to the address that may receive a reset, with no word of its own but when."""
 

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     ACCOUNT_FROZEN = "account_frozen"
     ACCOUNT_REOPENED = "account_reopened"
     DATA_DOWNLOADED = "data_downloaded"
+    FRANCECONNECT_LINKED = "franceconnect_linked"
+    FRANCECONNECT_UNLINKED = "franceconnect_unlinked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from idp.audit import Event
 from idp.identity.audit_trail import PastEvent
+from idp.identity.franceconnect import Refused
+from idp.identity.franceconnect_links import Rule
 from idp.identity.login import Cause
 from idp.identity.outbox import Kind
 from idp.identity.password_policy import PolicyFault
@@ -36,6 +38,8 @@ MESSAGES: Mapping[str, str] = {
     Kind.ACCOUNT_FROZEN: "avis « votre espace est bloqué »",
     Kind.ACCOUNT_REOPENED: "avis « votre espace est rouvert »",
     Kind.DATA_DOWNLOADED: "avis « vos informations ont été téléchargées »",
+    Kind.FRANCECONNECT_LINKED: "avis « FranceConnect ouvre votre espace »",
+    Kind.FRANCECONNECT_UNLINKED: "avis « FranceConnect n'ouvre plus votre espace »",
 }
 
 FAULTS: Mapping[str, str] = {
@@ -72,6 +76,10 @@ _CAUSES: Mapping[str, str] = {
     Cause.NOT_ACTIVE: "le dossier n'est pas actif",
     Cause.CHANGED_MEANWHILE: "le mot de passe ou le dossier venait de changer",
     Cause.NO_TEMPORARY: "il n'y en a aucun de valable, ou trop d'essais faux du même endroit",
+    Refused.FROZEN: "FranceConnect a reconnu la personne, mais le compte est bloqué",
+    Refused.NOT_OFFERED: "le dossier choisi n'est pas, ou plus, celui de la personne",
+    Refused.NOT_LINKED: "aucun rattachement à FranceConnect",
+    Refused.TOO_MANY_LINKS: "trop de dossiers rattachés à une même personne",
     Cause.WRONG_TEMPORARY: "ce n'est pas le dernier envoyé, ou il est mal recopié",
 }
 
@@ -93,6 +101,21 @@ _POLICY_FAULTS: Mapping[str, str] = {
     PolicyFault.PERSONAL: "se devine d'après la personne ou la caisse",
     PolicyFault.GUESSABLE: "trop facile à deviner",
     PolicyFault.FORMER: "c'est l'ancien mot de passe",
+}
+
+_RULES: Mapping[str, str] = {
+    Rule.SUB: "personne déjà rattachée",
+    Rule.PIVOT: "l'identité est celle du dossier",
+    Rule.PROOF: "preuve par le mot de passe",
+}
+
+_PIVOT_FIELDS: Mapping[str, str] = {
+    "family_name": "nom de naissance",
+    "given_names": "prénoms",
+    "gender": "sexe",
+    "birthdate": "date de naissance",
+    "birthplace": "commune de naissance",
+    "birthcountry": "pays de naissance",
 }
 
 _SESSIONS_ENDED: Mapping[str, str] = {
@@ -156,7 +179,34 @@ def _message(event: PastEvent) -> str:
 
 
 def _signed_in(event: PastEvent) -> str:
-    return f"Connexion réussie{_from(event)}"
+    how = f" par FranceConnect ({_rule(event)})" if "rule" in event.detail else ""
+    return f"Connexion réussie{how}{_from(event)}"
+
+
+def _rule(event: PastEvent) -> str:
+    """Say what FranceConnect's answer was held against, and what it took to be equal."""
+    told = [_word(_RULES, event.detail.get("rule", ""))]
+    if event.detail.get("given_names") == "reordered":
+        told.append("prénoms dans un autre ordre")
+    if event.detail.get("birthdate") == "presumed":
+        told.append("date de naissance présumée")
+    differs = str(event.detail.get("differs", "")).split()
+    if differs:
+        told.append(
+            f"diffère du dossier : {', '.join(_word(_PIVOT_FIELDS, one) for one in differs)}"
+        )
+    return ", ".join(told)
+
+
+def _linked(event: PastEvent) -> str:
+    again = event.event == Event.FRANCECONNECT_RELINKED
+    who = " à une autre identité, qui remplace la précédente" if again else ""
+    return f"FranceConnect rattaché{who} ({_rule(event)}){_from(event)}"
+
+
+def _unlinked(event: PastEvent) -> str:
+    who = f"par {event.operator}" if event.operator else "par la personne elle-même"
+    return f"FranceConnect retiré {who}{_reason(event)}{_from(event)}"
 
 
 def _refused(event: PastEvent) -> str:
@@ -310,6 +360,11 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], str]] = {
     Event.ADDRESS_RECORDED: _address_recorded,
     Event.ADDRESS_REFUSED: _plain("Code de confirmation d'adresse refusé"),
     Event.LETTERS_REISSUED: _reissued,
+    Event.FRANCECONNECT_LINKED: _linked,
+    Event.FRANCECONNECT_RELINKED: _linked,
+    Event.FRANCECONNECT_UNLINKED: _unlinked,
+    Event.FRANCECONNECT_SEVERAL: _plain("FranceConnect : plusieurs dossiers à choisir"),
+    Event.FRANCECONNECT_UNMATCHED: _plain("FranceConnect : aucun dossier reconnu"),
     Event.ACCOUNT_UNLOCKED: _unlocked,
     Event.ACCOUNT_FROZEN: _frozen,
     Event.ACCOUNT_REOPENED: _reopened,

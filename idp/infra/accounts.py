@@ -28,6 +28,7 @@ from idp.infra.mail_mix import standing
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
+from idp.infra.tables import Instant
 from idp.infra.tables import address_of
 from idp.oidc.claims import Subject
 
@@ -76,7 +77,9 @@ _SIGNED_IN = (
         _ACCOUNTS.c.protection == str(Protection.NONE),
         _OF_ACTIVE_DOSSIER,
     )
-    .values(last_sign_in_at=bindparam("at"))
+    .values(
+        last_sign_in_at=func.coalesce(bindparam("at", type_=Instant), _ACCOUNTS.c.last_sign_in_at)
+    )
 )
 
 # Two sign-ins may replace one outdated hash at once: the second finds the first one's, of the same
@@ -191,7 +194,7 @@ class SqlAccounts:
         )
 
     def signed_in(
-        self, account: Account, *, at: datetime, replacement: PasswordHash | None
+        self, account: Account, *, at: datetime | None, replacement: PasswordHash | None
     ) -> bool:
         """Note a sign-in; False when anything of the account changed meanwhile."""
         of = {"of_account": account.id, "of_version": account.credential_version}

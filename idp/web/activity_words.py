@@ -67,6 +67,8 @@ def days_of(events: Sequence[PastEvent], *, since: datetime) -> list[Day]:
 
 
 def _signed_in(event: PastEvent) -> Sentence:
+    if event.detail.get("by") == "franceconnect":
+        return say("Connexion avec FranceConnect")
     known = event.detail.get("known_device")
     if known == 0:
         return say("Connexion depuis un appareil ou un navigateur nouveau")
@@ -97,6 +99,12 @@ def _frozen(event: PastEvent) -> Sentence:
     if event.operator:
         return say("Espace bloqué par nos services")
     return say("Espace bloqué : « Ce n’était pas moi »")
+
+
+def _franceconnect_unlinked(event: PastEvent) -> Sentence:
+    if event.operator:
+        return say("FranceConnect retiré de votre espace par nos services")
+    return say("FranceConnect retiré de votre espace")
 
 
 def _sessions_ended(event: PastEvent) -> Sentence:
@@ -138,6 +146,11 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], Sentence | None]] = {
     Event.ACCESS_TAKEN_BACK: _plain(say("Accès retiré à un service")),
     Event.REFRESH_REUSED: _plain(say("Accès d’un service fermé par sécurité")),
     Event.DATA_DOWNLOADED: _plain(say("Vos informations téléchargées")),
+    Event.FRANCECONNECT_LINKED: _plain(say("FranceConnect rattaché à votre espace")),
+    Event.FRANCECONNECT_RELINKED: _plain(
+        say("FranceConnect rattaché à votre espace, à la place d’un autre rattachement")
+    ),
+    Event.FRANCECONNECT_UNLINKED: _franceconnect_unlinked,
     Event.ACCOUNT_FROZEN: _frozen,
     Event.ACCOUNT_REOPENED: _plain(say("Espace rouvert par nos services")),
     Event.ACCOUNT_UNLOCKED: _plain(say("Attente levée par nos services")),

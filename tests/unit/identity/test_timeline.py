@@ -17,6 +17,7 @@ from idp.identity.contact import Contact
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.franceconnect import Refused
 from idp.identity.login import Cause
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
@@ -553,6 +554,44 @@ EVENTS = [
         "Lettre promise à nouveau par jeanne, lot B",
     ),
     (
+        past(Event.SIGN_IN_SUCCEEDED, by="franceconnect", rule="sub"),
+        "Connexion réussie par FranceConnect (personne déjà rattachée)",
+    ),
+    (
+        past(
+            Event.SIGN_IN_SUCCEEDED,
+            by="franceconnect",
+            rule="pivot",
+            given_names="reordered",
+            birthdate="presumed",
+        ),
+        "Connexion réussie par FranceConnect (l'identité est celle du dossier, prénoms dans un"
+        " autre ordre, date de naissance présumée)",
+    ),
+    (
+        past(Event.SIGN_IN_REFUSED, by="franceconnect", cause="franceconnect_frozen"),
+        "Connexion refusée : FranceConnect a reconnu la personne, mais le compte est bloqué",
+    ),
+    (
+        past(Event.FRANCECONNECT_LINKED, rule="pivot", by="sign_in", network="192.0.2.0/24"),
+        "FranceConnect rattaché (l'identité est celle du dossier) (réseau 192.0.2.0/24)",
+    ),
+    (
+        past(Event.FRANCECONNECT_RELINKED, rule="proof", differs="family_name birthplace"),
+        "FranceConnect rattaché à une autre identité, qui remplace la précédente (preuve par le mot"
+        " de passe, diffère du dossier : nom de naissance, commune de naissance)",
+    ),
+    (
+        past(Event.FRANCECONNECT_UNLINKED, why="member", rule="pivot"),
+        "FranceConnect retiré par la personne elle-même",
+    ),
+    (
+        past(Event.FRANCECONNECT_UNLINKED, why="help_desk", operator="jeanne", reason="appel reçu"),
+        "FranceConnect retiré par jeanne, motif : appel reçu",
+    ),
+    (past(Event.FRANCECONNECT_SEVERAL, dossiers=2), "FranceConnect : plusieurs dossiers à choisir"),
+    (past(Event.FRANCECONNECT_UNMATCHED, why="nobody"), "FranceConnect : aucun dossier reconnu"),
+    (
         past(Event.ACCOUNT_UNLOCKED, operator="jeanne", reason="appel"),
         "Attente levée par jeanne, motif : appel",
     ),
@@ -603,6 +642,7 @@ def test_every_event_of_an_account_has_a_sentence_of_its_own():
     ("event", "name", "words"),
     [
         (Event.SIGN_IN_REFUSED, "cause", set(Cause) - {Cause.UNKNOWN_DOSSIER}),
+        (Event.SIGN_IN_REFUSED, "cause", set(Refused)),
         (Event.RESET_HELD, "quota", set(Quota)),
         (Event.PASSWORD_CHOICE_REFUSED, "faults", set(PolicyFault)),
     ],
