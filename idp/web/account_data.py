@@ -17,11 +17,10 @@ from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.account_topics import Topic
-from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import own_page
+from idp.web.account_topics import sent_by
 from idp.web.browser import actor_of
 from idp.web.confirmation import recent_member
-from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
 from idp.web.member import Member
@@ -56,20 +55,17 @@ JUST_DONE = Notice(
 @bp.get(PAGE)
 def show() -> Response:
     """Say what the file holds."""
-    given = services()
     member = recent_member(PAGE)
-    return member if isinstance(member, Response) else _page(given, member)
+    return member if isinstance(member, Response) else _page(services(), member)
 
 
 @bp.post(PAGE)
 def download() -> Response:
     """Hand the file over."""
     given = services()
-    member = recent_member(PAGE)
+    member = sent_by(recent_member(PAGE), PAGE, _page)
     if isinstance(member, Response):
         return member
-    if not is_own_page_form(given, member, PAGE):
-        return _page(given, member, 403, notice=STALE_FORM)
     account_id = member.session.account_id
     name = f"data-download:{account_id}"
     if given.downloads.take(name, "1", lifetime=AGAIN_AFTER) is not None:

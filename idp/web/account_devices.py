@@ -18,17 +18,15 @@ from idp.session import Place
 from idp.web import Services
 from idp.web import services
 from idp.web.account_topics import Topic
-from idp.web.account_topics import is_own_page_form
+from idp.web.account_topics import current_member
 from idp.web.account_topics import moment
 from idp.web.account_topics import own_page
+from idp.web.account_topics import sent_by
 from idp.web.browser import actor_of
 from idp.web.browser import device_of
 from idp.web.browser import place_of
-from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Notice
 from idp.web.member import Member
-from idp.web.member import member_of
-from idp.web.member import signed_out
 
 bp = Blueprint("account_devices", __name__)
 
@@ -80,20 +78,17 @@ TOPIC = Topic(PAGE, say("Appareils connectés"), say("Voir mes appareils"), _say
 @bp.get(PAGE)
 def show() -> Response:
     """Show where the member is signed in."""
-    given = services()
-    member = member_of(given)
-    return signed_out("/connexion") if member is None else _page(given, member)
+    member = current_member()
+    return member if isinstance(member, Response) else _page(services(), member)
 
 
 @bp.post(PAGE)
 def end() -> Response:
     """End one sign-in of this account, or all but this one."""
     given = services()
-    member = member_of(given)
-    if member is None:
-        return signed_out("/connexion")
-    if not is_own_page_form(given, member, PAGE):
-        return _page(given, member, 403, notice=STALE_FORM)
+    member = sent_by(current_member(), PAGE, _page)
+    if isinstance(member, Response):
+        return member
     account_id, subject = member.session.account_id, member.subject
     actor = actor_of(request, given, g.request_id)
     key = request.form.get("appareil", "")

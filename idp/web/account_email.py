@@ -6,34 +6,25 @@ need a sign-in of a moment ago: an address can receive a reset one day.
 
 from flask import Blueprint
 from flask import Response
-from flask import g
-from flask import request
 
 from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.contact import Contact
-from idp.identity.email_address import InvalidAddress
 from idp.identity.mask import mask_email
-from idp.identity.reset_quotas import QuotaReached
 from idp.sentence import Sentence
 from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.account_topics import Topic
-from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import moment
 from idp.web.account_topics import own_page
-from idp.web.browser import actor_of
+from idp.web.account_topics import sent_by
+from idp.web.address_code import OVER
+from idp.web.address_code import address_proposed
+from idp.web.address_code import code_refused
 from idp.web.confirmation import recent_member
-from idp.web.email_address import NO_ADDRESS
-from idp.web.email_address import OVER
-from idp.web.email_address import WRONG
-from idp.web.email_address import too_many
-from idp.web.email_address import wrong_code
 from idp.web.headers import see_other
-from idp.web.login_form import STALE_FORM
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
-from idp.web.login_form import seconds_of
 from idp.web.member import Member
 from idp.web.member import signed_out
 
@@ -63,55 +54,35 @@ TOPIC = Topic(PAGE, say("Adresse mail"), say("Voir ou changer mon adresse mail")
 @bp.get(PAGE)
 def show() -> Response:
     """Tell the address, and ask for another."""
-    found = recent_member(PAGE)
-    return found if isinstance(found, Response) else _page(services(), found)
+    member = recent_member(PAGE)
+    return member if isinstance(member, Response) else _page(services(), member)
 
 
 @bp.post(PAGE)
 def propose() -> Response:
     """Keep another address and send a code to it."""
-    given = services()
-    found = recent_member(PAGE)
-    if isinstance(found, Response):
-        return found
-    if not is_own_page_form(given, found, PAGE):
-        return _page(given, found, 403, notice=STALE_FORM)
-    typed = request.form.get("email", "")
-    try:
-        with given.transaction():
-            actor = actor_of(request, given, g.request_id)
-            given.addresses.propose(found.session.account_id, typed, actor=actor)
-    except InvalidAddress:
-        return _page(given, found, 400, errors=(NO_ADDRESS,), typed=typed[:254])
-    except QuotaReached as held:
-        response = _page(given, found, 429, notice=too_many(held), typed=typed[:254])
-        response.headers["Retry-After"] = str(seconds_of(held.retry_after))
-        return response
-    return see_other(CODE_PAGE)
+    member = sent_by(recent_member(PAGE), PAGE, _page)
+    if isinstance(member, Response):
+        return member
+    return address_proposed(services(), member, _page) or see_other(CODE_PAGE)
 
 
 @bp.get(CODE_PAGE)
 def ask_code() -> Response:
     """Ask for the code."""
-    found = recent_member(CODE_PAGE)
-    return found if isinstance(found, Response) else _code_page(services(), found)
+    member = recent_member(CODE_PAGE)
+    return member if isinstance(member, Response) else _code_page(services(), member)
 
 
 @bp.post(CODE_PAGE)
 def confirm() -> Response:
     """Record the address; the former one is told."""
     given = services()
-    found = recent_member(CODE_PAGE)
-    if isinstance(found, Response):
-        return found
-    if not is_own_page_form(given, found, CODE_PAGE):
-        return _code_page(given, found, 403, notice=STALE_FORM)
-    wrong = wrong_code(given, found)
-    if wrong is None:
-        return _page(given, found, notice=RECORDED)
-    if wrong.ended:
-        return _page(given, found, 400, notice=OVER)
-    return _code_page(given, found, 400, errors=(WRONG,))
+    member = sent_by(recent_member(CODE_PAGE), CODE_PAGE, _code_page)
+    if isinstance(member, Response):
+        return member
+    refused = code_refused(given, member, _page, _code_page)
+    return refused or _page(given, member, notice=RECORDED)
 
 
 def _page(

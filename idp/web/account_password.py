@@ -25,8 +25,9 @@ from idp.session import SignedIn
 from idp.web import Services
 from idp.web import services
 from idp.web.account_topics import Topic
-from idp.web.account_topics import is_own_page_form
+from idp.web.account_topics import current_member
 from idp.web.account_topics import own_page
+from idp.web.account_topics import sent_by
 from idp.web.browser import actor_of
 from idp.web.browser import device_of
 from idp.web.browser import keep_device
@@ -39,13 +40,11 @@ from idp.web.confirmation import refusal
 from idp.web.confirmation import to_new_password
 from idp.web.errors import RETRY_SECONDS
 from idp.web.login_form import BUSY
-from idp.web.login_form import STALE_FORM
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import seconds_of
 from idp.web.login_form import wait_notice
 from idp.web.member import Member
-from idp.web.member import member_of
 from idp.web.member import signed_out
 from idp.web.new_password import slip
 from idp.web.password_faults import sentence
@@ -76,20 +75,17 @@ log = logging.getLogger("idp.account_password")
 @bp.get(PAGE)
 def show() -> Response:
     """Ask for the password in use, and a new one."""
-    given = services()
-    member = member_of(given)
-    return signed_out("/connexion") if member is None else _page(given, member)
+    member = current_member()
+    return member if isinstance(member, Response) else _page(services(), member)
 
 
 @bp.post(PAGE)
 def change() -> Response:
     """Change it: every session ends, and this browser goes on under another."""
     given = services()
-    member = member_of(given)
-    if member is None:
-        return signed_out("/connexion")
-    if not is_own_page_form(given, member, PAGE):
-        return _page(given, member, 403, notice=STALE_FORM)
+    member = sent_by(current_member(), PAGE, _page)
+    if isinstance(member, Response):
+        return member
     current, clear = request.form.get("current", ""), request.form.get("password", "")
     slips = (password_fault("current", current), slip(clear, request.form.get("confirm")))
     if errors := tuple(fault for fault in slips if fault):

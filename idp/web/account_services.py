@@ -15,16 +15,14 @@ from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.account_topics import Topic
+from idp.web.account_topics import current_member
 from idp.web.account_topics import day
-from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import own_page
+from idp.web.account_topics import sent_by
 from idp.web.browser import actor_of
 from idp.web.consent_words import title_of
-from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Notice
 from idp.web.member import Member
-from idp.web.member import member_of
-from idp.web.member import signed_out
 
 bp = Blueprint("account_services", __name__)
 
@@ -85,20 +83,17 @@ TOPIC = Topic(PAGE, say("Services"), say("Voir mes services"), _says)
 @bp.get(PAGE)
 def show() -> Response:
     """Show what services have of the member."""
-    given = services()
-    member = member_of(given)
-    return signed_out("/connexion") if member is None else _page(given, member)
+    member = current_member()
+    return member if isinstance(member, Response) else _page(services(), member)
 
 
 @bp.post(PAGE)
 def take_back() -> Response:
     """End what one service has: its consent, its refresh families, their tokens."""
     given = services()
-    member = member_of(given)
-    if member is None:
-        return signed_out("/connexion")
-    if not is_own_page_form(given, member, PAGE):
-        return _page(given, member, 403, notice=STALE_FORM)
+    member = sent_by(current_member(), PAGE, _page)
+    if isinstance(member, Response):
+        return member
     account_id, client_id = member.session.account_id, request.form.get("service", "")
     with given.transaction():
         # What a form says is looked for in what there is: it may be anything.

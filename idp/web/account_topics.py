@@ -17,11 +17,15 @@ from idp.identity.working_days import in_words
 from idp.identity.working_days import moment_in_words
 from idp.sentence import Sentence
 from idp.web import Services
+from idp.web import services
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
+from idp.web.login_form import STALE_FORM
 from idp.web.member import Member
+from idp.web.member import member_of
+from idp.web.member import signed_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,26 @@ def own_page(
     csrf = csrf_token(given, browser, path, member.key, *about)
     response.set_data(render_template(template, action=path, csrf=csrf, **context))
     return response
+
+
+def current_member() -> Member | Response:
+    """Give who is signed in; else what leads to the sign-in page."""
+    member = member_of(services())
+    return signed_out("/connexion") if member is None else member
+
+
+def sent_by(
+    found: Member | Response, path: str, page: Callable[..., Response]
+) -> Member | Response:
+    """Give who sent the form of ``path``, if it was drawn for this very session.
+
+    Else what answers in their place: what was ``found`` instead of a member, or the page anew,
+    which says that its form was stale.
+    """
+    given = services()
+    if isinstance(found, Response) or is_own_page_form(given, found, path):
+        return found
+    return page(given, found, 403, notice=STALE_FORM)
 
 
 def is_own_page_form(given: Services, member: Member, path: str, *about: str) -> bool:

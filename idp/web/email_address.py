@@ -9,21 +9,18 @@ from datetime import timedelta
 
 from flask import Blueprint
 from flask import Response
-from flask import g
 from flask import make_response
 from flask import render_template
 from flask import request
 
 from idp.identity.contact import NEW_ADDRESS_WAIT
 from idp.identity.email_address import LIFETIME
-from idp.identity.email_address import InvalidAddress
-from idp.identity.email_address import WrongCode
 from idp.identity.mask import mask_email
-from idp.identity.reset_quotas import QuotaReached
-from idp.sentence import say
 from idp.web import Services
 from idp.web import services
-from idp.web.browser import actor_of
+from idp.web.address_code import OVER
+from idp.web.address_code import address_proposed
+from idp.web.address_code import code_refused
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
@@ -33,8 +30,6 @@ from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
-from idp.web.login_form import seconds_of
-from idp.web.login_form import soon
 from idp.web.member import Member
 from idp.web.member import member_of
 from idp.web.waiting import Waiting
@@ -46,16 +41,6 @@ bp = Blueprint("email_address", __name__)
 
 PAGE = "/adresse-electronique"
 CODE_PAGE = "/adresse-electronique/code"
-
-NO_ADDRESS = FormError("email", say("Saisissez une adresse complète, par exemple nom@exemple.fr."))
-WRONG = FormError(
-    "code", say("Ce code n’est pas le bon. Vérifiez les six chiffres du message le plus récent.")
-)
-OVER = Notice(
-    "error",
-    say("Ce code n’est plus valable"),
-    say("Il y a eu trop d’essais, ou trop de temps a passé. Demandez un nouveau code."),
-)
 
 
 @bp.get(PAGE)
@@ -73,21 +58,10 @@ def propose() -> Response:
     member = _recent(given, given.recent_sign_in)
     if member is None:
         return _sign_in()
-    typed = request.form.get("email", "")
     if not is_own_form(request, given, browser_of(request), PAGE, member.key):
         return _page(given, member, 403, notice=STALE_FORM)
-    try:
-        with given.transaction():
-            given.addresses.propose(
-                member.session.account_id, typed, actor=actor_of(request, given, g.request_id)
-            )
-    except InvalidAddress:
-        return _page(given, member, 400, errors=(NO_ADDRESS,), typed=typed[:254])
-    except QuotaReached as held:
-        response = _page(given, member, 429, notice=too_many(held), typed=typed[:254])
-        response.headers["Retry-After"] = str(seconds_of(held.retry_after))
-        return response
-    return see_other(with_waiting(CODE_PAGE, _waiting()))
+    refused = address_proposed(given, member, _page)
+    return refused or see_other(with_waiting(CODE_PAGE, _waiting()))
 
 
 @bp.get(CODE_PAGE)
@@ -107,26 +81,7 @@ def confirm() -> Response:
         return _sign_in()
     if not is_own_form(request, given, browser_of(request), CODE_PAGE, member.key):
         return _code_page(given, member, 403, notice=STALE_FORM)
-    wrong = wrong_code(given, member)
-    if wrong is None:
-        return _sign_in()
-    if wrong.ended:
-        return _page(given, member, 400, notice=OVER)
-    return _code_page(given, member, 400, errors=(WRONG,))
-
-
-def wrong_code(given: Services, member: Member) -> WrongCode | None:
-    """Record the address if the code of this form is right; else say what is wrong with it."""
-    with given.transaction():
-        try:
-            given.addresses.confirm(
-                member.session.account_id,
-                request.form.get("code", "")[:64],
-                actor=actor_of(request, given, g.request_id),
-            )
-        except WrongCode as refusal:  # its audit event is committed all the same
-            return refusal
-    return None
+    return code_refused(given, member, _page, _code_page) or _sign_in()
 
 
 def _recent(given: Services, within: timedelta) -> Member | None:
@@ -155,20 +110,6 @@ def _allow_the_way_on(given: Services) -> None:
     found = waiting_of(given, browser_of(request))
     if isinstance(found, Waiting):
         allow_form_to_waiting(given, found)
-
-
-def too_many(held: QuotaReached) -> Notice:
-    """Say when another code may be asked for: the words for temporary passwords would mislead."""
-    return Notice(
-        "wait",
-        say("Plusieurs codes ont déjà été demandés"),
-        say(
-            "Regardez dans votre messagerie, et dans les courriers indésirables : le code du"
-            " message le plus récent est valable une demi-heure."
-            " Vous pourrez en demander un autre %(soon)s.",
-            soon=soon(held.retry_after),
-        ),
-    )
 
 
 def _page(

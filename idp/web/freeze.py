@@ -21,13 +21,12 @@ from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.account_topics import Topic
-from idp.web.account_topics import is_own_page_form
 from idp.web.account_topics import own_page
+from idp.web.account_topics import sent_by
 from idp.web.browser import actor_of
 from idp.web.browser import drop_device
 from idp.web.browser import drop_session
 from idp.web.confirmation import recent_member
-from idp.web.login_form import STALE_FORM
 from idp.web.login_form import Notice
 from idp.web.member import Member
 from idp.web.member import signed_out
@@ -51,20 +50,18 @@ log = logging.getLogger("idp.freeze")
 @bp.get(PAGE)
 def show() -> Response:
     """Say what a freeze does, and offer it."""
-    found = recent_member(PAGE)
-    return found if isinstance(found, Response) else _page(services(), found)
+    member = recent_member(PAGE)
+    return member if isinstance(member, Response) else _page(services(), member)
 
 
 @bp.post(PAGE)
 def freeze() -> Response:
     """Freeze the account of this session, and say what comes next."""
     given = services()
-    found = recent_member(PAGE)
-    if isinstance(found, Response):
-        return found
-    if not is_own_page_form(given, found, PAGE):
-        return _page(given, found, 403, notice=STALE_FORM)
-    session = found.session
+    member = sent_by(recent_member(PAGE), PAGE, _page)
+    if isinstance(member, Response):
+        return member
+    session = member.session
     try:
         with given.transaction():
             outlook = given.freeze.outlook(session.account_id)
