@@ -4,7 +4,7 @@
 FROM node:22-bookworm-slim AS browser-code
 WORKDIR /source
 COPY package.json package-lock.json .npmrc ./
-COPY requirements/browser-code.sh requirements/
+COPY requirements/browser-code.sh requirements/franceconnect-button.mjs requirements/
 RUN mkdir -p idp/static idp/infra && requirements/browser-code.sh --omit=dev
 
 FROM python:3.11-slim-bookworm AS build
@@ -31,6 +31,7 @@ COPY pyproject.toml setup.cfg README.md LICENSE ./
 COPY templates templates
 COPY idp idp
 COPY --from=browser-code /source/idp/static/altcha idp/static/altcha
+COPY --from=browser-code /source/idp/static/franceconnect idp/static/franceconnect
 COPY --from=browser-code /source/idp/infra/fonts idp/infra/fonts
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . \
  && /opt/idp/bin/pip install --no-deps --no-index /wheels/*.whl \

@@ -7,8 +7,11 @@ from zipfile import ZipFile
 ROOT = Path(__file__).resolve().parents[1]
 INSTALLED = {
     "idp/static/altcha": ("altcha.min.js", "altcha.css", "pbkdf2.js", "fr-fr.js", "LICENSE.txt"),
+    "idp/static/franceconnect": (
+        "button.css", "regular.woff2", "bold.woff2", "logo.svg", "LICENSE.txt",
+    ),
     "idp/infra/fonts": ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf", "LICENSE.txt"),
-}
+}  # fmt: skip
 """What requirements/browser-code.sh puts there: not in git, so it may be missing."""
 FORBIDDEN = ("demo/", "tests/", "bench/", "keys/", "data/", "node_modules/")
 

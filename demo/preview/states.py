@@ -159,6 +159,9 @@ def login(name: str, *, wrong: bool = False, **context: Any) -> State:
         "service_name": "Mes cotisations",
         "service_logo": "",
         "franceconnect_url": "",
+        "franceconnect_away": False,
+        "franceconnect_wished": False,
+        "password_answers": True,
         "reset_url": "",
         "challenge": None,
         "slip": False,
@@ -341,6 +344,7 @@ ALL_WAYS: dict[str, Any] = {
     "reset_url": "/mot-de-passe-oublie",
 }
 RESET = {"reset_url": "/mot-de-passe-oublie"}
+AWAY: dict[str, Any] = RESET | {"franceconnect_away": True}
 
 CHALLENGE = Challenge(
     work='{"parameters":{"algorithm":"PBKDF2/SHA-256","cost":5000}}',
@@ -461,6 +465,10 @@ STATES = [
     login("service-logo", service_logo="/static/favicon.svg?v=0123abcd"),
     login("all-ways", **ALL_WAYS),
     login("all-ways-alone", **ALL_WAYS | {"service_name": ""}),
+    login("franceconnect-wished", **ALL_WAYS, franceconnect_wished=True),
+    login("franceconnect-alone", **ALL_WAYS, password_answers=False),
+    login("franceconnect-away", **AWAY),
+    login("franceconnect-alone-away", **AWAY, password_answers=False),
     login(
         "empty",
         wrong=True,
@@ -505,6 +513,7 @@ STATES = [
     ),
     login("slip", wrong=True, form=TYPED, errors=[Fault("", REFUSAL)], slip=True, **RESET),
     login("robot", wrong=True, errors=[Fault("", REFUSAL)], challenge=CHALLENGE, slip=False),
+    login("robot-all-ways", wrong=True, errors=[ROBOT], challenge=CHALLENGE, **ALL_WAYS),
     login("robot-refused", wrong=True, form=TYPED, errors=[ROBOT], challenge=CHALLENGE),
     member_page("reset", "first"),
     member_page(

@@ -142,10 +142,19 @@ def default_client(built: Parts) -> Iterator[Finding]:
 
 
 def browser_code(_built: Parts) -> Iterator[Finding]:
-    """Whether the anti-robot can work in browsers."""
-    folder = PACKAGE / "static" / "altcha"
-    if (folder / "altcha.min.js").is_file():
-        yield Finding(Level.OK, "browser code", "the anti-robot's widget is installed")
-    else:
-        what = "the anti-robot's widget is missing; run requirements/browser-code.sh"
+    """Whether the anti-robot can work in browsers, and FranceConnect's button can be shown."""
+    static = PACKAGE / "static"
+    missing = [
+        what
+        for what, path in (
+            ("the anti-robot's widget", static / "altcha" / "altcha.min.js"),
+            ("FranceConnect's button", static / "franceconnect" / "button.css"),
+        )
+        if not path.is_file()
+    ]
+    if missing:
+        what = f"{' and '.join(missing)}: missing; run requirements/browser-code.sh"
         yield Finding(Level.FAIL, "browser code", what)
+    else:
+        what = "the anti-robot's widget and FranceConnect's button are installed"
+        yield Finding(Level.OK, "browser code", what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -37,9 +38,13 @@ from tests.page_states import words
 STYLE_SHEET = STATIC / "pages.css"
 SENT = Assets(STATIC, Theme())
 STYLE_SHEETS = (STYLE_SHEET, STATIC / "anti-robot.css")
-DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
+ROOT = Path(__file__).parents[2]
+DESIGN = ROOT / "docs" / "design.md"
 
+BUTTON = "franceconnect/button.css"
 PAGE_BUDGET = 60_000
+BUTTON_BUDGET = 10_000
+"""What the State's button may add where the anti-robot is loaded too, of which nothing is ours."""
 STYLE_BUDGET = 15_000
 
 REMINDER = "avant mars 2021"
@@ -69,7 +74,8 @@ def test_a_page_holds_no_inline_style_script_or_handler_and_loads_only_its_own_f
     assert not page.xpath("//a[starts-with(@href, 'javascript:')]")
     addresses = page.xpath("//link/@href | //script/@src | //img/@src | //source/@srcset")
     assert addresses
-    assert all(re.fullmatch(r"/static/(altcha/)?[\w.-]+\?v=\w+", address) for address in addresses)
+    ours = r"/static/((altcha|franceconnect)/)?[\w.-]+\?v=\w+"
+    assert all(re.fullmatch(ours, address) for address in addresses)
     assert all((STATIC / name).is_file() for name in loaded(page))
 
 
@@ -149,11 +155,67 @@ def test_a_page_with_all_that_it_loads_weighs_little_as_it_is_sent(state):
     files = loaded(html.document_fromstring(text))
     if "anti-robot.js" in files:
         files |= {"altcha/pbkdf2.js"}  # the worker, which the script starts
+    if BUTTON in files:
+        files |= {f"franceconnect/{name}" for name in ("regular.woff2", "bold.woff2", "logo.svg")}
 
     # The page itself leaves uncompressed: it holds tokens beside what a stranger may have it say.
+    files -= {"wordmark-dark.svg"}  # or the other one
     weight = len(text.encode()) + sum(SENT.size(name) for name in files)
 
-    assert weight < PAGE_BUDGET
+    both = {BUTTON, "anti-robot.js"} <= files
+    assert weight < PAGE_BUDGET + (BUTTON_BUDGET if both else 0)
+
+
+def test_only_a_page_that_shows_the_states_button_loads_it():
+    for state in STATES:
+        page = document(state)
+        shown = bool(page.xpath("//a[contains(@class, 'fr-connect')]"))
+        assert (BUTTON in loaded(page)) == shown, state.name
+
+
+def test_the_states_button_is_as_it_was_published_but_for_what_our_policy_refuses():
+    published = ROOT / "node_modules" / "@gouvfr" / "dsfr" / "standalone" / "component" / "connect"
+    theirs = (published / "connect.standalone.css").read_text(encoding="utf-8")
+    ours = (STATIC / BUTTON).read_text(encoding="utf-8")
+    names = re.findall(r'url\("([\w.]+)\?v=(\w{12})"\)', ours)
+
+    assert [name for name, _ in names] == ["regular.woff2", "bold.woff2", "logo.svg"]
+    for name, digest in names:
+        body = (STATIC / "franceconnect" / name).read_bytes()
+        assert hashlib.sha256(body).hexdigest().startswith(digest)
+    anything = r'url\("[^"]*"\)'
+    assert re.sub(anything, "", ours) == re.sub(anything, "", theirs)
+    assert "data:" not in ours
+
+
+def test_the_states_button_says_what_it_must_and_where_one_learns_more():
+    page = document(named("login-all-ways"))
+    [button] = page.xpath("//a[@class = 'fr-connect']")
+    section = button.xpath("ancestor::section")[0]
+
+    assert words(button) == "S’identifier avec FranceConnect"
+    assert [child.get("class") for child in button] == ["fr-connect__login", "fr-connect__brand"]
+    assert not button.get("target")
+    [more] = section.xpath(".//a[@target]")
+    assert words(more) == f"Qu’est-ce que FranceConnect{NBSP}?"
+    assert more.get("href") == "https://franceconnect.gouv.fr/"
+    assert "l’État pour sécuriser et simplifier la connexion" in words(section)
+    assert page.xpath("//section")[0] is section
+
+
+def test_a_service_that_takes_franceconnect_alone_shows_no_password_and_a_way_back():
+    for name in ("login-franceconnect-alone", "login-franceconnect-alone-away"):
+        page = document(named(name))
+        assert not page.xpath("//input[@name = 'password'] | //p[@class = 'or']")
+        assert page.xpath("//button[@name = 'cancel']")
+
+
+def test_where_franceconnect_is_away_its_block_says_so_and_the_other_stays():
+    page = document(named("login-franceconnect-away"))
+
+    assert "FranceConnect ne répond pas en ce moment" in words(page)
+    assert not page.xpath("//a[starts-with(@href, '/franceconnect')]")
+    assert page.xpath("//input[@name = 'password']")
 
 
 @every_state
