@@ -2,7 +2,7 @@
 
 The help desk reads causes and networks (``identity/timeline_words``); a member reads what happened,
 and what it means. What only operators understand is left out, and so is what strangers did in
-vain, but for how often.
+vain, but for how often. Their own copy of what is known leaves out neither, in words of one kind.
 """
 
 from collections import Counter
@@ -28,6 +28,8 @@ from idp.web.account_devices import network_shown
 FAILURES = frozenset(
     {Event.SIGN_IN_REFUSED, Event.TEMPORARY_REFUSED, Event.TEMPORARY_LOCKED, Event.SIGN_IN_DELAYED}
 )
+
+OTHER = say("Autre événement de ce compte")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,14 @@ def days_of(events: Sequence[PastEvent], *, since: datetime) -> list[Day]:
             deed = Deed(hour_in_words(event.at), told, network_shown(network))
             days.setdefault(day, []).append(deed)
     return [Day(in_words(day, year=True), tuple(deeds)) for day, deeds in days.items()]
+
+
+def told_alone(event: PastEvent) -> Sentence:
+    """Say one event by itself, for the member's own copy: it leaves nothing out."""
+    for sayings in (_SAYINGS, _OF_THE_COPY):
+        if (saying := sayings.get(event.event)) and (told := saying(event)):
+            return told
+    return OTHER
 
 
 def _signed_in(event: PastEvent) -> Sentence:
@@ -156,3 +166,29 @@ _SAYINGS: Mapping[str, Callable[[PastEvent], Sentence | None]] = {
     Event.ACCOUNT_UNLOCKED: _plain(say("Attente levée par nos services")),
     Event.NOTICE_SENT: _notice,
 }
+
+_OF_THE_COPY: Mapping[str, Callable[[PastEvent], Sentence | None]] = {
+    event: _plain(words)
+    for event, words in {
+        Event.SIGN_IN_REFUSED: say("Essai de connexion manqué"),
+        Event.SIGN_IN_DELAYED: say("Essai de connexion refusé, il fallait attendre"),
+        Event.TEMPORARY_REFUSED: say("Essai manqué avec un mot de passe provisoire"),
+        Event.TEMPORARY_LOCKED: say("Mot de passe provisoire bloqué après trop d’essais"),
+        Event.FRANCECONNECT_SEVERAL: say(
+            "Connexion avec FranceConnect : choix d’un dossier demandé"
+        ),
+        Event.FRANCECONNECT_UNMATCHED: say("FranceConnect n’a pas pu ouvrir votre espace"),
+        Event.RESET_BEGUN: say("Numéro saisi à la page « Mot de passe oublié »"),
+        Event.RESET_HELD: say("Demande d’un mot de passe provisoire refusée, il fallait attendre"),
+        Event.PASSWORD_CHOICE_REFUSED: say("Nouveau mot de passe refusé : il ne convenait pas"),
+        Event.ADDRESS_REFUSED: say("Code de confirmation d’une adresse mail refusé"),
+        Event.REFRESH_REVOKED: say("Accès rendu par un service"),
+        Event.LOGOUT_DEAD: say("Un service n’a pas pu être prévenu d’une déconnexion"),
+        Event.NOTICE_SENT: say("Nous vous avons écrit"),
+        Event.MESSAGE_FAILED: say("Un message n’est pas parti, nous recommençons"),
+        Event.MESSAGE_DEAD: say("Un message n’a pas pu vous être envoyé"),
+        Event.MESSAGE_RETRIED: say("L’envoi d’un message relancé par nos services"),
+        Event.LETTERS_REISSUED: say("Une lettre imprimée à nouveau par nos services"),
+    }.items()
+}
+"""What the page leaves out, or counts."""

@@ -1,7 +1,7 @@
 """What the service knows of one member, as their own copy holds it (GDPR, articles 15 and 20).
 
 Keys and words are French: the file is the member's. It holds no secret, no hash, no identifier that
-opens anything, and of other people nothing; operators stand in it as « l'assistance ».
+opens anything, and of other people nothing; operators stand in it as « nos services ».
 """
 
 from collections.abc import Iterable
@@ -13,15 +13,14 @@ from idp.identity.dossier import KnownDossier
 from idp.identity.outbox import Promise
 from idp.identity.timeline_words import BY_CHANNEL
 from idp.identity.timeline_words import MESSAGES
-from idp.identity.timeline_words import words_of
 from idp.oidc.consent import Access
 from idp.session import LivingSession
+from idp.web.activity_words import told_alone
 from idp.web.consent_words import title_of
 
 Told = Mapping[str, object]
 """One record of the file; what it holds is what JSON can."""
 
-STAFF = "l’assistance"
 _GENDERS = {"female": "féminin", "male": "masculin"}
 
 
@@ -133,14 +132,11 @@ def _message(promise: Promise) -> Told:
 
 def _event(event: PastEvent) -> Told:
     # An operator's name, and why they acted, are the help desk's; that it acted is the member's.
-    told = PastEvent(
-        event.at,
-        event.event,
-        event.network,
-        STAFF if event.operator else "",
-        {name: value for name, value in event.detail.items() if name not in ("reason", "batch")},
-    )
-    return {"le": _instant(event.at), "quoi": str(words_of(told)), "reseau_abrege": event.network}
+    return {
+        "le": _instant(event.at),
+        "quoi": str(told_alone(event)),
+        "reseau_abrege": event.network,
+    }
 
 
 def _instant(at: datetime | None) -> str:

@@ -69,8 +69,8 @@ def test_the_file_holds_what_is_known_under_names_that_people_read(here: ThirdPa
         {"service": "Mon agenda", "derniere_fois": "2026-11-24T12:00:00+00:00"}
     ]
     said = [event["quoi"] for event in told["activite"]]
-    assert any("Connexion réussie" in one for one in said)
-    assert any("Attente levée par l’assistance" in one for one in said)
+    assert "Connexion depuis un appareil ou un navigateur nouveau" in said
+    assert "Attente levée par nos services" in said
     assert "jean.dupont" not in answer.text
     assert "4711" not in answer.text
 
@@ -110,7 +110,7 @@ def test_a_download_is_audited_told_and_in_the_next_file(here: ThirdParty) -> No
     rows = [row for row in here.instance.audit() if row[0] == "data.downloaded"]
     assert [row[1] for row in rows] == [here.person.account_id] * 2
     assert any("téléchargées" in one["message"] for one in told["messages_envoyes"])
-    assert any("Informations téléchargées" in one["quoi"] for one in told["activite"])
+    assert any("Vos informations téléchargées" in one["quoi"] for one in told["activite"])
 
 
 def test_a_second_download_waits_a_minute_but_only_of_the_same_member(here: ThirdParty) -> None:
