@@ -31,6 +31,8 @@ class DataFolder:
         self.path = path.resolve()
         self.env_file = self.path / "env"
         self.demo_file = self.path / "demo.json"
+        self.franceconnect_file = self.path / "franceconnect.json"
+        self.franceconnect_secret = self.path / "franceconnect_client_secret"
         self.valkey = self.path / "valkey"
         self.logs = self.path / "logs"
         self.mailbox = self.path / "mailbox"

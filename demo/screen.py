@@ -17,6 +17,7 @@ def screen(
     issuer: str,
     demo_origin: str,
     mailbox_origin: str,
+    franceconnect_origin: str,
     data: Path,
     seconds: float,
     is_usual: bool,
@@ -40,6 +41,8 @@ def screen(
   Second service       {demo_origin}/attestations (asks nothing once you are signed in)
   Mailbox              {mailbox_origin}
                        every mail that is sent stays here, whatever its recipient
+  FranceConnect        {franceconnect_origin}
+                       a simulator: its button on the sign-in page lets you be anyone of these
   Preview              {mailbox_origin}/apercu/
                        every page, mail and letter in every state, side by side
   Letters              {command} letters print

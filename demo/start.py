@@ -5,7 +5,6 @@ start once the data is ready. They are children of this process, stopped in reve
 and by the kernel should this process be killed.
 """
 
-import argparse
 import http.client
 import os
 import signal
@@ -15,7 +14,6 @@ import time
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from types import FrameType
@@ -25,6 +23,9 @@ from demo.configuration import mail_settings
 from demo.data_folder import DataFolder
 from demo.data_folder import FolderInUse
 from demo.data_folder import UnusableFolder
+from demo.options import USUAL_DATA
+from demo.options import Options
+from demo.options import read_options
 from demo.ports import BusyPort
 from demo.ports import addresses
 from demo.screen import screen
@@ -33,7 +34,6 @@ from demo.valkey import ValkeyServer
 from idp import IdpError
 
 ROOT = Path(__file__).resolve().parents[1]
-USUAL_DATA = ROOT / "data"
 GUNICORN_CONF = ROOT / "deploy" / "gunicorn.conf.py"
 WORKERS = 2
 ALLOCATOR = {
@@ -60,6 +60,13 @@ PINNED = (
     "IDP_MAIL_FROM",
     "IDP_MAIL_REPLY_TO",
     "IDP_SERVICES_PRIVATE_NETWORKS",
+    "IDP_FRANCECONNECT_ISSUER",
+    "IDP_FRANCECONNECT_CLIENT_ID",
+    "IDP_FRANCECONNECT_CLIENT_SECRET_FILE",
+    "IDP_FRANCECONNECT_PRIVATE_KEY_FILE",
+    "IDP_FRANCECONNECT_SCOPE",
+    "IDP_FRANCECONNECT_ACR",
+    "IDP_FRANCECONNECT_CA_FILE",
     "IDP_ENV_FILE",
     "IDP_BIND",
     "GUNICORN_CMD_ARGS",
@@ -75,21 +82,11 @@ class ChildDied(Exception):
     """A server ended by itself; the text says which and what it wrote last."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What was asked on the command line."""
-
-    port: int
-    demo_port: int
-    mailbox_port: int
-    data: Path
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Start everything and stay until it is asked to stop; 1 when something is wrong."""
     started = time.monotonic()
     os.umask(0o077)
-    options = _options(arguments)
+    options = read_options(arguments, described=(__doc__ or "").split("\n")[0])
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, _ask_to_stop)
     try:
@@ -101,28 +98,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _options(arguments: Sequence[str] | None) -> Options:
-    parser = argparse.ArgumentParser(prog="bin/start", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--port", type=_port, default=8000, help="of the provider (8000)")
-    parser.add_argument("--demo-port", type=_port, default=8001, help="of the services (8001)")
-    parser.add_argument("--mailbox-port", type=_port, help="of the mailbox (one above the others)")
-    parser.add_argument("--data", type=Path, default=USUAL_DATA, help="data folder (data)")
-    given = parser.parse_args(arguments)
-    if given.mailbox_port is None:
-        given.mailbox_port = max(given.port, given.demo_port) + 1
-    options = Options(**vars(given))
-    if len({options.port, options.demo_port, options.mailbox_port}) < 3:
-        parser.error("--port, --demo-port and --mailbox-port must differ")
-    return options
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        message = f"{text!r} is not a port: 1 to 65535 expected"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
-
-
 def _ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
     # Asked once is enough: impatience must not leave half of the servers behind.
     for stop in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -131,12 +106,11 @@ def _ask_to_stop(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _run(options: Options, started: float) -> int:
-    issuer = f"http://localhost:{options.port}"
-    demo_origin = f"http://127.0.0.1:{options.demo_port}"
-    # "localhost" may be either; another site than 127.0.0.1 for the browser, as in production.
+    # "localhost" may be either.
     binds = addresses(options.port, "--port", ipv6=True)
     demo_binds = addresses(options.demo_port, "--demo-port", ipv6=False)
     addresses(options.mailbox_port, "--mailbox-port", ipv6=False)
+    franceconnect_binds = addresses(options.franceconnect_port, "--franceconnect-port", ipv6=False)
     folder = DataFolder(options.data)
     folder.make()
     with ExitStack() as stack:
@@ -151,7 +125,7 @@ def _run(options: Options, started: float) -> int:
             stack.callback(valkey.stop)
             mailbox, smtp_port = _open_mailbox(folder, options.mailbox_port)
             stack.callback(mailbox.end)
-            environment = _prepare(folder, valkey, issuer, demo_origin, smtp_port)
+            environment = _prepare(folder, valkey, options, smtp_port)
             web = _serve(
                 "The identity provider", "idp.app:create_app()", binds, environment, folder
             )
@@ -164,10 +138,23 @@ def _run(options: Options, started: float) -> int:
                 folder,
             )
             stack.callback(demo.end)
-            for server in (web, demo):  # both asked before any is waited for
+            franceconnect = _serve(
+                "The simulator of FranceConnect",
+                "demo.franceconnect:create_app()",
+                franceconnect_binds,
+                environment
+                | {
+                    "IDP_WORKERS": "1",
+                    "FRANCECONNECT_CONFIGURATION": str(folder.franceconnect_file),
+                },
+                folder,
+            )
+            stack.callback(franceconnect.end)
+            for server in (web, demo, franceconnect):  # all asked before any is waited for
                 stack.callback(server.ask_to_end)
             _wait_until_ready(web, options.port, "/readyz")
             _wait_until_ready(demo, options.demo_port, "/")
+            _wait_until_ready(franceconnect, options.franceconnect_port, "/")
             _wait_until_ready(mailbox, options.mailbox_port, "/")
             worker = Child(  # nobody waits for it: it starts when the others have
                 "The worker",
@@ -180,16 +167,17 @@ def _run(options: Options, started: float) -> int:
             seconds = time.monotonic() - started
             print(
                 screen(
-                    issuer=issuer,
-                    demo_origin=demo_origin,
-                    mailbox_origin=f"http://127.0.0.1:{options.mailbox_port}",
+                    issuer=options.issuer,
+                    demo_origin=options.demo_origin,
+                    mailbox_origin=options.mailbox_origin,
+                    franceconnect_origin=options.franceconnect_origin,
                     data=folder.path,
                     seconds=seconds,
                     is_usual=folder.path == USUAL_DATA.resolve(),
                 )
             )
             sys.stdout.flush()
-            _watch([worker, demo, web, mailbox, valkey.child])
+            _watch([worker, demo, franceconnect, web, mailbox, valkey.child])
         except StopAsked:
             print("\n  Stopping.", flush=True)
     return 0
@@ -214,10 +202,11 @@ def _open_mailbox(folder: DataFolder, port: int) -> tuple[Child, int]:
 
 
 def _prepare(
-    folder: DataFolder, valkey: ValkeyServer, issuer: str, demo_origin: str, smtp_port: int
+    folder: DataFolder, valkey: ValkeyServer, options: Options, smtp_port: int
 ) -> dict[str, str]:
     """Prepare the data and give the environment of the servers."""
     # Imported here: it takes a second, during which the store's server reads its file.
+    from demo.franceconnect.embedded import register
     from demo.prepare import DEFAULT_CLIENT_ID
     from demo.prepare import prepare
 
@@ -225,20 +214,26 @@ def _prepare(
         os.environ.pop(name, None)
     folder.write_env(
         {
-            "IDP_ISSUER": issuer,
+            "IDP_ISSUER": options.issuer,
             "IDP_DATA_DIR": str(folder.path),
             "IDP_REDIS_URL": valkey.url,
             "IDP_DEFAULT_CLIENT_ID": DEFAULT_CLIENT_ID,
             "IDP_SUPPORT_PHONE": "01 23 45 67 89",
-            "IDP_PRIVACY_URL": f"{demo_origin}/confidentialite",
-            "IDP_TERMS_URL": f"{demo_origin}/conditions",
+            "IDP_PRIVACY_URL": f"{options.demo_origin}/confidentialite",
+            "IDP_TERMS_URL": f"{options.demo_origin}/conditions",
             "IDP_SERVICES_PRIVATE_NETWORKS": "127.0.0.0/8",  # the two services are told there
             **mail_settings(smtp_port),
+            **register(
+                folder.franceconnect_file,
+                folder.franceconnect_secret,
+                origin=options.franceconnect_origin,
+                provider=options.issuer,
+            ),
         }
     )
     os.environ["IDP_ENV_FILE"] = str(folder.env_file)
     valkey.wait()
-    prepare(demo_origin=demo_origin, demo_file=folder.demo_file)
+    prepare(demo_origin=options.demo_origin, demo_file=folder.demo_file)
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),

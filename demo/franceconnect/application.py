@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 from flask import Response
+from flask import render_template
 from flask import request
 
 from demo.franceconnect import api
@@ -41,16 +42,24 @@ def create_app(simulator: Simulator | None = None) -> Flask:
         simulator = Simulator(configuration)
     path = urlsplit(simulator.configuration.issuer).path
     app = Flask("demo.franceconnect", root_path=str(DEMO), static_url_path=f"{path}/static")
+    # Another site cannot have a name of its own point here and read a page (DNS rebinding).
+    app.config["TRUSTED_HOSTS"] = ["127.0.0.1", "localhost"]
     app.extensions["franceconnect"] = simulator
     app.register_blueprint(api.bp, url_prefix=path)
     app.register_blueprint(pages.bp, url_prefix=path)
+    app.add_url_rule("/", "people", _people)
     app.before_request(_misbehave)
     app.after_request(_protect)
     return app
 
 
+def _people() -> str:
+    return render_template("franceconnect/people.html", people=api.simulator().people.values())
+
+
 def _misbehave() -> Response | None:
     """Do what a test has switched on; nothing otherwise."""
+    _ = request.host  # raises 400 for a host that is not trusted
     endpoint = _ENDPOINTS.get(request.endpoint or "")
     if endpoint is None:
         return None

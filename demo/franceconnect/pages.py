@@ -64,6 +64,12 @@ REFUSALS = {
 bp = Blueprint("pages", __name__)
 
 
+@bp.app_errorhandler(HTTPStatus.NOT_FOUND)
+def nothing_there(_error: Exception) -> tuple[str, int]:
+    """Say so."""
+    return render_template("franceconnect/gone.html"), HTTPStatus.NOT_FOUND
+
+
 @bp.route("/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
     """Read a request and lead to the choice of a person."""

@@ -40,14 +40,14 @@ def wait_until(condition: Callable[[], object], seconds: float = PATIENCE_SECOND
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports in a row, with a free one above them: there the mailbox stands.
+    """Ports in a row, with free ones above them: there stand the mailbox and FranceConnect.
 
     Below those that the system gives to whoever connects, which come and go.
     """
     while True:
         first = 20_000 + secrets.randbelow(12_000)
         with ExitStack() as probes, suppress(OSError):
-            for port in range(first, first + number + 1):
+            for port in range(first, first + number + 2):
                 probes.enter_context(socket.socket()).bind(("127.0.0.1", port))
             return list(range(first, first + number))
 
@@ -251,6 +251,29 @@ def test_the_server_tells_neither_its_product_nor_its_version(ready):
         assert requests.get(url, timeout=20).headers["Server"] == "idp"
 
 
+def test_the_provider_is_a_client_of_the_simulated_franceconnect_by_a_secret_of_this_start(ready):
+    port = max(ready.port, ready.demo_port) + 2
+    settings = dict(
+        line.replace("'", "").split("=", 1)
+        for line in (ready.data / "env").read_text().splitlines()[1:]
+    )
+    issuer = settings["IDP_FRANCECONNECT_ISSUER"]
+    secret = Path(settings["IDP_FRANCECONNECT_CLIENT_SECRET_FILE"]).read_text()
+    client_id = settings["IDP_FRANCECONNECT_CLIENT_ID"]
+
+    published = requests.get(f"{issuer}/.well-known/openid-configuration", timeout=20).json()
+    form = {"grant_type": "authorization_code", "client_id": client_id, "client_secret": secret}
+    known, stranger = (
+        requests.post(published["token_endpoint"], data=sent, timeout=20).json()["error"]
+        for sent in (form, {**form, "client_secret": "x" * 64})
+    )
+
+    assert f"FranceConnect        http://127.0.0.1:{port}\n" in ready.said
+    assert published["issuer"] == issuer == f"http://127.0.0.1:{port}/api/v2"
+    assert (known, stranger) == ("invalid_grant", "invalid_client")
+    assert len(secret) == len(client_id) == 64
+
+
 def test_nothing_that_a_client_writes_changes_the_addresses_that_are_told(ready):
     lies = {
         "Host": "mallory.example",
@@ -290,7 +313,9 @@ def test_nobody_else_on_the_machine_can_read_what_a_start_writes(ready):
     written = [path for path in ready.data.rglob("*") if not path.is_socket()]
 
     assert not open_to_others(ready.data)
-    assert {"env", "demo.json", "pepper", "idp.sqlite"} <= {path.name for path in written}
+    assert {"env", "demo.json", "pepper", "idp.sqlite", "franceconnect.json"} <= {
+        path.name for path in written
+    }
     assert [path for path in written if open_to_others(path)] == []
 
 
@@ -349,8 +374,9 @@ def test_a_data_folder_that_cannot_be_made_is_one_sentence(start, tmp_path):
 def test_ctrl_c_leaves_no_process_and_the_next_start_keeps_everything_even_sessions(start):
     first = start().wait_for_screen()
     servers = first.servers()
-    assert len(servers) >= 6  # store, worker, two masters, their workers
-    kept = ["demo.json", "secrets/pepper", *(f"keys/{k.name}" for k in first.data.glob("keys/*"))]
+    assert len(servers) >= 9  # store, worker, mailbox, three masters, their workers
+    kept = ["demo.json", "franceconnect.json", "franceconnect_client_secret", "secrets/pepper"]
+    kept += [f"keys/{k.name}" for k in first.data.glob("keys/*")]
     before = {name: (first.data / name).read_text() for name in kept}
     browser = Browser()
     browser.open(f"{first.demo_url}/cotisations/connexion")
