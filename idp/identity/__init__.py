@@ -17,6 +17,10 @@
 ``new_password``        choosing a password under the lease that a temporary one opened
 ``password_policy``     when a proposal is good enough; ``password_lists`` holds leaked ones
 ``email_address``       an address proposed here, confirmed by a code
+``pivot``               the six fields of FranceConnect, and when a dossier equals them
+``franceconnect``       who comes from there becomes ``SignedIn``, a choice, or nobody known;
+                        ``franceconnect_finding`` finds their dossiers, ``franceconnect_linking``
+                        links them, ``franceconnect_links`` and ``franceconnect_port`` are its ports
 ``outbox``              what was promised, a row each; its ports
 ``delivery``            a promise becomes a mail that left; ``composers`` say what each kind says
 ``letters``             promises by post become batches; ``letters_again`` promises lost ones anew

@@ -97,7 +97,8 @@ class Linking:
         link = self.links.of_account(account_id)
         if link is None:
             return False
-        self.links.end(account_id, at=self.now(), why=why)
+        if self.links.end(account_id, at=self.now(), why=why) is None:
+            return False  # somebody else did, at this moment
         told = {"why": str(why), "rule": str(link.rule)}
         if reason:
             told["reason"] = reason

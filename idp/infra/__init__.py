@@ -15,6 +15,8 @@ port                          adapter
 ``Codes``                     ``codes.RedisCodes``
 ``RefreshFamilies``           ``refresh_families.SqlRefreshFamilies``
 ``Consents``                  ``consents.SqlConsents``
+``Links``                     ``franceconnect_links.SqlLinks``
+``PivotDirectory``            ``franceconnect_links.SqlPivotDirectory``
 ``Attempts``                  ``attempts.RedisAttempts``
 ``TemporaryPasswords``        ``temporary_passwords.RedisTemporaryPasswords``
 ``ResetQuotas``               ``reset_quotas.RedisResetQuotas``

@@ -21,6 +21,7 @@ from sqlalchemy import String
 from sqlalchemy import Text
 from sqlalchemy import TypeDecorator
 from sqlalchemy import UniqueConstraint
+from sqlalchemy import text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
@@ -76,7 +77,8 @@ class DossierRow(Base):
     usage_name: Mapped[str] = mapped_column(Text, default="")
     given_names: Mapped[str] = mapped_column(Text, default="")
     gender: Mapped[str] = mapped_column(String(8), default="")
-    birthdate: Mapped[str] = mapped_column(String(10), default="")
+    birthdate: Mapped[str] = mapped_column(String(10), default="", index=True)
+    """Indexed: by it are found the dossiers that may equal a pivot identity."""
     birthplace: Mapped[str] = mapped_column(String(5), default="")
     birthcountry: Mapped[str] = mapped_column(String(5), default="")
     email: Mapped[str] = mapped_column(Text, default="")
@@ -315,3 +317,32 @@ class ConsentRow(Base):
     )
     scope: Mapped[str] = mapped_column(String(128), primary_key=True)
     given_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class FranceConnectLinkRow(Base):
+    """A bond between a ``sub`` of FranceConnect and an account; what ended stays as history."""
+
+    __tablename__ = "franceconnect_links"
+    __table_args__ = (
+        Index(
+            "uq_franceconnect_links_account_id",
+            "account_id",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_franceconnect_links_account_id_id", "account_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
+    sub: Mapped[str] = mapped_column(String(255), index=True)
+    rule: Mapped[str] = mapped_column(String(8))
+    pivot_digest: Mapped[str] = mapped_column(String(64))
+    """Keyed hash of the pivot identity that was linked."""
+    credential_version: Mapped[int] = mapped_column(Integer)
+    """A link by proof is dead under another one than the account's."""
+    linked_at: Mapped[datetime] = mapped_column(Instant)
+    used_at: Mapped[datetime] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    ending: Mapped[str] = mapped_column(String(16), default="", server_default="")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from idp.infra.clients import SqlClients
     from idp.infra.consents import SqlConsents
     from idp.infra.contacts import SqlContacts
+    from idp.infra.franceconnect_links import SqlLinks
+    from idp.infra.franceconnect_links import SqlPivotDirectory
     from idp.infra.known_dossiers import SqlKnownDossiers
     from idp.infra.logout_notices import SqlLogoutNotices
     from idp.infra.outbox import SqlOutbox
@@ -124,3 +126,17 @@ class InSql(Ground):
         from idp.infra.known_dossiers import SqlKnownDossiers
 
         return SqlKnownDossiers(self.database)
+
+    @cached_property
+    def franceconnect_links(self) -> SqlLinks:
+        """Which accounts FranceConnect opens."""
+        from idp.infra.franceconnect_links import SqlLinks
+
+        return SqlLinks(self.database)
+
+    @cached_property
+    def pivot_directory(self) -> SqlPivotDirectory:
+        """Where dossiers are found by a date of birth."""
+        from idp.infra.franceconnect_links import SqlPivotDirectory
+
+        return SqlPivotDirectory(self.database)

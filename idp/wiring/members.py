@@ -6,6 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from idp.identity.dossier import NumeroPatterns
+from idp.identity.franceconnect import FranceConnectSignIn
+from idp.identity.franceconnect_finding import Finding
+from idp.identity.franceconnect_linking import Linking
 from idp.identity.freeze import Freeze
 from idp.identity.hash_pool import HashPool
 from idp.identity.login import SignIn
@@ -65,6 +68,32 @@ def build_freeze(parts: Parts, farewell: Farewell) -> Freeze:
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,
         print_hour=parts.settings.print_hour,
+        now=parts.now,
+    )
+
+
+def build_linking(parts: Parts) -> Linking:
+    """Build what makes and ends links to FranceConnect."""
+    return Linking(
+        links=parts.franceconnect_links,
+        contacts=parts.contacts,
+        outbox=parts.outbox,
+        audit=parts.audit,
+        decoy_key=parts.secrets.decoy_key,
+        now=parts.now,
+    )
+
+
+def build_franceconnect_sign_in(parts: Parts) -> FranceConnectSignIn:
+    """Build what decides whose dossier a person from FranceConnect may open."""
+    return FranceConnectSignIn(
+        accounts=parts.accounts,
+        finding=Finding(parts.pivot_directory, parts.franceconnect_links),
+        linking=build_linking(parts),
+        attempts=parts.attempts,
+        audit=parts.audit,
+        decoy_key=parts.secrets.decoy_key,
+        redesign_at=parts.settings.redesign_at,
         now=parts.now,
     )
 
