@@ -1,6 +1,8 @@
 """The keys that FranceConnect signs with: published, rotated, and sometimes misused on purpose."""
 
 import base64
+import hashlib
+import hmac
 import json
 import secrets
 from collections.abc import Mapping
@@ -9,13 +11,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric import rsa
-from joserfc import jws
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from joserfc.jwk import Key
 from joserfc.jwk import KeySet
-from joserfc.jwk import OctKey
 from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
 
@@ -87,19 +87,21 @@ class SigningKeys:
             return None
 
 
-def signed(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key) -> str:
-    """Write a JWS with this very header; ``alg`` "none" leaves the signature empty."""
-    payload = json.dumps(dict(claims)).encode()
+def signed(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key | bytes) -> str:
+    """Write a JWS with this very header, however wrong.
+
+    ``alg`` "none" leaves the signature empty, and bytes are a secret of HS256: the library would
+    refuse both, and an extension that it does not know.
+    """
+    parts = (json.dumps(dict(part)).encode() for part in (header, claims))
+    message = ".".join(map(_coded, parts))
     if header["alg"] == "none":
-        return f"{_coded(json.dumps(dict(header)).encode())}.{_coded(payload)}."
-    algs = [str(header["alg"])]
-    registry = JWSRegistry(algorithms=algs, strict_check_header=False)
-    return jws.serialize_compact(dict(header), payload, key, algs, registry)
-
-
-def shared_key(secret: str | bytes) -> OctKey:
-    """A secret as a key of HS256."""
-    return OctKey.import_key(secret)
+        return f"{message}."
+    if isinstance(key, bytes):
+        signature = hmac.digest(key, message.encode(), hashlib.sha256)
+    else:
+        signature = JWSRegistry.algorithms[str(header["alg"])].sign(message.encode(), key)
+    return f"{message}.{_coded(signature)}"
 
 
 def _named(key: ECKey | RSAKey, alg: str) -> ECKey | RSAKey:

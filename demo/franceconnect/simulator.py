@@ -32,7 +32,6 @@ from demo.franceconnect.faults import Fault
 from demo.franceconnect.faults import Tampering
 from demo.franceconnect.keys import SigningKeys
 from demo.franceconnect.keys import draw
-from demo.franceconnect.keys import shared_key
 from demo.franceconnect.keys import signed
 from demo.franceconnect.memory import Kept
 from demo.franceconnect.people import PEOPLE
@@ -198,7 +197,7 @@ class Simulator:
             "exp": int((now + TOKEN_LIFETIME).timestamp()),
         }
 
-    def _key(self, which: str, alg: str) -> Key:
+    def _key(self, which: str, alg: str) -> Key | bytes:
         own = self.keys.current(alg)
         match which:
             case "own":
@@ -206,9 +205,9 @@ class Simulator:
             case "stranger":
                 return draw(alg)
             case "client_secret":
-                return shared_key(self.configuration.registration.client_secret or "secret" * 8)
+                return (self.configuration.registration.client_secret or "secret" * 8).encode()
             case _:
-                return shared_key(own.as_pem(private=False))
+                return own.as_pem(private=False)
 
 
 def changed(whole: Mapping[str, Any], changes: Changes) -> dict[str, Any]:

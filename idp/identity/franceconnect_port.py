@@ -25,8 +25,9 @@ TRIES_OF_NETWORK = 200
 class FranceConnectAway(IdpError):
     """It does not answer, not in time, or not as such a service does: the other block stays.
 
-    ``fault`` is a stable word: ``timeout``, ``unreachable``, ``status``, ``unreadable``,
-    ``breaker`` (not asked: it has just been away), ``busy`` (not asked: enough of us wait for it).
+    ``fault`` is a stable word: ``timeout``, ``unreachable``, ``unknown``, ``certificate``,
+    ``not_public``, ``not_secure``, ``answer``, ``status``, ``unreadable``; ``breaker`` (not asked:
+    it has just been away), ``busy`` (not asked: enough of us wait for it).
     """
 
     code = "franceconnect_away"
@@ -39,8 +40,10 @@ class FranceConnectAway(IdpError):
 class FranceConnectMistrusted(IdpError):
     """What it answered failed a check, and nothing of it may be believed.
 
-    ``fault`` names the check, never what was read: ``iss``, ``aud``, ``azp``, ``exp``, ``iat``,
-    ``nonce``, ``acr``, ``alg``, ``signature``, ``sub``, ``userinfo_sub``, ``userinfo_iss``, …
+    ``fault`` names the check, never what was read: ``jwt``, ``alg``, ``crit``, ``kid``,
+    ``signature``, ``iss``, ``aud``, ``azp``, ``exp``, ``iat``, ``nonce``, ``acr``, ``at_hash``,
+    ``sub``, ``claims``, ``type``, those of the user's claims after ``userinfo_``; ``token_type``,
+    ``access_token``, ``id_token``; ``discovery_issuer``, ``discovery_endpoint``.
     """
 
     code = "franceconnect_mistrusted"
@@ -51,7 +54,10 @@ class FranceConnectMistrusted(IdpError):
 
 
 class FranceConnectSaidNo(IdpError):
-    """The token endpoint refused the code; ``error`` is one of RFC 6749, or ``other``."""
+    """It refused the code, or the access token that it had just given.
+
+    ``error`` is a word of RFC 6749 §5.2, ``invalid_token``, or ``other``.
+    """
 
     code = "franceconnect_said_no"
 

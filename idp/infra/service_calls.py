@@ -1,4 +1,4 @@
-"""Calls to the addresses of services: their keys, their sign-out notices.
+"""Calls to the addresses of services: their keys, their sign-out notices; and to FranceConnect.
 
 An operator registers the address, and yet whoever answers for it decides where it leads: so the
 name is resolved once, every address it has is looked at, and the connection goes to an address
@@ -58,6 +58,8 @@ class ServiceAnswer:
 
     status: int
     body: bytes = field(repr=False)
+    content_type: str = ""
+    """Its media type, in lower case and without parameters."""
 
 
 class ServiceCalls:
@@ -69,6 +71,7 @@ class ServiceCalls:
         private_networks: tuple[Network, ...] = (),
         ca_file: Path | None = None,
         seconds: float = 2.0,
+        ca_setting: str = "IDP_SERVICES_CA_FILE",
     ) -> None:
         """Prepare to call.
 
@@ -76,6 +79,7 @@ class ServiceCalls:
             private_networks: networks that are not of the public Internet and may be asked.
             ca_file: PEM of the authorities to believe; None for those of the system.
             seconds: of the name, the connection and the answer together.
+            ca_setting: what names ``ca_file``.
 
         Raises:
             UnreadableAuthorities: ``ca_file`` is missing, or holds no certificate.
@@ -85,7 +89,7 @@ class ServiceCalls:
         try:
             self._tls = _tls(ca_file) if ca_file else _tls_of_the_system()
         except OSError:
-            raise UnreadableAuthorities("IDP_SERVICES_CA_FILE: no readable PEM file") from None
+            raise UnreadableAuthorities(f"{ca_setting}: no readable PEM file") from None
 
     def ask(
         self,
@@ -95,19 +99,29 @@ class ServiceCalls:
         headers: Mapping[str, str],
         body: bytes | None = None,
         limit: int,
+        read: tuple[int, ...] = (200,),
+        seconds: float | None = None,
     ) -> ServiceAnswer:
         """Send one request; http:// never leaves this machine.
 
-        ``limit`` is in bytes, of the body of an answer with status 200; 0 leaves it unread.
+        Args:
+            method: GET or POST.
+            uri: the whole address.
+            headers: beside those of the protocol.
+            body: what is sent.
+            limit: in bytes, of the body of an answer; 0 leaves it unread.
+            read: the statuses of the answers whose body is read.
+            seconds: less than what was prepared for.
 
         Raises:
             ServiceNotReached: no whole answer, in time and of a decent size.
         """
         parts = urlsplit(uri)
-        end = time.monotonic() + self._seconds
+        end = time.monotonic() + (self._seconds if seconds is None else seconds)
         try:
             with self._connected(parts, end) as connection:
-                answer = _answer_of(connection, method, parts, headers, body, limit)
+                request = _Request(method, parts, headers, body)
+                answer = _answer_of(connection, request, limit, read)
         except (OSError, HTTPException, ValueError) as error:
             if time.monotonic() >= end:
                 raise _too_long() from None
@@ -237,18 +251,24 @@ def _resolve(host: str, port: int, seconds: float) -> list[Address]:
     return addresses
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    parts: SplitResult
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False)
+
+
 def _answer_of(
-    connection: HTTPConnection,
-    method: str,
-    parts: SplitResult,
-    headers: Mapping[str, str],
-    body: bytes | None,
-    limit: int,
+    connection: HTTPConnection, request: _Request, limit: int, read: tuple[int, ...]
 ) -> ServiceAnswer:
+    parts = request.parts
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    connection.request(method, target, body, headers={**headers, "Accept-Encoding": "identity"})
+    headers = {**request.headers, "Accept-Encoding": "identity"}
+    connection.request(request.method, target, request.body, headers=headers)
     with connection.getresponse() as answer:
-        received = answer.read(limit + 1) if limit and answer.status == 200 else b""
+        received = answer.read(limit + 1) if limit and answer.status in read else b""
+        content_type = answer.headers.get_content_type()
     if len(received) > limit:
         raise ServiceNotReached("service_answer", f"more than {limit} bytes")
-    return ServiceAnswer(answer.status, received)
+    return ServiceAnswer(answer.status, received, content_type)

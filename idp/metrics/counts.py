@@ -127,6 +127,12 @@ class Counts(NotCounted):
         self._store_failures = count(
             "idp_store_failures", "What a store did not answer, or refused.", "store", "what"
         )
+        self._franceconnect = count(
+            "idp_franceconnect", "What FranceConnect was asked for.", "outcome", "fault"
+        )
+        self._franceconnect_rests = living(
+            "idp_franceconnect_breaker_open", "Processes that leave FranceConnect alone."
+        )
 
     def registry(self) -> CollectorRegistry:
         """Give what this process and those beside it have counted."""
@@ -195,6 +201,14 @@ class Counts(NotCounted):
         self._store_seconds.labels(store, what).observe(seconds)
         if failed:
             self._store_failures.labels(store, what).inc()
+
+    def franceconnect_asked(self, outcome: str, fault: str) -> None:
+        """Count what came of it; both are words of ours."""
+        self._franceconnect.labels(outcome, fault).inc()
+
+    def franceconnect_rests(self, rests: bool) -> None:
+        """Note whether it is left alone."""
+        self._franceconnect_rests.set(float(rests))
 
     def _known(self, client_id: str) -> str:
         return client_id if client_id in self._clients() else OTHER

@@ -41,5 +41,11 @@ class NotCounted:
     def store_asked(self, store: str, what: str, seconds: float, *, failed: bool) -> None:
         """A store was asked for something."""
 
+    def franceconnect_asked(self, outcome: str, fault: str) -> None:
+        """FranceConnect was asked for something."""
+
+    def franceconnect_rests(self, rests: bool) -> None:
+        """It has been away too often and is left alone, or it is there again."""
+
 
 NOT_COUNTED = NotCounted()
