@@ -157,7 +157,8 @@ def test_callers_who_say_nothing_hold_no_more_than_so_many_threads(
         for _ in range(6):
             held.enter_context(socket.create_connection(("127.0.0.1", served), timeout=5))
         eventually(lambda: ask(served) == b"")
-        assert threading.active_count() <= before + 3
+        # A caller's place is given back a moment before its thread has ended.
+        eventually(lambda: threading.active_count() <= before + 3)
 
     eventually(lambda: b" 200 " in ask(served))
 
