@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 from flask import Flask
-from jinja2 import FileSystemLoader
 
 from idp import StoreUnavailable
 from idp import logs
+from idp.infra.template_folders import read_templates
 from idp.metrics.begin import begin_counting
 from idp.metrics.begin import serve_web
 from idp.parts import Parts
@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None, now: Callable[[], datetime] = u
     except StoreUnavailable as away:
         # It may come back before the first request; /readyz says so meanwhile, and looks again.
         logging.getLogger("idp").warning("started without it: %s", away)
-    parts.flask.jinja_loader = FileSystemLoader(parts.templates)
+    parts.flask.jinja_loader = read_templates(parts.templates)
     counts = begin_counting(parts, parts.settings.metrics_bind)
     services = build_services(parts, counts)
     register(parts.flask, services)

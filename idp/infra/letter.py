@@ -28,7 +28,6 @@ from typing import BinaryIO
 from xml.sax.saxutils import escape
 
 from jinja2 import Environment
-from jinja2 import FileSystemLoader
 from jinja2 import StrictUndefined
 from jinja2 import TemplateError
 from reportlab.graphics import renderPDF
@@ -51,6 +50,7 @@ from idp.identity.letters import KINDS
 from idp.identity.outbox import Kind
 from idp.identity.working_days import day_in_france
 from idp.identity.working_days import in_words
+from idp.infra.template_folders import read_templates
 
 FONTS = Path(__file__).parent / "fonts"
 TEXT, BOLD, FIXED, FIXED_BOLD = "Letter", "Letter-Bold", "Letter-Fixed", "Letter-Fixed-Bold"
@@ -145,7 +145,7 @@ class LetterPress:
         self._sender = sender
         self._phone = sender.support_phone.replace(" ", _NO_BREAK)
         self._templates = Environment(
-            loader=FileSystemLoader(templates),
+            loader=read_templates(templates),
             undefined=StrictUndefined,
             autoescape=False,  # noqa: S701 - text; what a paragraph would read as markup is escaped
         )

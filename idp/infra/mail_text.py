@@ -15,7 +15,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
-from jinja2 import FileSystemLoader
 from jinja2 import StrictUndefined
 from jinja2 import select_autoescape
 
@@ -23,6 +22,7 @@ from idp import IdpError
 from idp.identity.delivery import MailRefused
 from idp.identity.delivery import Message
 from idp.identity.working_days import moment_in_words
+from idp.infra.template_folders import read_templates
 
 PARIS = ZoneInfo("Europe/Paris")
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
@@ -74,7 +74,7 @@ class MailText:
     def __init__(self, templates: Path | Sequence[Path], letterhead: Letterhead) -> None:
         self._letterhead = letterhead
         self._templates = Environment(
-            loader=FileSystemLoader(templates),
+            loader=read_templates(templates),
             autoescape=select_autoescape(["html"]),
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -513,7 +513,10 @@ def test_a_text_that_cannot_be_used_is_refused_before_any_secret_is_drawn(tmp_pa
     text = (templates_dir() / "letters" / "password_changed.txt").read_text()
     words = (templates_dir() / "letters" / "words.txt").read_text()
     (folder / "letters" / "words.txt").write_text(words)
-    press = LetterPress(folder, LetterSender("CARPIMKO", (), "", ISSUER))
+
+    def check() -> None:
+        press = LetterPress(folder, LetterSender("CARPIMKO", (), "", ISSUER))
+        press.check(datetime.now(UTC))
 
     for spoilt, told in (
         (text + "\nEncore un mot.\n" * 200, "mm too long"),
@@ -522,9 +525,9 @@ def test_a_text_that_cannot_be_used_is_refused_before_any_secret_is_drawn(tmp_pa
     ):
         (folder / "letters" / "password_changed.txt").write_text(spoilt)
         with pytest.raises(LetterTextUnusable, match=told):
-            press.check(datetime.now(UTC))
+            check()
     (folder / "letters" / "password_changed.txt").write_text(text)
-    press.check(datetime.now(UTC))
+    check()
 
 
 def test_a_sender_that_would_reach_into_the_window_is_refused():

@@ -1,6 +1,7 @@
 """Every mail as its reader finds it: words, addresses, the one link; nothing typed adds to it."""
 
 import re
+import shutil
 from datetime import UTC
 from datetime import datetime
 from email.message import EmailMessage
@@ -305,6 +306,22 @@ def test_a_template_without_its_value_is_a_fault_and_not_a_hole(tmp_path):
 
     with pytest.raises(UndefinedError, match="nowhere"):
         broken.write(message(Kind.PASSWORD_CHANGED))
+
+
+def test_templates_put_in_place_under_a_running_worker_change_nothing_before_a_restart(
+    tmp_path,
+):
+    folder = tmp_path / "templates"
+    shutil.copytree(templates_dir(), folder)
+    letterhead = Letterhead("CARPIMKO", SENDER, SIGN_IN)
+    running = MailText(folder, letterhead)
+    for path in (folder / "mail").iterdir():
+        path.write_text("{{ a_word_of_the_next_version }}")
+    shutil.rmtree(folder / "letters")
+
+    assert "a été changé" in plain(running.write(message(Kind.PASSWORD_CHANGED)))
+    with pytest.raises(UndefinedError, match="next_version"):
+        MailText(folder, letterhead).write(message(Kind.PASSWORD_CHANGED))
 
 
 def test_who_reads_of_an_address_that_is_not_theirs_learns_of_the_freeze_that_sets_it_aside():
