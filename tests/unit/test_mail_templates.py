@@ -316,7 +316,7 @@ def test_templates_put_in_place_under_a_running_worker_change_nothing_before_a_r
     letterhead = Letterhead("CARPIMKO", SENDER, SIGN_IN)
     running = MailText(folder, letterhead)
     for path in (folder / "mail").iterdir():
-        path.write_text("{{ a_word_of_the_next_version }}")
+        path.write_text("{% block subject %}s{% endblock %}{{ next_version }}")
     shutil.rmtree(folder / "letters")
 
     assert "a été changé" in plain(running.write(message(Kind.PASSWORD_CHANGED)))
