@@ -10,6 +10,7 @@ import click
 from idp import IdpError
 from idp import StoreUnavailable
 from idp.cli import doctor_files
+from idp.cli import doctor_franceconnect
 from idp.cli import doctor_pages
 from idp.cli import doctor_place
 from idp.cli import doctor_promises
@@ -49,6 +50,7 @@ CHECKS = (
     Check("clock", doctor_place.clock, SQL | REDIS),
     Check("services", doctor_place.services, SQL),
     Check("default client", doctor_place.default_client, SQL),
+    Check(doctor_franceconnect.NAME, doctor_franceconnect.franceconnect),
     Check("theme", doctor_pages.theme),
     Check("mail", doctor_promises.mail, THEME),
     Check("letters", doctor_files.letters),

@@ -5,7 +5,6 @@ not on its list, those of PKCE among them; a code lives for thirty seconds and a
 minute, so that both are used within the callback; the user's claims come as a signed JWT.
 """
 
-import json
 import logging
 import re
 from collections.abc import Callable
@@ -23,23 +22,18 @@ from idp.identity.pivot import Arrival
 from idp.infra.franceconnect_calls import Exchange
 from idp.infra.franceconnect_calls import FranceConnectCalls
 from idp.infra.franceconnect_documents import Published
+from idp.infra.franceconnect_documents import error_of
 from idp.infra.franceconnect_documents import json_object
 from idp.infra.franceconnect_documents import origin_of
 from idp.infra.franceconnect_proof import Proof
+from idp.infra.franceconnect_tokens import ALGS
 from idp.infra.franceconnect_tokens import Checks
 from idp.infra.franceconnect_tokens import Claims
 from idp.infra.franceconnect_tokens import read_signed
 
 CODE_LIMIT = 2048
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,8192}=*")
-_ERRORS = frozenset(
-    {
-        "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
-        "unsupported_grant_type", "invalid_scope",
-    }
-)  # fmt: skip
 _REFUSED = (400, 401)
-_OTHER = "other"
 
 log = logging.getLogger("idp")
 
@@ -128,6 +122,18 @@ class FranceConnectClient:
         }
         return f"{metadata.authorization_endpoint}?{urlencode(asked)}"
 
+    def look(self) -> int:
+        """Fetch anew what it publishes, and tell how many of its keys can be verified by.
+
+        Raises:
+            FranceConnectAway: it does not answer.
+            FranceConnectMistrusted: it is another than the settings name.
+        """
+        with self._calls.exchange() as exchange:
+            self._published.metadata.anew(exchange)
+            keys = self._published.keys.anew(exchange)
+        return sum(any(key.serves(alg, key.kid) for alg in ALGS) for key in keys)
+
     def finish(self, *, code: str, nonce: str) -> Arrived:
         """Exchange a code, read who the person is, and check all of it."""
         with self._told("arrived"):
@@ -172,7 +178,7 @@ class FranceConnectClient:
         }
         answer = exchange.post(endpoint, urlencode(form).encode("ascii"))
         if answer.status in _REFUSED:
-            raise FranceConnectSaidNo(_error_of(answer.body))
+            raise FranceConnectSaidNo(error_of(answer))
         told = json_object(answer)
         id_token, access_token = told.get("id_token"), told.get("access_token")
         if str(told.get("token_type")).lower() != "bearer":
@@ -231,13 +237,3 @@ def _of_userinfo() -> Iterator[None]:
         yield
     except FranceConnectMistrusted as mistrusted:
         raise FranceConnectMistrusted(f"userinfo_{mistrusted.fault}") from None
-
-
-def _error_of(body: bytes) -> str:
-    """Read the error of a refusal; what is no word of RFC 6749 §5.2 is not repeated."""
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        return _OTHER
-    error = told.get("error") if isinstance(told, dict) else None
-    return error if isinstance(error, str) and error in _ERRORS else _OTHER

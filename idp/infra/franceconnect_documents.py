@@ -1,4 +1,4 @@
-"""What FranceConnect publishes: its discovery document and its keys, fetched now and then."""
+"""What FranceConnect publishes, fetched now and then, and how its JSON answers are read."""
 
 import json
 import threading
@@ -24,6 +24,13 @@ KEPT_SECONDS = 3600.0
 LOOK_EVERY_SECONDS = 30.0
 _ADDRESS_LIMIT = 512
 _OK = 200
+_ERRORS = frozenset(
+    {
+        "invalid_request", "invalid_client", "invalid_grant", "unauthorized_client",
+        "unsupported_grant_type", "invalid_scope",
+    }
+)  # fmt: skip
+_OTHER = "other"
 
 T = TypeVar("T")
 
@@ -159,3 +166,13 @@ def json_object(answer: ServiceAnswer) -> dict[str, object]:
     if not isinstance(told, dict):
         raise FranceConnectAway("unreadable")
     return told
+
+
+def error_of(refusal: ServiceAnswer) -> str:
+    """Read why a code was refused; what is no word of RFC 6749 §5.2 is not repeated."""
+    try:
+        told = json.loads(refusal.body)
+    except (ValueError, RecursionError):
+        return _OTHER
+    error = told.get("error") if isinstance(told, dict) else None
+    return error if isinstance(error, str) and error in _ERRORS else _OTHER

@@ -110,5 +110,5 @@ def _read(path: Path) -> bytes:
             check_private(path, os.fstat(file.fileno()))
             return file.read(_LARGEST_FILE)
     except OSError as error:
-        message = f"{path}: {error.strerror}"
+        message = f"{path}: {error.strerror}; put there what docs/franceconnect.md says"
         raise InvalidSecret(message) from None

@@ -54,6 +54,10 @@ from idp.identity.devices import Devices
 from idp.identity.dossier import KnownDossiers
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import EmailAddresses
+from idp.identity.franceconnect_port import Arrivals
+from idp.identity.franceconnect_port import FranceConnect
+from idp.identity.franceconnect_port import Hints
+from idp.identity.franceconnect_port import Tries
 from idp.identity.freeze import Freeze
 from idp.identity.login import SignIn
 from idp.identity.new_password import NewPassword
@@ -116,6 +120,7 @@ class Services:
         choices: seals the lease under which a password is being chosen.
         cookie_keys: the first signs and seals, all of them verify.
         trusted_proxies: how many proxies of ours stand in front, exactly.
+        franceconnect: None where the fund does not offer it.
         acr_values: every level that a sign-in can reach.
         catalogues: the words of each language, by its tag.
         transaction: one SQL transaction, committed at its end.
@@ -146,6 +151,10 @@ class Services:
     journeys: Journeys
     new_password: NewPassword
     addresses: EmailAddresses
+    franceconnect: FranceConnect | None
+    franceconnect_tries: Tries
+    franceconnect_arrivals: Arrivals
+    franceconnect_hints: Hints
     freeze: Freeze
     notices: Notices
     anti_robot: AntiRobot

@@ -102,6 +102,7 @@ def open_session(
     )
     if former := cookie_key_of(request):
         services.farewell.succeed(former, key, session.account_id)
+        services.franceconnect_hints.follow(former, key, session.account_id)
     # Before the new one is there, and after the one that it follows has gone.
     services.devices.make_room(
         session.account_id,

@@ -38,6 +38,7 @@ from idp.spoken_of import SubjectsSpokenOf
 from idp.spoken_of import begin_request
 from idp.spoken_of import speaker
 from idp.web import Services
+from idp.wiring.franceconnect import build_franceconnect
 from idp.wiring.members import build_freeze
 from idp.wiring.members import build_new_password
 from idp.wiring.members import build_notices
@@ -114,6 +115,10 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
             code_key=secrets.decoy_key,
             now=parts.now,
         ),
+        franceconnect=build_franceconnect(parts, counts),
+        franceconnect_tries=parts.franceconnect_tries,
+        franceconnect_arrivals=parts.franceconnect_arrivals,
+        franceconnect_hints=parts.franceconnect_hints,
         freeze=build_freeze(parts, farewell),
         notices=build_notices(parts),
         anti_robot=parts.anti_robot,

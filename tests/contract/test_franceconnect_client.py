@@ -18,10 +18,12 @@ import pytest
 
 from demo.franceconnect.faults import EVERYWHERE
 from demo.franceconnect.faults import FAULTS
+from demo.franceconnect.faults import HEALTHY
 from demo.franceconnect.faults import Endpoint
 from demo.franceconnect.faults import Fault
 from demo.franceconnect.faults import Instead
 from demo.franceconnect.faults import Tampering
+from idp.cli import doctor_franceconnect
 from idp.identity.franceconnect_port import Arrived
 from idp.identity.franceconnect_port import FranceConnectAway
 from idp.identity.franceconnect_port import FranceConnectMistrusted
@@ -39,9 +41,14 @@ from idp.infra.franceconnect_documents import Published
 from idp.infra.franceconnect_proof import OwnKey
 from idp.infra.franceconnect_proof import read_client_secret
 from idp.infra.franceconnect_proof import read_own_key
+from idp.infra.private_files import ExposedFile
+from idp.infra.secret_files import InvalidSecret
 from idp.infra.service_calls import ServiceCalls
+from idp.parts import Parts
+from idp.settings import read_settings
 from tests.franceconnect import FranceConnect
 from tests.franceconnect import answer_in
+from tests.franceconnect import claims_in
 from tests.instance import ISSUER
 
 PATIENCE = 0.3
@@ -457,6 +464,71 @@ def test_ssrf_an_endpoint_is_where_the_issuer_is(ours, there, endpoint):
     assert_refused(FranceConnectMistrusted("discovery_endpoint"), ours.begin)
 
 
+class TestProof:
+    @pytest.mark.parametrize("content", ["", "\n", "two words", "é", "a\x00b"])
+    def test_a_file_without_a_secret_is_named_and_not_quoted(self, tmp_path, content):
+        file = private(tmp_path, content)
+
+        with pytest.raises(InvalidSecret, match="holds no secret") as refusal:
+            read_client_secret(file)
+        assert str(file) in str(refusal.value)
+
+    @pytest.mark.parametrize("content", ["", "a secret", "-----BEGIN PRIVATE KEY-----"])
+    def test_so_is_a_file_without_a_key_that_signs(self, tmp_path, content):
+        with pytest.raises(InvalidSecret, match="holds no key that signs"):
+            read_own_key(private(tmp_path, content))
+
+    def test_neither_is_read_where_others_can_touch_it_or_where_it_is_not(self, tmp_path):
+        file = private(tmp_path, "secret")
+        file.chmod(0o640)
+
+        for read in (read_client_secret, read_own_key):
+            with pytest.raises(ExposedFile):
+                read(file)
+            with pytest.raises(InvalidSecret, match="No such file"):
+                read(tmp_path / "nobody")
+
+    def test_an_assertion_is_for_one_exchange_and_a_minute(self, elsewhere):
+        key = read_own_key(elsewhere(by_key=True).settings["franceconnect_private_key_file"])
+        proof = OwnKey("a-fund", key, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+        endpoint = "https://franceconnect.example/token"
+
+        one, other = (claims_in(proof.fields(endpoint)["client_assertion"]) for _ in range(2))
+
+        assert one.pop("jti") != other.pop("jti")
+        issued_at = 1_767_225_600
+        assert (
+            one
+            == other
+            == {
+                "iss": "a-fund",
+                "sub": "a-fund",
+                "aud": endpoint,
+                "iat": issued_at,
+                "exp": issued_at + 60,
+            }
+        )
+
+
+class TestDoctor:
+    @pytest.mark.parametrize(
+        ("fault", "line"),
+        [
+            (None, "ok    franceconnect   {} answers, with "),
+            ("down", "warn  franceconnect   {} does not answer (status): the other block works;"),
+            ("discovery_wrong_issuer", "FAIL  franceconnect   {} answers as another"),
+            ("jwks_empty", "FAIL  franceconnect   {} publishes no ES256 or RS256 key"),
+        ],
+    )
+    def test_it_says_how_franceconnect_answers(self, there, fault, line):
+        there.simulator.misbehave(fault or HEALTHY)
+        built = Parts(read_settings(issuer=ISSUER, **there.settings))
+
+        (finding,) = doctor_franceconnect.franceconnect(built)
+
+        assert str(finding).startswith(line.format(there.issuer))
+
+
 class TestKeys:
     def test_a_new_key_is_fetched_while_somebody_waits(self, ours, there):
         ours.arrive()
@@ -616,6 +688,13 @@ def assert_nothing_of_a_person_in(caplog, code):
     assert "FranceConnect" in told
     for secret in (code, "DURAND", "Camille", NONCE, "eyJ", "127.0.0.1"):
         assert secret not in told
+
+
+def private(folder, content):
+    file = folder / "file"
+    file.touch(0o600)
+    file.write_text(content)
+    return file
 
 
 def wait_for(condition):

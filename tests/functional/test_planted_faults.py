@@ -232,6 +232,20 @@ def setting(name: str, value: str) -> Callable[[Site], None]:
     return lambda site: site.set(name, value)
 
 
+def offer_franceconnect(site: Site, **settings: str) -> Path:
+    """Have the service offer a FranceConnect that is away; give the file of its secret."""
+    secret = site.secret("franceconnect")
+    write(secret, b"a secret of FranceConnect\n".replace(b" ", b"-"))
+    for name, value in {
+        "ISSUER": "https://franceconnect.invalid/api/v2",
+        "CLIENT_ID": "a-fund",
+        "CLIENT_SECRET_FILE": str(secret),
+        **settings,
+    }.items():
+        site.set(f"IDP_FRANCECONNECT_{name}", value)
+    return secret
+
+
 PLANTED = [
     # Settings.
     refuses("public issuer over http", setting("IDP_ISSUER", "http://connexion.example.org"),
@@ -384,6 +398,26 @@ PLANTED = [
           "audit log", "are not sealed", "is idp worker running"),
     warns("no backup of the night", lose_backup,
           "backup", "no data was saved for 36 hours", "idp backup data"),
+    # FranceConnect.
+    refuses("half of what FranceConnect needs",
+            setting("IDP_FRANCECONNECT_ISSUER", "https://franceconnect.invalid/api/v2"),
+            "settings", "IDP_FRANCECONNECT_CLIENT_ID", "FranceConnect knows us by it"),
+    refuses("two proofs for FranceConnect",
+            lambda site: offer_franceconnect(site, PRIVATE_KEY_FILE=str(site.key("ES256"))),
+            "settings", "IDP_FRANCECONNECT_PRIVATE_KEY_FILE", "set one of them"),
+    refuses("a simulator of FranceConnect in production",
+            lambda site: offer_franceconnect(site, ISSUER="http://127.0.0.1:9000/api/v2"),
+            "settings", "a simulator", "a loopback issuer only"),
+    refuses("no secret for FranceConnect", lambda site: offer_franceconnect(site).unlink(),
+            "franceconnect", "secrets/franceconnect: No such file", "docs/franceconnect.md"),
+    refuses("a secret of FranceConnect that others can read",
+            lambda site: offer_franceconnect(site).chmod(0o644),
+            "franceconnect", "mode 0644", "chmod 600"),
+    refuses("an empty secret of FranceConnect",
+            lambda site: write(offer_franceconnect(site), b"\n"),
+            "franceconnect", "holds no secret", "as FranceConnect gave it"),
+    warns("a FranceConnect that is away", offer_franceconnect,
+          "franceconnect", "does not answer (unknown)", "docs/operate/franceconnect-away.md"),
     # Services, pages, files.
     fails("a default service that is not there", setting("IDP_DEFAULT_CLIENT_ID", "nobody"),
           "default client", "nobody is not registered", "idp clients add"),
