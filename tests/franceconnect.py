@@ -5,7 +5,9 @@
 """
 
 import base64
+import csv
 import json
+import secrets
 import socket
 import threading
 from collections.abc import Callable
@@ -14,11 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+from urllib.parse import urlencode
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
 import requests
 from joserfc.jwk import ECKey
+from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server
 
 from demo.franceconnect import Configuration
@@ -26,11 +30,29 @@ from demo.franceconnect import Registration
 from demo.franceconnect import Simulator
 from demo.franceconnect import create_app
 from demo.franceconnect.configuration import drawn_secret
+from demo.prepare import DOSSIERS
+from tests.certificates import write_certificate
 from tests.instance import ISSUER
+from tests.instance import PASSWORD
+from tests.instance import Instance
+from tests.instance import Person
 from tests.service_signer import drawn
 
 CLIENT_ID = "une-caisse-de-retraite"
 SECONDS = 10
+MEMBER_FIELDS = frozenset(
+    {
+        *("family_name", "usage_name", "given_names", "gender", "birthdate", "birthplace"),
+        *("birthcountry", "email", "situations", "status"),
+    }
+)
+
+
+class _Quiet(WSGIRequestHandler):
+    """Writes no line for a request: the lines of the provider alone are looked at."""
+
+    def log_request(self, *_: Any) -> None:
+        pass
 
 
 class FranceConnect:
@@ -43,16 +65,18 @@ class FranceConnect:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         provider: str = ISSUER,
         by_key: bool = False,
-        signed_response_alg: str = "ES256",
+        tls: bool = False,
         **registration: Any,
     ) -> None:
         self._folder = folder
+        self.ca_file = folder / "franceconnect-ca.pem" if tls else None
         self._by_key = by_key
         self.key = drawn("EC", 7)
         public = {**self.key.as_dict(private=False), "kid": self.key.thumbprint(), "use": "sig"}
         with socket.create_server(("127.0.0.1", 0)) as listening:
             port: int = listening.getsockname()[1]
-            self.issuer = f"http://127.0.0.1:{port}/api/v2"
+            host = "https://localhost" if tls else "http://127.0.0.1"
+            self.issuer = f"{host}:{port}/api/v2"
             self.simulator = Simulator(
                 Configuration(
                     issuer=self.issuer,
@@ -65,16 +89,26 @@ class FranceConnect:
                             "post_logout_redirect_uris": (f"{provider}/franceconnect/deconnexion",),
                             "client_secret": "" if by_key else drawn_secret(),
                             "jwks": {"keys": [public]} if by_key else None,
-                            "signed_response_alg": signed_response_alg,
                             **registration,
                         }
                     ),
                 ),
                 now=now,
             )
-            app = create_app(self.simulator)
-            self._server = make_server("127.0.0.1", port, app, threaded=True, fd=listening.fileno())
-        self._server.log = lambda *_: None  # type: ignore[method-assign]
+            self.app = create_app(self.simulator)
+            if self.ca_file is not None:
+                write_certificate(self.ca_file, "localhost")
+            self._server = make_server(
+                "127.0.0.1",
+                port,
+                self.app,
+                threaded=True,
+                fd=listening.fileno(),
+                request_handler=_Quiet,
+                ssl_context=(self.ca_file, self.ca_file) if self.ca_file else None,
+            )
+        self._server.daemon_threads = True
+        self._server.block_on_close = False  # frozen answers are nobody's to wait for
         self._thread = threading.Thread(target=self._server.serve_forever, args=[0.02], daemon=True)
         self._thread.start()
 
@@ -93,7 +127,42 @@ class FranceConnect:
         else:
             secret = self.simulator.configuration.registration.client_secret
             made["franceconnect_client_secret_file"] = self._private("franceconnect", secret)
+        if self.ca_file is not None:
+            made["franceconnect_ca_file"] = self.ca_file
         return made
+
+    def request(self, **changes: Any) -> str:
+        """The address that a service sends a browser to; ``...`` takes a parameter away."""
+        known = self.simulator.configuration.registration
+        params = {
+            "client_id": known.client_id,
+            "response_type": "code",
+            "redirect_uri": known.redirect_uris[0],
+            "scope": "openid identite_pivot",
+            "acr_values": "eidas1",
+            "state": secrets.token_urlsafe(32),
+            "nonce": secrets.token_urlsafe(32),
+            **changes,
+        }
+        return f"{self.issuer}/authorize?{urlencode(_kept(params), doseq=True)}"
+
+    def redeem(self, code: str, /, **changes: Any) -> requests.Response:
+        """Exchange a code as the service does, by its secret."""
+        known = self.simulator.configuration.registration
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": known.redirect_uris[0],
+            "client_id": known.client_id,
+            "client_secret": known.client_secret,
+            **changes,
+        }
+        return requests.post(f"{self.issuer}/token", data=_kept(form), timeout=SECONDS)
+
+    def userinfo(self, access_token: str) -> requests.Response:
+        """Ask who the person is."""
+        headers = {"Authorization": f"Bearer {access_token}"}
+        return requests.get(f"{self.issuer}/userinfo", headers=headers, timeout=SECONDS)
 
     def abroad(self) -> "Abroad":
         """A browser that has not been here."""
@@ -120,6 +189,7 @@ class Abroad:
     def __init__(self, franceconnect: FranceConnect) -> None:
         self._issuer = franceconnect.issuer
         self._http = requests.Session()
+        self._verify = str(franceconnect.ca_file) if franceconnect.ca_file else True
 
     def open(self, location: str) -> requests.Response:
         """Open an address here, and follow the redirects that stay here."""
@@ -149,7 +219,7 @@ class Abroad:
         return self.follow(f"{page.url}/{link}")
 
     def _get(self, address: str) -> requests.Response:
-        return self._http.get(address, allow_redirects=False, timeout=SECONDS)
+        return self._http.get(address, allow_redirects=False, timeout=SECONDS, verify=self._verify)
 
     def _next(self, answer: requests.Response) -> str:
         return urljoin(answer.url, answer.headers["Location"])
@@ -168,3 +238,19 @@ def claims_in(token: str) -> dict[str, Any]:
     payload = token.split(".")[1]
     read: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return read
+
+
+def add_member(
+    instance: Instance, numero: str, password: str | None = PASSWORD, **changes: object
+) -> Person:
+    """Put a dossier of ``demo/dossiers.csv`` into the directory: people here correspond to them."""
+    with DOSSIERS.open(encoding="utf-8", newline="") as file:
+        (row,) = (
+            row for row in csv.DictReader(file, delimiter=";") if row["numero_dossier"] == numero
+        )
+    known = {name: value for name, value in row.items() if name in MEMBER_FIELDS}
+    return instance.add_person(row["qualite"], numero, password, **{**known, **changes})
+
+
+def _kept(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not ...}

@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from urllib.parse import urlsplit
 
 from flask import Flask
@@ -68,6 +70,8 @@ def _misbehave() -> Response | None:
     here.calls.append(endpoint)
     if endpoint in fault.frozen:
         thawed.wait(LONGEST_FREEZE_SECONDS)
+    if endpoint in fault.trickling:
+        return Response(_trickle(thawed), content_type="application/json")
     time.sleep(fault.seconds.get(endpoint, 0))
     instead = fault.instead.get(endpoint)
     if instead is None:
@@ -75,6 +79,13 @@ def _misbehave() -> Response | None:
     return Response(
         instead.body, instead.status, headers=dict(instead.headers), content_type=instead.kind
     )
+
+
+def _trickle(thawed: Event) -> Iterator[bytes]:
+    for _ in range(LONGEST_FREEZE_SECONDS * 10):
+        if thawed.wait(0.1):
+            return
+        yield b" "
 
 
 def _protect(response: Response) -> Response:

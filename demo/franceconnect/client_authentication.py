@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from datetime import datetime
 from datetime import timedelta
+from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -52,15 +53,9 @@ class ClientAuthentication:
             return False
         if form.get("client_id", client_id) != client_id:
             return False
-        keys = KeySet.import_key_set({"keys": (self._registration.jwks or {})["keys"]})
-        try:
-            claims = jwt.decode(
-                form.get("client_assertion", ""), keys, algorithms=list(ALGS)
-            ).claims
-        except (JoseError, ValueError):
-            return False
+        claims = self._read(form.get("client_assertion", ""))
         now, exp, jti = self._now().timestamp(), claims.get("exp"), claims.get("jti")
-        audience = claims.get("aud")
+        audience = claims.get("aud") or []
         audiences = set(audience if isinstance(audience, list) else [audience])
         is_fresh = (
             isinstance(exp, int | float) and now < exp <= now + LONGEST_ASSERTION.total_seconds()
@@ -73,3 +68,13 @@ class ClientAuthentication:
             and bool(audiences)
             and audiences <= self._audiences
         )
+
+    def _read(self, assertion: str) -> dict[str, Any]:
+        """Give the claims of an assertion that one of the keys signed, {} of any other."""
+        for jwk in (self._registration.jwks or {}).get("keys", []):
+            try:
+                key = KeySet.import_key_set({"keys": [jwk]}).keys[0]
+                return dict(jwt.decode(assertion, key, algorithms=list(ALGS)).claims)
+            except (JoseError, ValueError):
+                continue
+        return {}

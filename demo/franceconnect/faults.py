@@ -53,7 +53,6 @@ class Tampering:
 
 
 Changes = Mapping[str, Any | EllipsisType]
-NONE: Changes = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +61,7 @@ class Fault:
 
     Attributes:
         frozen: takes the request and never answers.
+        trickling: answers a byte now and then, without an end.
         seconds: answers so much later.
         instead: answers something else.
         id_token: what is wrong with it.
@@ -73,6 +73,7 @@ class Fault:
     """
 
     frozen: frozenset[Endpoint] = frozenset()
+    trickling: frozenset[Endpoint] = frozenset()
     seconds: Mapping[Endpoint, float] = field(default_factory=dict)
     instead: Mapping[Endpoint, Instead] = field(default_factory=dict)
     id_token: Tampering = Tampering()
@@ -182,6 +183,8 @@ FAULTS: dict[str, Fault] = {
     "userinfo_frozen": Fault(frozen=frozenset({Endpoint.USERINFO})),
     "jwks_frozen": Fault(frozen=frozenset({Endpoint.JWKS})),
     "discovery_frozen": Fault(frozen=frozenset({Endpoint.DISCOVERY})),
+    "trickling": Fault(trickling=EVERYWHERE),
+    "token_trickling": Fault(trickling=frozenset({Endpoint.TOKEN})),
     "slow": Fault(seconds=dict.fromkeys(Endpoint, 0.3)),
 }
 """By name, for tests that go through many."""

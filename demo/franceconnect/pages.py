@@ -15,8 +15,8 @@ from demo.franceconnect.authorization_request import AuthorizationRequest
 from demo.franceconnect.authorization_request import SentBack
 from demo.franceconnect.authorization_request import ShownThere
 from demo.franceconnect.authorization_request import read
-from demo.franceconnect.people import Person
 from demo.franceconnect.simulator import SESSION_LIFETIME
+from demo.franceconnect.simulator import SignIn
 
 COOKIE = "franceconnect_session"
 LOGOUT_PARAMETERS = ("id_token_hint", "state", "post_logout_redirect_uri")
@@ -84,11 +84,11 @@ def authorize() -> Response:
             "state": fault.state,
         }
         return _go(here.callback(fault.redirect_uri, answer, fragment=fault.fragment))
-    sign_in = secrets.token_urlsafe(32)
-    here.sign_ins.put(sign_in, asked)
-    response = _go(f"{here.path}/interaction/{sign_in}")
     known = request.cookies.get(COOKIE, "")
     session = known if here.sessions.find(known) is not None else secrets.token_urlsafe(32)
+    sign_in = secrets.token_urlsafe(32)
+    here.sign_ins.put(sign_in, SignIn(asked, session))
+    response = _go(f"{here.path}/interaction/{sign_in}")
     response.set_cookie(
         COOKIE,
         session,
@@ -105,8 +105,10 @@ def authorize() -> Response:
 def choose(sign_in: str) -> str:
     """Show the people that one can be."""
     here = simulator()
-    _begun(sign_in)
-    known = here.sessions.find(request.cookies.get(COOKIE, ""))
+    session = _begun(sign_in).session
+    known = here.sessions.find(session)
+    if known is not None:
+        here.sessions.put(session, known)  # used, and so for thirty minutes more
     return render_template(
         "franceconnect/choose.html",
         sign_in=sign_in,
@@ -124,11 +126,11 @@ def be(sign_in: str, key: str) -> Response:
     person = here.people.get(key)
     if person is None:
         raise ShownThere(TOO_LATE, "personne inconnue")
-    asked = _taken(sign_in)
+    taken = _taken(sign_in)
     if person.refusal:
-        return _answer(asked, "access_denied", REFUSALS[person.refusal])
-    _remember(person)
-    return _go(here.agree(asked, person))
+        return _answer(taken.request, "access_denied", REFUSALS[person.refusal])
+    here.sessions.put(taken.session, person.key)
+    return _go(here.agree(taken.request, person))
 
 
 @bp.get("/interaction/<sign_in>/erreur/<word>")
@@ -137,7 +139,7 @@ def fail(sign_in: str, word: str) -> Response:
     incident = INCIDENTS.get(word)
     if incident is None:
         raise ShownThere(TOO_LATE, "erreur inconnue")
-    return _answer(_taken(sign_in), incident.error, incident.description)
+    return _answer(_taken(sign_in).request, incident.error, incident.description)
 
 
 @bp.get("/session/end")
@@ -167,23 +169,17 @@ def shown(refusal: ShownThere) -> tuple[str, int]:
     return page, HTTPStatus.BAD_REQUEST
 
 
-def _begun(sign_in: str) -> AuthorizationRequest:
-    asked = simulator().sign_ins.find(sign_in)
-    if asked is None:
-        raise ShownThere(TOO_LATE, "cette connexion est terminée ou trop ancienne")
-    return asked
+def _begun(sign_in: str) -> SignIn:
+    begun = simulator().sign_ins.find(sign_in)
+    if begun is None or begun.session != request.cookies.get(COOKIE):
+        raise ShownThere(TOO_LATE, "cette connexion est terminée, ou d’un autre navigateur")
+    return begun
 
 
-def _taken(sign_in: str) -> AuthorizationRequest:
-    asked = _begun(sign_in)
+def _taken(sign_in: str) -> SignIn:
+    begun = _begun(sign_in)
     simulator().sign_ins.take(sign_in)
-    return asked
-
-
-def _remember(person: Person) -> None:
-    session = request.cookies.get(COOKIE, "")
-    if session:
-        simulator().sessions.put(session, person.key)
+    return begun
 
 
 def _answer(asked: AuthorizationRequest, error: str, description: str) -> Response:

@@ -56,6 +56,14 @@ class Grant:
     redeemed_for: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A request, and the browser that brought it."""
+
+    request: AuthorizationRequest
+    session: str
+
+
 class Simulator:
     """One FranceConnect."""
 
@@ -77,7 +85,7 @@ class Simulator:
         self.authentication = ClientAuthentication(
             configuration.registration, frozenset({issuer, f"{issuer}/token"}), now
         )
-        self.sign_ins: Kept[AuthorizationRequest] = Kept(SESSION_LIFETIME, now)
+        self.sign_ins: Kept[SignIn] = Kept(SESSION_LIFETIME, now)
         self.sessions: Kept[str] = Kept(SESSION_LIFETIME, now)
         self._codes: Kept[Grant] = Kept(CODE_LIFETIME, now)
         self._tokens: Kept[Grant] = Kept(TOKEN_LIFETIME, now)

@@ -245,6 +245,7 @@ BEGUN = {
     "discovery_wrong_issuer": FranceConnectMistrusted("discovery_issuer"),
     "down": FranceConnectAway("status"),
     "frozen": FranceConnectAway("timeout"),
+    "trickling": FranceConnectAway("timeout"),
 }
 SIGNED = {
     "alg_none": "alg",
@@ -293,6 +294,7 @@ FINISHED = {
     "token_not_json": FranceConnectAway("unreadable"),
     "token_redirects": FranceConnectAway("status"),
     "token_server_error": FranceConnectAway("status"),
+    "token_trickling": FranceConnectAway("timeout"),
     "token_type": FranceConnectMistrusted("token_type"),
     "userinfo_401": FranceConnectSaidNo("invalid_token"),
     "userinfo_birthdate_is_a_list": FranceConnectMistrusted("userinfo_claims"),
