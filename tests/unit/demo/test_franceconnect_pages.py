@@ -1,7 +1,10 @@
 """What a person meets at the simulated FranceConnect: the choice, the errors, the way out."""
 
+import csv
+import re
 import secrets
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlencode
 
 import lxml.html
@@ -11,10 +14,12 @@ import requests
 from demo.franceconnect.pages import INCIDENTS
 from demo.franceconnect.pages import REFUSALS
 from demo.franceconnect.people import PEOPLE
+from demo.prepare import DOSSIERS
 from tests.franceconnect import answer_in
 from tests.instance import ISSUER
 from tests.unit.demo.conftest import tokens_of
 
+ROOT = Path(__file__).parents[3]
 AFTER = f"{ISSUER}/franceconnect/deconnexion"
 
 
@@ -170,3 +175,13 @@ def test_the_address_without_a_path_says_what_this_is_and_another_name_is_refuse
 
     assert "Le simulateur de FranceConnect" in said.text
     assert rebound.status_code == 400
+
+
+def test_the_documentation_knows_everybody_and_every_dossier():
+    told = (ROOT / "docs" / "franceconnect.md").read_text(encoding="utf-8")
+    people = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", told.split("**As the real one.**")[0]))
+    with DOSSIERS.open(encoding="utf-8") as file:
+        dossiers = {row["numero_dossier"] for row in csv.DictReader(file, delimiter=";")}
+
+    assert people == {person.key for person in PEOPLE}
+    assert set(re.findall(r"\b(?:\d{7}|\d{9})\b", told)) == dossiers
