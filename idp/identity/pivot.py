@@ -102,7 +102,7 @@ def compare(vouched: PivotIdentity, known: PivotIdentity) -> Match | None:
 
 def differing(vouched: PivotIdentity, known: PivotIdentity) -> tuple[str, ...]:
     """Name the fields that are not equal, or missing: for the audit log, never their values."""
-    country = _code(vouched.birthcountry)
+    country, known_country = _code(vouched.birthcountry), _code(known.birthcountry)
     equal = {
         "family_name": _same(_letters(vouched.family_name), _letters(known.family_name)),
         "given_names": _same(
@@ -112,9 +112,11 @@ def differing(vouched: PivotIdentity, known: PivotIdentity) -> tuple[str, ...]:
         "gender": vouched.gender in _GENDERS and vouched.gender == known.gender,
         "birthdate": known.birthdate.strip() in birthdates(vouched),
         "birthplace": _same_place(
-            _code(vouched.birthplace), _code(known.birthplace), in_france=country == FRANCE
+            _code(vouched.birthplace),
+            _code(known.birthplace),
+            in_france=FRANCE in (country, known_country),
         ),
-        "birthcountry": bool(_COUNTRY.fullmatch(country)) and country == _code(known.birthcountry),
+        "birthcountry": bool(_COUNTRY.fullmatch(country)) and country == known_country,
     }
     return tuple(name for name, is_equal in equal.items() if not is_equal)
 

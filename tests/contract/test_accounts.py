@@ -54,9 +54,9 @@ class Directory:
         with self.transaction():
             return self.accounts.find(qualite, numero)
 
-    def signed_in(self, account, replacement=None):
+    def signed_in(self, account, replacement=None, at=LATER):
         with self.transaction():
-            return self.accounts.signed_in(account, at=LATER, replacement=replacement)
+            return self.accounts.signed_in(account, at=at, replacement=replacement)
 
     def choose(self, version=1, hashed=CHOSEN, account_id="account"):
         with self.transaction():
@@ -187,6 +187,18 @@ class TestFind:
 
 
 class TestSignedIn:
+    def test_without_an_instant_the_last_sign_in_stays_what_it_was(self, directory):
+        account = directory.add()
+        assert directory.signed_in(account, at=None)
+        assert directory.find().last_sign_in_at is None
+        directory.signed_in(account)
+
+        assert directory.signed_in(account, at=None)
+        directory.change(protection=str(Protection.FROZEN))
+
+        assert directory.find().last_sign_in_at == LATER
+        assert not directory.signed_in(account, at=None)
+
     def test_a_sign_in_is_noted_with_its_instant(self, directory):
         account = directory.add()
 

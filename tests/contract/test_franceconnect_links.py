@@ -14,11 +14,17 @@ from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy import update
 
+from idp.audit import Actor
+from idp.audit import Event
 from idp.identity.account import Account
 from idp.identity.account import Protection
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.franceconnect import ACR_FRANCECONNECT
+from idp.identity.franceconnect import FranceConnectSignIn
+from idp.identity.franceconnect_finding import Finding
+from idp.identity.franceconnect_linking import Linking
 from idp.identity.franceconnect_links import CANDIDATES
 from idp.identity.franceconnect_links import LINKS_OF_SUB
 from idp.identity.franceconnect_links import EndedLink
@@ -26,19 +32,28 @@ from idp.identity.franceconnect_links import Ending
 from idp.identity.franceconnect_links import Link
 from idp.identity.franceconnect_links import PivotDossier
 from idp.identity.franceconnect_links import Rule
+from idp.identity.pivot import Arrival
 from idp.identity.pivot import PivotIdentity
+from idp.infra.accounts import SqlAccounts
+from idp.infra.contacts import SqlContacts
 from idp.infra.franceconnect_links import SqlLinks
 from idp.infra.franceconnect_links import SqlPivotDirectory
 from idp.infra.migrations.upgrade import upgrade
+from idp.infra.outbox import SqlOutbox
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import DossierRow
+from idp.limits import AttemptPolicy
+from idp.session import SignedIn
+from tests.fake_counters import MemoryAttempts
 from tests.fake_franceconnect_links import MemoryLinks
 from tests.fake_franceconnect_links import MemoryPivotDirectory
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
+from tests.fakes import MemoryAuditLog
 from tests.fakes import subject
 from tests.instance import NOON
+from tests.sign_in_scene import DECOY_KEY
 
 pytestmark = pytest.mark.stores
 
@@ -328,7 +343,7 @@ def test_dossiers_of_a_date_are_read_by_the_index_and_not_one_by_one(in_sql):
     assert "ix_dossiers_birthdate" in str(plan)
 
 
-def test_two_arrivals_at_once_make_one_link(in_sql, app, at_once):
+def test_two_links_at_once_are_one(in_sql, app, at_once):
     kept, _ = in_sql
 
     def put():
@@ -337,6 +352,38 @@ def test_two_arrivals_at_once_make_one_link(in_sql, app, at_once):
 
     assert sorted(at_once(put, 4)) == [False, False, False, True]
     assert kept.act("of_account", "one") == link()
+
+
+def test_arrivals_at_once_all_sign_in_and_make_one_link(in_sql, app, at_once, clock):
+    kept, database = in_sql
+    audit, attempts = MemoryAuditLog(), MemoryAttempts(AttemptPolicy(), now=clock)
+    linking = Linking(
+        kept.links,
+        SqlContacts(database, now=clock),
+        SqlOutbox(database, clock),
+        audit,
+        DECOY_KEY,
+        clock,
+    )
+    franceconnect = FranceConnectSignIn(
+        accounts=SqlAccounts(database),
+        finding=Finding(kept.directory, kept.links),
+        linking=linking,
+        attempts=attempts,
+        audit=audit,
+        decoy_key=DECOY_KEY,
+        redesign_at=NOON,
+        now=clock,
+    )
+
+    def arrive():
+        with app.app_context(), database.transaction():
+            return franceconnect.arrive(Arrival(SUB, PIVOT), device="", actor=Actor())
+
+    signed_in = SignedIn("one", 1, ("franceconnect",), ACR_FRANCECONNECT)
+    assert at_once(arrive, 4) == [signed_in] * 4
+    assert [event.event for event in audit.events].count(Event.FRANCECONNECT_LINKED) == 1
+    assert kept.act("history", "one") == []
 
 
 def test_two_who_end_a_link_at_once_end_it_once(in_sql, app, at_once):
