@@ -52,6 +52,10 @@ class Theme:
         """Give every colour of a scheme."""
         return {**standard, **self.colours.get(scheme, _NONE)}
 
+    def paper(self) -> dict[str, str]:
+        """Give its colour of the page, "" where it has none: a browser's own bar takes it too."""
+        return {scheme: self.colours.get(scheme, _NONE).get("paper", "") for scheme in SCHEMES}
+
     def css(self) -> str:
         """Write what stands behind ``pages.css``."""
         light, dark = (_rule(self.colours.get(scheme, _NONE)) for scheme in SCHEMES)

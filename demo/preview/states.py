@@ -117,6 +117,7 @@ class Row:
     title: str
     says: str
     link: str
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -307,16 +308,17 @@ ROWS = [
         "Voir l’activité récente",
     ),
     Row(
-        "/compte/ce-n-etait-pas-moi",
-        "Ce n’était pas moi",
-        "Quelqu’un d’autre est entré dans votre espace ? Bloquez-le aussitôt.",
-        "Bloquer mon espace",
-    ),
-    Row(
         "/compte/mes-donnees",
         "Mes données",
         "Ce que ce service sait de vous, dans un fichier.",
         "Voir et télécharger mes données",
+    ),
+    Row(
+        "/compte/ce-n-etait-pas-moi",
+        "Ce n’était pas moi",
+        "Quelqu’un d’autre est entré dans votre espace ? Vous pouvez tout bloquer aussitôt.",
+        "Bloquer mon espace",
+        apart=True,
     ),
 ]
 VISITS = [
@@ -648,7 +650,7 @@ STATES = [
         devices=DEVICES[:2],
         notice=Message("done", "L’appareil est déconnecté", "C’est fait."),
     ),
-    member_page("account_devices", "stale", wrong=True, notice=STALE_FORM),
+    member_page("account_devices", "stale", wrong=True, devices=DEVICES, notice=STALE_FORM),
     member_page("account_password", "first"),
     member_page("account_password", "stale", wrong=True, notice=STALE_FORM),
     member_page("account_password", "wait", wrong=True, notice=WAIT),

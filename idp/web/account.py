@@ -37,10 +37,10 @@ TOPICS: tuple[Topic, ...] = (
     account_devices.TOPIC,
     account_services.TOPIC,
     account_activity.TOPIC,
-    freeze.TOPIC,
     account_data.TOPIC,
+    freeze.TOPIC,
 )
-"""The rows of the overview, in its order."""
+"""The rows of the overview, in its order: what stands apart comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Row:
     title: Sentence
     says: Sentence
     link: Sentence
+    apart: bool
 
 
 @bp.get(PAGE)
@@ -62,7 +63,8 @@ def show() -> Response:
         return signed_out("/connexion")
     with given.transaction():
         rows = [
-            Row(topic.path, topic.title, topic.says(given, member), topic.link) for topic in TOPICS
+            Row(topic.path, topic.title, topic.says(given, member), topic.link, topic.apart)
+            for topic in TOPICS
         ]
     response = make_response("")
     browser = name_browser(response, browser_of(request))

@@ -36,12 +36,14 @@ class Topic:
         path: of its page, under ``/compte/``.
         link: what leads there.
         says: the sentence of the overview, as things stand now; called within a transaction.
+        apart: whether it is for the day when something is wrong, and stands by itself.
     """
 
     path: str
     title: Sentence
     link: Sentence
     says: Callable[[Services, Member], Sentence]
+    apart: bool = False
 
 
 def own_page(

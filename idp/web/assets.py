@@ -55,6 +55,7 @@ class Assets:
             sheet = contents[name].decode("utf-8")
             own = theme.css() if name == "pages.css" else ""
             contents[name] = (squeezed(sheet) + own).encode("utf-8")
+        self._paper = theme.paper()
         self._assets: Mapping[str, Asset] = {
             name: _asset(name, content) for name, content in contents.items()
         }
@@ -69,7 +70,8 @@ class Assets:
         return len(asset.compressed or asset.body)
 
     def register(self, app: Flask) -> None:
-        """Serve them in the place of Flask's folder."""
+        """Serve them in the place of Flask's folder; ``layout.html`` asks for the colour too."""
+        app.jinja_env.globals["paper"] = self._paper
         app.view_functions["static"] = self._serve
 
     def _serve(self, filename: str) -> Response:

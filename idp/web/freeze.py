@@ -40,8 +40,9 @@ TOPIC = Topic(
     say("Ce n’était pas moi"),
     say("Bloquer mon espace"),
     lambda _given, _member: say(
-        "Quelqu’un d’autre est entré dans votre espace ? Bloquez-le aussitôt."
+        "Quelqu’un d’autre est entré dans votre espace ? Vous pouvez tout bloquer aussitôt."
     ),
+    apart=True,
 )
 
 log = logging.getLogger("idp.freeze")

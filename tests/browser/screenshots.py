@@ -1,12 +1,13 @@
 """``bin/screenshots FOLDER``: pictures of every page and state, and one contact sheet of them all.
 
 ``states/`` holds every state that a template can have, at three widths in both colour schemes,
-``served/`` a journey through the provider and the demo services as they run; ``sheet.html`` and
-``sheet.png`` lay the states out side by side.
+``served/`` a journey through the provider and the demo services as they run; ``sheet.html`` lays
+the states out side by side, and ``sheet-1.png`` onwards are pictures of it.
 """
 
 import argparse
 import html
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -29,6 +30,10 @@ SIZES = {360: TELEPHONE, 768: {"width": 768, "height": 1024}, 1280: DESKTOP}
 SCHEMES = ("light", "dark")
 THUMBNAILS = {360: 110, 768: 170, 1280: 230}
 SHEET_WIDTH = 3400
+SHEET_HEIGHT = 9000
+"""Of one picture, about: Chromium paints no more than 16,384 px, and says nothing of the rest."""
+SHOW_ONLY = """([first, end]) => document.querySelectorAll("figure").forEach(
+  (figure, at) => { figure.hidden = at < first || at >= end; })"""
 TOO_MANY = 6
 SHEET = """<!doctype html><meta charset="utf-8"><title>Every page and state</title>
 <style>
@@ -85,7 +90,7 @@ def main() -> int:
     except ServerMissing as missing:
         sys.stderr.write(f"bin/screenshots: {missing}\n")
         return 1
-    sys.stdout.write(f"{album.count} pictures in {album.folder}; all at once: sheet.png\n")
+    sys.stdout.write(f"{album.count} pictures in {album.folder}; all at once: sheet.html\n")
     return 0
 
 
@@ -101,25 +106,34 @@ def _states(browser: Browser, album: Album) -> None:
 
 
 def _sheet(browser: Browser, album: Album) -> None:
-    """Lay the states out on one page, and picture that page."""
-    parts = [SHEET]
-    for state in STAYING:
-        parts.append(f"<figure><figcaption>{html.escape(state.name)}</figcaption><div>")
-        for scheme in SCHEMES:
-            for width, shown in THUMBNAILS.items():
-                picture = picture_of(f"states/{state.name}", width, scheme)
-                parts.append(
-                    f'<a href="{picture}"><img src="{picture}" width="{shown}" '
-                    f'alt="{width} px, {scheme}"></a>'
-                )
-        parts.append("</div></figure>\n")
-    sheet = album.folder / "sheet.html"
-    sheet.write_text("".join(parts), encoding="utf-8")
+    """Lay the states out on one page; picture it, in as many sheets as Chromium can paint."""
+    figures = [_figure(state.name) for state in STAYING]
+    whole = album.folder / "sheet.html"
+    whole.write_text(SHEET + "".join(figures), encoding="utf-8")
     context = browser.new_context(viewport={"width": SHEET_WIDTH, "height": 1000})
     page = context.new_page()
-    page.goto(sheet.resolve().as_uri())
-    page.screenshot(path=album.folder / "sheet.png", full_page=True, timeout=120_000)
+    page.goto(whole.resolve().as_uri())
+    height = page.evaluate("document.documentElement.scrollHeight")
+    sheets = math.ceil(height / SHEET_HEIGHT)
+    share = math.ceil(len(figures) / sheets)
+    for number in range(sheets):
+        page.evaluate(SHOW_ONLY, [number * share, (number + 1) * share])
+        path = album.folder / f"sheet-{number + 1}.png"
+        page.screenshot(path=path, full_page=True, timeout=120_000)
     context.close()
+
+
+def _figure(name: str) -> str:
+    """Show one state at every width in both schemes."""
+    parts = [f"<figure><figcaption>{html.escape(name)}</figcaption><div>"]
+    for scheme in SCHEMES:
+        for width, shown in THUMBNAILS.items():
+            picture = picture_of(f"states/{name}", width, scheme)
+            parts.append(
+                f'<a href="{picture}"><img src="{picture}" width="{shown}" '
+                f'alt="{width} px, {scheme}"></a>'
+            )
+    return "".join([*parts, "</div></figure>\n"])
 
 
 def _served(browser: Browser, album: Album, provider: Provider, folder: Path) -> None:

@@ -67,6 +67,11 @@ def test_the_account_is_looked_after_by_the_keyboard_alone(
     page.keyboard.press("Enter")
     stands_first(page, "Votre mot de passe est changé")
 
+    changed = Person(person.account_id, person.qualite, person.numero, NEW)
+    elsewhere = open_browser().page
+    elsewhere.goto(f"{provider.url}/connexion")
+    sign_in(elsewhere, changed)
+    elsewhere.wait_for_url(f"{demo}/**")
     back_to_the_overview(page)
     press_enter_on(page, "Voir mes appareils")
     page.wait_for_url("**/appareils")
@@ -88,5 +93,5 @@ def test_the_account_is_looked_after_by_the_keyboard_alone(
     expect(page.get_by_role("heading", level=1)).to_have_text("Votre espace est bloqué")
     page.goto(f"{provider.url}/compte")
     page.wait_for_url(f"{provider.url}/connexion")
-    sign_in(page, Person(person.account_id, person.qualite, person.numero, NEW))
+    sign_in(page, changed)
     expect(page.locator("#error-summary")).to_contain_text("ne permettent pas de vous connecter")

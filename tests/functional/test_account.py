@@ -14,7 +14,7 @@ def test_every_topic_leads_to_a_page_of_its_own_title_that_leads_back(instance: 
     pages = [lxml_html.fromstring(visitor.get(path).text) for path in paths]
 
     assert {"/compte/mot-de-passe", "/compte/appareils", "/compte/services"} < set(paths)
-    assert paths[-1] == "/compte/mes-donnees"
+    assert paths[-1] == "/compte/ce-n-etait-pas-moi"
     titles = [page.findtext(".//title") for page in [overview, *pages]]
     assert len(set(titles)) == len(titles)
     assert all("/compte" in page.xpath("//main//a/@href") for page in pages)

@@ -174,8 +174,9 @@ def test_services_are_told_of_a_device_that_was_ended(
 
 
 def test_attack_the_session_of_another_member_is_not_ended_by_its_key(
-    instance: Instance, visitor: Visitor
+    instance: Instance, person: Person, visitor: Visitor
 ) -> None:
+    elsewhere_of(instance, person)
     other = instance.add_person("ayant_droit", "7654321", "quatre chevaux sous la pluie")
     theirs = elsewhere_of(instance, other)
     token = theirs.http.get_cookie("__Host-session")
@@ -188,7 +189,11 @@ def test_attack_the_session_of_another_member_is_not_ended_by_its_key(
 
 
 @pytest.mark.parametrize("key", ["", "x" * 5000, "\x00", "é", "*"])
-def test_a_key_that_nobody_has_ends_nothing(visitor: Visitor, key: str) -> None:
+def test_a_key_that_nobody_has_ends_nothing(
+    instance: Instance, person: Person, visitor: Visitor, key: str
+) -> None:
+    elsewhere_of(instance, person)
+
     assert end(visitor, appareil=key).status_code == 200
     assert is_signed_in(visitor)
 
@@ -204,6 +209,13 @@ def test_attack_a_form_of_another_site_or_page_ends_nothing(
 
     assert (crossed.status_code, forged.status_code) == (403, 403)
     assert is_signed_in(other)
+
+
+def test_who_is_signed_in_nowhere_else_is_offered_nothing_to_end(visitor: Visitor) -> None:
+    page = visitor.get(PAGE)
+
+    assert "nulle part ailleurs" in page.text
+    assert "<form" not in page.text
 
 
 def test_who_is_not_signed_in_is_led_to_the_sign_in_page(instance: Instance) -> None:

@@ -20,7 +20,7 @@ def test_a_theme_changes_colours_drawings_and_templates(
     theme = tmp_path / "theme"
     (theme / "static").mkdir(parents=True)
     (theme / "templates" / "pages").mkdir(parents=True)
-    (theme / "colours.toml").write_text('[light]\nbrand = "#102a63"\n')
+    (theme / "colours.toml").write_text('[light]\nbrand = "#102a63"\npaper = "#fafaf2"\n')
     (theme / "static" / "wordmark.svg").write_text(SVG)
     (theme / "templates" / "pages" / "expired.html").write_text(
         '{% extends "layout.html" %}'
@@ -32,7 +32,10 @@ def test_a_theme_changes_colours_drawings_and_templates(
 
     assert "À la mode de la caisse" in text_of(page)
     assert "– Notre devise" in page.text
-    assert visitor.get("/static/pages.css").text.endswith(":root{--brand:#102a63}")
+    assert '<meta name="theme-color" content="#fafaf2" media="(prefers-color-scheme: light)">' in (
+        page.text
+    )
+    assert visitor.get("/static/pages.css").text.endswith(":root{--brand:#102a63;--paper:#fafaf2}")
     assert "M0 0h8v8z" in visitor.get("/static/wordmark.svg").text
     assert visitor.get("/static/favicon.svg").status_code == 200
 

@@ -131,6 +131,14 @@ def test_what_was_done_is_the_first_thing_told_by_the_title_and_by_the_focus():
         assert words(page.xpath("//title")[0]).startswith(f"{title} – ")
 
 
+def test_the_bar_of_the_browser_has_the_colour_of_the_page():
+    page = document(named("login-first"))
+    colours = standard_colours(STYLE_SHEET.read_text(encoding="utf-8"))
+
+    bars = page.xpath("//meta[@name = 'theme-color']/@content")
+    assert bars == [colours[scheme]["paper"] for scheme in SCHEMES]
+
+
 @every_state
 def test_a_page_has_at_most_one_main_action(state):
     page = document(state)
