@@ -20,6 +20,7 @@ from demo.franceconnect.simulator import Simulator
 
 DEMO = Path(__file__).parents[1]
 LONGEST_FREEZE_SECONDS = 600
+MOST_CALLS = 1000
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -68,6 +69,7 @@ def _misbehave() -> Response | None:
     here = api.simulator()
     fault, thawed = here.fault, here.thawed
     here.calls.append(endpoint)
+    del here.calls[:-MOST_CALLS]
     if endpoint in fault.frozen:
         thawed.wait(LONGEST_FREEZE_SECONDS)
     if endpoint in fault.trickling:

@@ -104,6 +104,11 @@ def _huge(*where: Endpoint) -> Fault:
     return Fault(instead=dict.fromkeys(where, Instead(200, body)))
 
 
+def _cut(*where: Endpoint) -> Fault:
+    answer = Instead(200, b'{"access_token": "x', headers={"Content-Length": "4000"})
+    return Fault(instead=dict.fromkeys(where, answer))
+
+
 def _elsewhere(*where: Endpoint) -> Fault:
     answer = Instead(302, b"", headers={"Location": "http://127.0.0.1:1/elsewhere"})
     return Fault(instead=dict.fromkeys(where, answer))
@@ -161,6 +166,7 @@ FAULTS: dict[str, Fault] = {
     "userinfo_huge": _huge(Endpoint.USERINFO),
     "jwks_huge": _huge(Endpoint.JWKS),
     "discovery_huge": _huge(Endpoint.DISCOVERY),
+    "token_cut": _cut(Endpoint.TOKEN),
     "token_redirects": _elsewhere(Endpoint.TOKEN),
     "userinfo_redirects": _elsewhere(Endpoint.USERINFO),
     "jwks_redirects": _elsewhere(Endpoint.JWKS),

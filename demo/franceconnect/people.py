@@ -153,7 +153,7 @@ PEOPLE = (
     replace(
         CAMILLE,
         key="sacha-durand",
-        story="Camille Durand après son changement de prénom, que la caisse ne connaît pas encore.",
+        story="Camille après son changement de prénom, que la caisse ne connaît pas encore.",
         given_names=("Sacha", "Anne", "Louise"),
         record=CAMILLE.record + 1,
     ),

@@ -65,7 +65,15 @@ class SignIn:
 
 
 class Simulator:
-    """One FranceConnect."""
+    """One FranceConnect.
+
+    Attributes:
+        people: by their key; a test may put others there.
+        keys: what it signs with.
+        fault: the way in which it misbehaves, of ``misbehave``.
+        thawed: set when whoever waits for a frozen answer may have it.
+        calls: the endpoints that were asked, the newest last.
+    """
 
     def __init__(
         self,

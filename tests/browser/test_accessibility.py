@@ -182,3 +182,21 @@ def test_axe_finds_nothing_on_the_pages_that_the_provider_serves(
     check("Ce service ne peut pas vous connecter")
     page.goto(f"{provider.url}/nulle-part")
     check("Cette page n’existe pas")
+
+
+def test_axe_finds_nothing_on_the_pages_of_the_simulated_franceconnect(open_browser, franceconnect):
+    page = open_browser().page
+    page.goto(franceconnect.request(max_age="0"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Une erreur est survenue")
+    check_accessibility(page)
+    check_reflow(page)
+
+    page.goto(franceconnect.request())
+    check_accessibility(page)
+    check_reflow(page)
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Aller au contenu")).to_be_focused()
+    for name in ("Revenir sans m’identifier", "Camille Durand", "Paulette Mercier"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name=name)).to_be_focused()

@@ -283,6 +283,7 @@ FINISHED = {
     "jwks_frozen": FranceConnectAway("timeout"),
     "jwks_huge": FranceConnectAway("answer"),
     "jwks_redirects": FranceConnectAway("status"),
+    "token_cut": FranceConnectAway("unreadable"),
     "token_down": FranceConnectAway("status"),
     "token_frozen": FranceConnectAway("timeout"),
     "token_huge": FranceConnectAway("answer"),
