@@ -12,29 +12,23 @@ import click
 
 from idp.audit import Actor
 from idp.cli import migrated_parts
+from idp.cli.account_page import QUALITES
+from idp.cli.account_page import facts
+from idp.cli.account_page import page
+from idp.cli.account_page import printable
 from idp.identity.contact import letter_fault
 from idp.identity.dossier import InvalidNumeroDossier
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import NumeroOfOtherQualite
 from idp.identity.dossier import Qualite
+from idp.identity.franceconnect_desk import FranceConnectDesk
 from idp.identity.freeze import NotFrozen
 from idp.identity.help_desk import HelpDesk
 from idp.identity.help_desk import NoSuchAccount
 from idp.identity.help_desk import NotPromised
 from idp.identity.help_desk import Refusal
 from idp.identity.help_desk import UnfitReason
-from idp.identity.mask import mask_email
 from idp.identity.temporary_password import Channel
-from idp.identity.timeline import STATUS
-from idp.identity.timeline import Act
-from idp.identity.timeline import Line
-from idp.identity.timeline import Seen
-from idp.identity.timeline import Step
-from idp.identity.timeline import day_of
-from idp.identity.timeline import history
-from idp.identity.timeline import hour_of
-from idp.identity.timeline import standing
-from idp.identity.timeline import steps
 from idp.identity.timeline import valid
 from idp.identity.timeline import waits_until
 from idp.identity.timeline import when
@@ -42,10 +36,9 @@ from idp.identity.timeline_words import fault_in_words
 from idp.parts import Parts
 from idp.spoken_of import word_of
 from idp.wiring.members import build_freeze
+from idp.wiring.members import build_linking
 from idp.wiring.members import numero_patterns
 from idp.wiring.protocol import build_farewell
-
-_QUALITES = {Qualite.AFFILIE: "affilié", Qualite.AYANT_DROIT: "ayant droit"}
 
 _QUALITE = click.argument("qualite", type=click.Choice([str(q) for q in Qualite]))
 _NUMERO = click.argument("numero")
@@ -77,10 +70,10 @@ def show(operator: str, qualite: str, numero: str, limit: int, as_json: bool) ->
             seen = desk.look(Qualite(qualite), wanted, events=limit, actor=Actor(operator=operator))
         word = word_of(built.secrets.decoy_key, seen.contact.account_id)
     if as_json:
-        print(json.dumps({**_facts(seen), "in_logs": word}, indent=2, ensure_ascii=False))
+        print(json.dumps({**facts(seen), "in_logs": word}, indent=2, ensure_ascii=False))
         return
-    for line in _page(seen, " ".join(numero.split()), word):
-        print(_printable(line))
+    for line in page(seen, " ".join(numero.split()), word):
+        print(printable(line))
 
 
 @accounts.command()
@@ -169,6 +162,28 @@ def reopen(operator: str, qualite: str, numero: str, reason: str, keep_password:
         print("permet d'en choisir un nouveau. Celui d'avant reste refusé.")
 
 
+@accounts.command("franceconnect-unlink")
+@_QUALITE
+@_NUMERO
+@_REASON
+@click.pass_obj
+def franceconnect_unlink(operator: str, qualite: str, numero: str, reason: str) -> None:
+    """Have FranceConnect open an account no more, until its member links it again."""
+    with _help_desk() as (_, built):
+        wanted = _parse(built, qualite, numero)
+        desk = FranceConnectDesk(built.contacts, build_linking(built), built.database.transaction)
+        with _refusals_in_french(Qualite(qualite)):
+            done = desk.unlink(
+                Qualite(qualite), wanted, reason=reason, actor=Actor(operator=operator)
+            )
+    if not done:
+        raise click.ClickException("Rien n'a été fait : FranceConnect n'ouvre pas ce compte.")
+    print(
+        "FranceConnect n'ouvre plus ce compte, jusqu'à ce que la personne le rattache de nouveau."
+    )
+    print("Ses connexions ouvertes continuent : si quelqu'un d'autre est entré, voir freeze.")
+
+
 @accounts.command("send-mail")
 @_QUALITE
 @_NUMERO
@@ -228,6 +243,7 @@ def _help_desk() -> Iterator[tuple[HelpDesk, Parts]]:
         promises=built.outbox,
         attempts=built.attempts,
         quotas=built.reset_quotas,
+        links=built.franceconnect_links,
         trail=built.audit,
         audit=built.audit,
         decoy_key=built.secrets.decoy_key,
@@ -246,10 +262,10 @@ def _parse(built: Parts, qualite: str, numero: str) -> NumeroDossier:
     try:
         return NumeroDossier.parse(numero, wanted, numero_patterns(built))
     except NumeroOfOtherQualite:
-        other = _QUALITES[wanted.other]
+        other = QUALITES[wanted.other]
         message = f"Ce numéro ne peut être que celui d'un {other} : essayez {wanted.other}."
     except InvalidNumeroDossier:
-        message = f"Ce n'est pas un numéro de dossier d'{_QUALITES[wanted]} : faites-le relire."
+        message = f"Ce n'est pas un numéro de dossier d'{QUALITES[wanted]} : faites-le relire."
     raise click.ClickException(message)
 
 
@@ -268,12 +284,12 @@ def _refusals_in_french(qualite: Qualite) -> Iterator[None]:
 
 def _nobody(qualite: Qualite, *, other: bool) -> str:
     told = (
-        f"Aucun dossier d'{_QUALITES[qualite]} ne porte ce numéro. Les pages ne le disent à"
+        f"Aucun dossier d'{QUALITES[qualite]} ne porte ce numéro. Les pages ne le disent à"
         " personne : qui le saisit y voit une adresse inventée, et rien ne part."
     )
     if other:
         return (
-            f"{told} Un dossier d'{_QUALITES[qualite.other]} le porte : faites vérifier la case"
+            f"{told} Un dossier d'{QUALITES[qualite.other]} le porte : faites vérifier la case"
             f" cochée, et regardez {qualite.other}."
         )
     return f"{told} Faites relire le numéro."
@@ -297,84 +313,3 @@ def _not_promised(refused: NotPromised, channel: Channel, *, at: datetime) -> st
         f"Un envoi par {by}, parti {when(refused.way.since)}, est valable {end} ; --again en"
         " promet un autre, qui le remplacera."
     )
-
-
-def _page(seen: Seen, typed: str, word: str) -> Iterator[str]:
-    contact = seen.contact
-    yield f"{_QUALITES[contact.qualite].capitalize()} {typed} : {STATUS[contact.status]}"
-    yield f"Mail {mask_email(contact.email) or 'absent'} ; adresse postale {_postal(seen)}"
-    yield f"Dans les journaux techniques : {word}"
-    yield ""
-    yield "Maintenant"
-    yield from (f"  {line}" for line in standing(seen))
-    yield ""
-    yield "Que faire"
-    yield from (f"  {_step(step, contact.qualite)}" for step in steps(seen))
-    yield ""
-    yield "Ce qui s'est passé, le plus récent d'abord (heure de Paris)"
-    yield from _days(history(seen.events))
-
-
-def _days(lines: list[Line]) -> Iterator[str]:
-    day = ""
-    for line in lines:
-        if day_of(line.at) != day:
-            day = day_of(line.at)
-            yield f"  {day}"
-        yield f"    {hour_of(line.at):>7}  {line.text}"
-    if not lines:
-        yield "  rien depuis 12 mois"
-
-
-def _step(step: Step, qualite: Qualite) -> str:
-    if step.act is None:
-        return step.text
-    return f"{step.text} : {_command(step.act, qualite, again=step.again)}"
-
-
-def _command(act: Act, qualite: Qualite, *, again: bool) -> str:
-    return f'`idp accounts {act} {qualite} NUMERO --reason "…"{" --again" if again else ""}`'
-
-
-def _postal(seen: Seen) -> str:
-    fault = letter_fault(seen.contact)
-    return f"inutilisable ({fault_in_words(fault)})" if fault else "complète"
-
-
-def _facts(seen: Seen) -> dict[str, object]:
-    contact, waiting = seen.contact, seen.waiting
-    known = waiting.known
-    return {
-        "qualite": contact.qualite,
-        "status": contact.status,
-        "account_id": contact.account_id,
-        "has_password": contact.has_password,
-        "mail": mask_email(contact.email),
-        "letter_fault": letter_fault(contact),
-        "failures_in_a_row": waiting.failures,
-        "waits_until": waiting.until.isoformat() if waiting.until else None,
-        "known_browser_waits_until": (
-            known.until.isoformat() if known is not None and known.until else None
-        ),
-        "now": standing(seen),
-        "next": [
-            {
-                "text": step.text,
-                "command": (
-                    _command(step.act, contact.qualite, again=step.again).strip("`")
-                    if step.act
-                    else None
-                ),
-            }
-            for step in steps(seen)
-        ],
-        "events": [
-            {"at": line.at.isoformat(), "event": line.event, "text": line.text}
-            for line in history(seen.events)
-        ],
-    }
-
-
-def _printable(line: str) -> str:
-    """What somebody calls himself (``--operator``) moves no cursor of another's terminal."""
-    return "".join(character if character.isprintable() else "?" for character in line)

@@ -30,6 +30,7 @@ from idp.identity.contact import letter_fault
 from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.franceconnect_links import Links
 from idp.identity.free_text import holds_what_no_log_may
 from idp.identity.freeze import Freeze
 from idp.identity.freeze import Frozen
@@ -129,6 +130,20 @@ def fit_reason(typed: str) -> str:
     return reason
 
 
+def contact_of(contacts: Contacts, qualite: Qualite, numero: NumeroDossier) -> Contact:
+    """Read whom an act is about.
+
+    Raises:
+        NoSuchAccount: nobody has this number.
+        StoreUnavailable: nobody can tell.
+    """
+    contact = contacts.find(qualite, numero)
+    if contact is None:
+        other = contacts.find(qualite.other, numero)
+        raise NoSuchAccount(other=other is not None)
+    return contact
+
+
 @dataclass(frozen=True, slots=True)
 class HelpDesk:
     """The use cases, given their stores and the clock.
@@ -145,6 +160,7 @@ class HelpDesk:
     promises: OutboxDesk
     attempts: Attempts
     quotas: ResetQuotas
+    links: Links
     trail: AuditTrail
     audit: AuditLog
     decoy_key: bytes = field(repr=False)
@@ -166,7 +182,7 @@ class HelpDesk:
         """
         subject = subject_of(self.decoy_key, qualite, numero)
         with self.transaction():
-            contact = self._contact(qualite, numero)
+            contact = contact_of(self.contacts, qualite, numero)
             past = self.trail.of_account(contact.account_id, subject, limit=events)
             seen = self._seen(contact, subject, past)
             self.audit.record(Event.ACCOUNT_SHOWN, account_id=contact.account_id, actor=actor)
@@ -185,7 +201,7 @@ class HelpDesk:
         told = fit_reason(reason)
         subject = subject_of(self.decoy_key, qualite, numero)
         with self.transaction():
-            contact = self._contact(qualite, numero)
+            contact = contact_of(self.contacts, qualite, numero)
             before = self.attempts.look(subject)
             letter = any(
                 found.channel is Channel.LETTER and found.state is State.LOCKED
@@ -229,7 +245,7 @@ class HelpDesk:
         """
         told = fit_reason(reason)
         with self.transaction():
-            contact = self._contact(qualite, numero)
+            contact = contact_of(self.contacts, qualite, numero)
             frozen = self.freezing.freeze(
                 contact.account_id,
                 version=contact.credential_version,
@@ -270,7 +286,7 @@ class HelpDesk:
         told = fit_reason(reason)
         to = Protection.NONE if keep_password else Protection.REOPENED
         with self.transaction():
-            contact = self._contact(qualite, numero)
+            contact = contact_of(self.contacts, qualite, numero)
             if not self.accounts.reopen(contact.account_id, to=to):
                 return False
             if contact.email:
@@ -319,7 +335,7 @@ class HelpDesk:
         told = fit_reason(reason)
         subject = subject_of(self.decoy_key, qualite, numero)
         with self.transaction():
-            contact = self._contact(qualite, numero)
+            contact = contact_of(self.contacts, qualite, numero)
             mask = _sendable(contact, channel)
             way = on_its_way(self._seen(contact, subject, ()), channel)
             if way is not None and not again:
@@ -348,13 +364,6 @@ class HelpDesk:
             )
         return Promised(promise, mask)
 
-    def _contact(self, qualite: Qualite, numero: NumeroDossier) -> Contact:
-        contact = self.contacts.find(qualite, numero)
-        if contact is None:
-            other = self.contacts.find(qualite.other, numero)
-            raise NoSuchAccount(other=other is not None)
-        return contact
-
     def _seen(self, contact: Contact, subject: str, events: Sequence[PastEvent]) -> Seen:
         return Seen(
             at=self.now(),
@@ -363,6 +372,7 @@ class HelpDesk:
             temporaries=self.temporaries.look(contact.account_id),
             promises=self.promises.of_account(contact.account_id, limit=PROMISES),
             events=events,
+            link=self.links.of_account(contact.account_id),
         )
 
 

@@ -16,6 +16,7 @@ from idp.identity.audit_trail import PastEvent
 from idp.identity.contact import Contact
 from idp.identity.contact import letter_fault
 from idp.identity.dossier import DossierStatus
+from idp.identity.franceconnect_links import Link
 from idp.identity.mask import mask_email
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
@@ -26,6 +27,7 @@ from idp.identity.temporary_password import TemporaryPassword
 from idp.identity.timeline_words import BY_CHANNEL
 from idp.identity.timeline_words import MESSAGES
 from idp.identity.timeline_words import fault_in_words
+from idp.identity.timeline_words import rule_in_words
 from idp.identity.timeline_words import words_of
 from idp.identity.working_days import FRANCE
 from idp.identity.working_days import day_in_france
@@ -52,7 +54,10 @@ _CLOSED = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the stores said of one account at ``at``; promises and events are the newest first."""
+    """What the stores said of one account at ``at``; promises and events are the newest first.
+
+    ``link`` is the one to FranceConnect that lives.
+    """
 
     at: datetime
     contact: Contact
@@ -60,6 +65,7 @@ class Seen:
     temporaries: Sequence[TemporaryPassword]
     promises: Sequence[Promise]
     events: Sequence[PastEvent]
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,8 @@ def standing(seen: Seen) -> list[str]:
     lines = [*_protection(seen), *_waits(seen), *_secrets(seen), *_messages(seen)]
     if not seen.contact.has_password:
         lines.insert(0, "Aucun mot de passe n'a encore été choisi : c'est une première connexion.")
-    return lines or ["Rien n'est en route, et rien ne bloque ce compte."]
+    nothing = "Rien n'est en route, et rien ne bloque ce compte."
+    return [*(lines or [nothing]), *_link(seen)]
 
 
 def steps(seen: Seen) -> list[Step]:
@@ -266,6 +273,12 @@ def _messages(seen: Seen) -> Iterator[str]:
             f"La lettre imprimée {when(lost.done_at or lost.created_at)} (lot {lost.batch}) n'ouvre"
             " plus rien : `idp letters reissue`, ou une autre lettre."
         )
+
+
+def _link(seen: Seen) -> Iterator[str]:
+    if seen.link is not None:
+        rule = rule_in_words(seen.link.rule)
+        yield f"FranceConnect est rattaché à ce compte, {when(seen.link.linked_at)} ({rule})."
 
 
 def _lost_letters(seen: Seen) -> list[Promise]:

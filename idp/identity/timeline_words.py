@@ -139,6 +139,11 @@ def fault_in_words(fault: str) -> str:
     return _word(FAULTS, fault)
 
 
+def rule_in_words(rule: str) -> str:
+    """Say what a sign-in through FranceConnect, or a link to it, rests on."""
+    return _word(_RULES, rule)
+
+
 def duration_in_words(minutes: int) -> str:
     """Say how long: ``5 min``, ``1 h``, ``1 h 30 min``."""
     hours, rest = divmod(minutes, 60)
@@ -185,7 +190,7 @@ def _signed_in(event: PastEvent) -> str:
 
 def _rule(event: PastEvent) -> str:
     """Say what FranceConnect's answer was held against, and what it took to be equal."""
-    told = [_word(_RULES, event.detail.get("rule", ""))]
+    told = [rule_in_words(str(event.detail.get("rule", "")))]
     if event.detail.get("given_names") == "reordered":
         told.append("prénoms dans un autre ordre")
     if event.detail.get("birthdate") == "presumed":

@@ -39,6 +39,7 @@ from idp.limits import Waiting
 from idp.promise import PromiseState
 from tests.fake_counters import MemoryAttempts
 from tests.fake_counters import MemoryResetQuotas
+from tests.fake_franceconnect_links import MemoryLinks
 from tests.fake_outbox import MemoryOutbox
 from tests.fake_temporary_passwords import MemoryTemporaryPasswords
 from tests.fakes import DirectoryEntry
@@ -95,6 +96,7 @@ class Scene:
             promises=self.outbox,
             attempts=self.attempts,
             quotas=self.quotas,
+            links=MemoryLinks(self.accounts),
             trail=self.audit,
             audit=self.audit,
             decoy_key=DECOY_KEY,

@@ -18,6 +18,8 @@ from idp.identity.dossier import DossierStatus
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.franceconnect import Refused
+from idp.identity.franceconnect_links import Link
+from idp.identity.franceconnect_links import Rule
 from idp.identity.login import Cause
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
@@ -80,6 +82,13 @@ NOT_WAITING = Waiting()
 
 def seen(*, waiting=NOT_WAITING, temporaries=(), promises=(), at=NOON, **changes):
     return Seen(at, contact(**changes), waiting, temporaries, promises, ())
+
+
+def test_a_link_to_franceconnect_is_told_with_what_it_rests_on():
+    link = Link("account", "sub", Rule.PROOF, "digest", 2, NOON - DAY, NOON)
+    told = "FranceConnect est rattaché à ce compte, le lundi 23 novembre à 13 h 00 (preuve par le"
+
+    assert standing(replace(seen(), link=link)) == [*NOTHING, f"{told} mot de passe)."]
 
 
 def temporary(channel=Channel.MAIL, **changes):
