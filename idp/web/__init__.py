@@ -54,6 +54,7 @@ from idp.identity.devices import Devices
 from idp.identity.dossier import KnownDossiers
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import EmailAddresses
+from idp.identity.franceconnect_links import Links
 from idp.identity.franceconnect_port import Arrivals
 from idp.identity.franceconnect_port import FranceConnect
 from idp.identity.franceconnect_port import Hints
@@ -152,6 +153,7 @@ class Services:
     new_password: NewPassword
     addresses: EmailAddresses
     franceconnect: FranceConnect | None
+    franceconnect_links: Links
     franceconnect_tries: Tries
     franceconnect_arrivals: Arrivals
     franceconnect_hints: Hints

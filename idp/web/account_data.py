@@ -109,6 +109,8 @@ def _file(given: Services, member: Member) -> str:
             for client_id, at in given.codes.last_visits(account_id).items()
             if (client := given.clients.find(client_id))
         ],
+        link=given.franceconnect_links.of_account(account_id),
+        ended_links=given.franceconnect_links.history(account_id),
         messages=given.promises.of_account(account_id, limit=MOST),
         events=given.audit_trail.of_account(account_id, typed, limit=MOST),
     )

@@ -10,6 +10,9 @@ from datetime import datetime
 
 from idp.identity.audit_trail import PastEvent
 from idp.identity.dossier import KnownDossier
+from idp.identity.franceconnect_links import EndedLink
+from idp.identity.franceconnect_links import Link
+from idp.identity.franceconnect_links import Rule
 from idp.identity.outbox import Promise
 from idp.identity.timeline_words import BY_CHANNEL
 from idp.identity.timeline_words import MESSAGES
@@ -21,6 +24,10 @@ from idp.web.consent_words import title_of
 Told = Mapping[str, object]
 """One record of the file; what it holds is what JSON can."""
 
+_RESTS_ON: Mapping[str, str] = {
+    Rule.PIVOT: "l’identité confirmée par FranceConnect, qui est celle du dossier",
+    Rule.PROOF: "le mot de passe de l’espace personnel",
+}
 _GENDERS = {"female": "féminin", "male": "masculin"}
 
 
@@ -33,6 +40,8 @@ def own_data(
     sessions: Iterable[LivingSession],
     accesses: Iterable[Access],
     visits: Iterable[tuple[str, datetime]],
+    link: Link | None,
+    ended_links: Iterable[EndedLink],
     messages: Iterable[Promise],
     events: Iterable[PastEvent],
 ) -> Told:
@@ -56,6 +65,10 @@ def own_data(
         "services_ayant_un_acces": [_access(one) for one in accesses],
         "services_ouverts": [
             {"service": name, "derniere_fois": _instant(last)} for name, last in visits
+        ],
+        "rattachements_a_franceconnect": [
+            *(_link(one) for one in (link,) if one is not None),
+            *(_link(one.link, one.ended_at) for one in ended_links),
         ],
         "messages_envoyes": [_message(one) for one in messages],
         "activite": [_event(one) for one in events],
@@ -118,6 +131,16 @@ def _access(access: Access) -> Told:
         "informations": [str(title_of(scope)) for scope in consent.scope] if consent else [],
         "garde_un_acces_depuis": _instant(families[0].started_at) if families else "",
         "fin_de_cet_acces": _instant(max(one.expires_at for one in families)) if families else "",
+    }
+
+
+def _link(link: Link, ended_at: datetime | None = None) -> Told:
+    # Not ``sub``: it is FranceConnect's word for the person, and names them to nobody else.
+    return {
+        "rattache_le": _instant(link.linked_at),
+        "sur_la_foi_de": _RESTS_ON.get(link.rule, ""),
+        "dernier_usage": _instant(link.used_at),
+        "fini_le": _instant(ended_at),
     }
 
 

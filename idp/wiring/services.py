@@ -116,6 +116,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
             now=parts.now,
         ),
         franceconnect=build_franceconnect(parts, counts),
+        franceconnect_links=parts.franceconnect_links,
         franceconnect_tries=parts.franceconnect_tries,
         franceconnect_arrivals=parts.franceconnect_arrivals,
         franceconnect_hints=parts.franceconnect_hints,

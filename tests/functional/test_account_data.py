@@ -10,7 +10,11 @@ from werkzeug.test import TestResponse
 
 from idp.audit import Actor
 from idp.audit import Event
+from idp.identity.franceconnect_links import Ending
+from idp.identity.franceconnect_links import Link
+from idp.identity.franceconnect_links import Rule
 from idp.infra.tables import AccountRow
+from tests.instance import NOON
 from tests.instance import Instance
 from tests.instance import Visitor
 from tests.instance import csrf_of
@@ -44,6 +48,11 @@ def test_the_file_holds_what_is_known_under_names_that_people_read(here: ThirdPa
             detail={"reason": "ticket 4711"},
         )
 
+        links = here.instance.parts.franceconnect_links
+        for sub in ("former", "newer"):
+            links.end(here.person.account_id, at=NOON, why=Ending.MEMBER)
+            links.put(Link(here.person.account_id, sub, Rule.PIVOT, "digest", 1, NOON, NOON))
+
     answer = download(here.visitor)
     told = json.loads(answer.get_data(as_text=True))
 
@@ -68,6 +77,11 @@ def test_the_file_holds_what_is_known_under_names_that_people_read(here: ThirdPa
     assert told["services_ouverts"] == [
         {"service": "Mon agenda", "derniere_fois": "2026-11-24T12:00:00+00:00"}
     ]
+    assert [one["fini_le"] for one in told["rattachements_a_franceconnect"]] == [
+        "",
+        "2026-11-24T12:00:00+00:00",
+    ]
+    assert "newer" not in answer.text
     said = [event["quoi"] for event in told["activite"]]
     assert "Connexion depuis un appareil ou un navigateur nouveau" in said
     assert "Attente levée par nos services" in said

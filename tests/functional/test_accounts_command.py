@@ -15,6 +15,8 @@ from sqlalchemy import select
 from idp.audit import Actor
 from idp.audit import Event
 from idp.cli import main
+from idp.identity.franceconnect_links import Link
+from idp.identity.franceconnect_links import Rule
 from idp.identity.temporary_password import Channel
 from idp.identity.temporary_password import fold
 from idp.infra.tables import AuditRow
@@ -451,6 +453,26 @@ def test_a_freeze_and_its_end_by_the_help_desk(
     deliver(instance)
     assert "Tant que vous ne l’avez pas choisi, votre espace reste fermé" in mailbox.newest_text()
     assert [row[0] for row in audited(instance, "account.reopened")] == ["jeanne"]
+
+
+def test_a_link_to_franceconnect_is_seen_and_ended_by_the_help_desk(
+    instance: Instance, idp: Idp, person: Person
+) -> None:
+    at = instance.clock()
+    assert act(idp, "franceconnect-unlink").exit_code == 1
+    with instance.app.app_context(), instance.parts.database.transaction():
+        link = Link(person.account_id, "sub", Rule.PIVOT, "digest", 0, at, at)
+        assert instance.parts.franceconnect_links.put(link)
+    assert "FranceConnect est rattaché à ce compte" in show(idp)
+
+    ended = act(idp, "franceconnect-unlink")
+
+    assert ended.exit_code == 0, ended.output
+    assert "FranceConnect n'ouvre plus ce compte" in ended.stdout
+    shown = show(idp)
+    assert "FranceConnect est rattaché" not in shown
+    assert "FranceConnect retiré par jeanne, motif : appel du matin" in shown
+    assert [row[0] for row in audited(instance, "franceconnect.unlinked")] == ["jeanne"]
 
 
 def test_a_freeze_by_mistake_ends_with_the_password_of_before(
