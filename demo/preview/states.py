@@ -40,6 +40,7 @@ from idp.theme import Theme
 from idp.web import language
 from idp.web.activity_words import days_of
 from idp.web.assets import Assets
+from idp.web.kept import kept_of_a_person
 from idp.web.legal import cookies
 from idp.web.login_form import COOKIES_REFUSED
 from idp.web.login_form import STALE_FORM
@@ -232,6 +233,7 @@ def legal(page: str, name: str, filled: Legal, **context: Any) -> State:
         "issuer": "https://connexion.caisse.example",
         "audit": None,
         "audited_on": "",
+        "kept": kept_of_a_person(session=timedelta(hours=8), audit=timedelta(days=365)),
         "cookies": cookies(timedelta(hours=8)),
         "privacy_url": "",
     }

@@ -144,6 +144,7 @@ class Services:
     cookie_keys: tuple[bytes, ...] = field(repr=False)
     trusted_proxies: int
     session_absolute: timedelta
+    audit_retention: timedelta
     recent_sign_in: timedelta
     sessions_of_account: int
     code_lifetime: timedelta

@@ -26,6 +26,7 @@ from idp.web.browser import CHOICE_COOKIE
 from idp.web.browser import DEVICE_COOKIE
 from idp.web.browser import LANGUAGE_COOKIE
 from idp.web.browser import SESSION_COOKIE
+from idp.web.kept import kept_of_a_person
 
 ACCESSIBILITY = "/accessibilite"
 NOTICES = "/mentions-legales"
@@ -81,6 +82,7 @@ def personal_data() -> Response:
     return _page(
         "pages/personal_data.html",
         legal=given.legal,
+        kept=kept_of_a_person(session=given.session_absolute, audit=given.audit_retention),
         cookies=cookies(given.session_absolute),
         privacy_url=given.privacy_url,
     )

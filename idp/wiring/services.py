@@ -98,6 +98,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         cookie_keys=secrets.cookie_keys,
         trusted_proxies=settings.trusted_proxies,
         session_absolute=settings.session_absolute,
+        audit_retention=settings.audit_retention,
         recent_sign_in=settings.recent_sign_in,
         sessions_of_account=settings.sessions_of_account,
         code_lifetime=settings.code_lifetime,

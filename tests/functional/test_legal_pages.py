@@ -65,6 +65,26 @@ def test_an_audit_changes_the_footer_and_the_declaration(
     assert told.count("partiellement conforme") == 2
 
 
+def test_what_is_kept_is_told_with_the_spans_that_hold(
+    make_instance: Callable[..., Instance],
+) -> None:
+    visitor = make_instance(session_absolute="14400", audit_retention="23328000").visitor()
+
+    told = text_of(visitor.get("/donnees-personnelles")).replace("\u00a0", " ")
+
+    for thing, span in (
+        ("dernière visite à chaque service", "6 mois"),
+        ("navigateurs qui vous ont déjà servi", "6 mois"),
+        ("mot de passe provisoire", "24 h par mail et 30 jours par courrier"),
+        ("connexions ouvertes", "4 h au plus"),
+        ("journal des connexions", "9 mois"),
+        ("essais manqués", "24 h pour les essais, 90 jours pour les demandes"),
+        ("date et lieu de naissance", "tient ce dossier"),
+    ):
+        assert thing in told
+        assert f"Durée : {span}" in told or span in told.split(thing, 1)[1][:400], thing
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_of_the_footer_sets_no_cookie(instance: Instance, path: str) -> None:
     assert "Set-Cookie" not in instance.visitor().get(path).headers
