@@ -43,11 +43,15 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The simulator's address, what makes its ``sub``, and who may ask."""
+    """The simulator's address, what makes its ``sub``, who may ask, and the key to sign with.
+
+    Without a key in PEM one is drawn, and what was signed is unknown at the next start.
+    """
 
     issuer: str
     pairwise_secret: str = field(repr=False)
     registration: Registration
+    signing_key: str = field(default="", repr=False)
 
     @classmethod
     def read(cls, path: Path) -> "Configuration | None":
@@ -63,7 +67,7 @@ class Configuration:
                     "scopes": frozenset(held["scopes"]),
                 }
             )
-            return cls(found["issuer"], found["pairwise_secret"], registration)
+            return cls(**{**found, "registration": registration})
         except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from demo.franceconnect.configuration import Configuration
 from demo.franceconnect.configuration import Registration
 from demo.franceconnect.configuration import drawn_secret
+from demo.franceconnect.keys import drawn_pem
 from idp.infra.private_files import replace_private_file
 
 PATH = "/api/v2"
@@ -13,8 +14,8 @@ PATH = "/api/v2"
 def register(file: Path, secret_file: Path, *, origin: str, provider: str) -> dict[str, str]:
     """Write the registration, and give the settings that make the provider its client.
 
-    Name, secret and what ``sub`` is made with are drawn once: whoever linked a dossier finds the
-    link again at the next start.
+    Name, secrets and key are drawn once: whoever linked a dossier finds the link again at the next
+    start, and who is signed in can sign out.
     """
     known = Configuration.read(file)
     registration = Registration(
@@ -24,9 +25,13 @@ def register(file: Path, secret_file: Path, *, origin: str, provider: str) -> di
         post_logout_redirect_uris=(f"{provider}/franceconnect/deconnexion",),
         client_secret=known.registration.client_secret if known else drawn_secret(),
     )
-    pairwise_secret = known.pairwise_secret if known else drawn_secret()
     issuer = origin + PATH
-    Configuration(issuer, pairwise_secret, registration).write(file)
+    Configuration(
+        issuer,
+        known.pairwise_secret if known else drawn_secret(),
+        registration,
+        known.signing_key if known else drawn_pem(),
+    ).write(file)
     replace_private_file(secret_file, registration.client_secret.encode())
     return {
         "IDP_FRANCECONNECT_ISSUER": issuer,

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -31,6 +30,11 @@ def draw(alg: str) -> ECKey | RSAKey:
     return _named(key, alg)
 
 
+def drawn_pem() -> str:
+    """Draw an ES256 key to keep."""
+    return draw("ES256").as_pem(private=True).decode()
+
+
 @cache
 def _first_rsa_key() -> RSAKey:
     """One for the whole process: drawing it takes a tenth of a second."""
@@ -40,11 +44,15 @@ def _first_rsa_key() -> RSAKey:
 
 
 class SigningKeys:
-    """One key of each algorithm signs; those before it may still be published."""
+    """One key of each algorithm signs; those before it may still be published.
 
-    def __init__(self) -> None:
+    ``kept`` is the first ES256 key, as PEM; with none it is drawn.
+    """
+
+    def __init__(self, kept: str = "") -> None:
+        first = _named(ECKey.import_key(kept), "ES256") if kept else draw("ES256")
         self._keys: dict[str, list[ECKey | RSAKey]] = {
-            "ES256": [draw("ES256")],
+            "ES256": [first],
             "RS256": [_first_rsa_key()],
         }
         self._published = {key.kid for keys in self._keys.values() for key in keys}
@@ -73,11 +81,6 @@ class SigningKeys:
             ]
         }
 
-    def sign(self, claims: Mapping[str, Any], alg: str) -> str:
-        """Write a signed JWT."""
-        key = self.current(alg)
-        return signed({"alg": alg, "kid": key.kid}, claims, key)
-
     def read_own(self, token: str) -> dict[str, Any] | None:
         """Give the claims of a token that was signed here, however long ago; None otherwise."""
         every: list[Key] = [key for keys in self._keys.values() for key in keys]
@@ -105,7 +108,7 @@ def signed(header: Mapping[str, Any], claims: Mapping[str, Any], key: Key | byte
 
 
 def _named(key: ECKey | RSAKey, alg: str) -> ECKey | RSAKey:
-    kid = f"{alg.lower()}-{secrets.token_hex(8)}"
+    kid = f"{alg.lower()}-{key.thumbprint()[:16]}"
     members = {**key.as_dict(private=True), "kid": kid}
     return ECKey.import_key(members) if isinstance(key, ECKey) else RSAKey.import_key(members)
 

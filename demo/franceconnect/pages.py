@@ -10,7 +10,6 @@ from flask import request
 from werkzeug import Response
 
 from demo.franceconnect.api import simulator
-from demo.franceconnect.authorization_request import SHORTEST
 from demo.franceconnect.authorization_request import AuthorizationRequest
 from demo.franceconnect.authorization_request import SentBack
 from demo.franceconnect.authorization_request import ShownThere
@@ -165,8 +164,7 @@ def end_session() -> Response:
 @bp.app_errorhandler(ShownThere)
 def shown(refusal: ShownThere) -> tuple[str, int]:
     """Say what is wrong, on a page that leads nowhere."""
-    page = render_template("franceconnect/error.html", refusal=refusal, shortest=SHORTEST)
-    return page, HTTPStatus.BAD_REQUEST
+    return render_template("franceconnect/error.html", refusal=refusal), HTTPStatus.BAD_REQUEST
 
 
 def _begun(sign_in: str) -> SignIn:

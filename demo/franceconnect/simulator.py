@@ -85,10 +85,11 @@ class Simulator:
         self.configuration = configuration
         self.now = now
         self.people = {person.key: person for person in people}
-        self.keys = SigningKeys()
+        self.keys = SigningKeys(configuration.signing_key)
         self.fault = HEALTHY
         self.thawed = threading.Event()
         self.calls: list[str] = []
+        self._redeeming = threading.Lock()
         issuer = configuration.issuer
         self.authentication = ClientAuthentication(
             configuration.registration, frozenset({issuer, f"{issuer}/token"}), now
@@ -150,12 +151,12 @@ class Simulator:
         grant = self._codes.find(code)
         if grant is None or grant.request.redirect_uri != redirect_uri:
             return None
-        if grant.redeemed_for:
-            for token in grant.redeemed_for:
-                self._tokens.take(token)
-            return None
         access_token = secrets.token_urlsafe(32)
-        grant.redeemed_for.append(access_token)
+        with self._redeeming:
+            grant.redeemed_for.append(access_token)
+            if grant.redeemed_for[0] != access_token:
+                self._tokens.take(grant.redeemed_for[0])
+                return None
         self._tokens.put(access_token, grant)
         answer = {
             "access_token": access_token,
