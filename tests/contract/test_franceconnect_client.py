@@ -34,6 +34,7 @@ from idp.infra.circuit_breaker import REST_SECONDS
 from idp.infra.circuit_breaker import CircuitBreaker
 from idp.infra.franceconnect import FranceConnectClient
 from idp.infra.franceconnect_calls import SEATS
+from idp.infra.franceconnect_calls import Exchange
 from idp.infra.franceconnect_calls import FranceConnectCalls
 from idp.infra.franceconnect_documents import KEPT_SECONDS
 from idp.infra.franceconnect_documents import LOOK_EVERY_SECONDS
@@ -533,6 +534,41 @@ class TestDoctor:
 
 
 class TestKeys:
+    def test_a_crowd_has_discovery_and_keys_fetched_once(self, there, at_once):
+        ours = Ours(there, seconds=2)
+        there.simulator.misbehave(Fault(seconds={Endpoint.DISCOVERY: 0.1}))
+        assert len(set(at_once(ours.begin, SEATS))) == 1
+        assert there.simulator.calls.count(Endpoint.DISCOVERY) == 1
+
+        ours.arrive()
+        there.simulator.keys.rotate()
+        there.simulator.misbehave(Fault(seconds={Endpoint.JWKS: 0.1}))
+        fresh = [ours.code() for _ in range(SEATS)]
+        arrived = at_once(lambda: ours.finish(fresh.pop()), SEATS)
+
+        assert {type(one) for one in arrived} == {Arrived}
+        assert there.simulator.calls.count(Endpoint.JWKS) == 2
+
+    def test_while_one_thread_fetches_anew_the_others_go_on_with_what_there_is(self, ours, there):
+        ours.arrive()
+        ours.passed += KEPT_SECONDS
+        there.simulator.misbehave("discovery_frozen")
+        renewing = threading.Thread(target=lambda: assert_refused(None, ours.begin))
+        renewing.start()
+        wait_for(lambda: there.simulator.calls[-1] == Endpoint.DISCOVERY)
+
+        began = time.monotonic()
+        assert ours.begin().startswith(there.issuer)
+        assert time.monotonic() - began < PATIENCE / 2
+        renewing.join()
+
+    @pytest.mark.parametrize("body", [b"{}", b'{"keys": 7}'])
+    def test_what_is_no_set_of_keys_is_no_answer(self, ours, there, body):
+        code = ours.code()
+        there.simulator.misbehave(Fault(instead={Endpoint.JWKS: Instead(200, body)}))
+
+        assert_refused(FranceConnectAway("unreadable"), lambda: ours.finish(code))
+
     def test_a_new_key_is_fetched_while_somebody_waits(self, ours, there):
         ours.arrive()
         there.simulator.keys.rotate()
@@ -674,6 +710,13 @@ class TestBulkhead:
         assert_refused(FranceConnectAway("timeout"), lambda: ours.finish(code))
 
         assert time.monotonic() - began < 2 * 0.4 + 0.3
+
+    def test_when_no_time_is_left_nobody_is_asked_any_more(self, there):
+        calls = ServiceCalls(private_networks=(ip_network("127.0.0.0/8"),))
+        exchange = Exchange(calls, seconds=5, end=10, monotonic=lambda: 10)
+
+        assert_refused(FranceConnectAway("timeout"), lambda: exchange.get(f"{there.issuer}/jwks"))
+        assert there.simulator.calls == []
 
 
 def assert_refused(expected, act):
