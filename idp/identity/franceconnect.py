@@ -202,6 +202,9 @@ class FranceConnectSignIn:
         told = offer.told
         if link is not None and link.sub == arrival.sub:
             self.linking.links.used(account.id, at=self.now())
+            if differs := differing(arrival.pivot, offer.dossier.pivot):
+                # The link decides; that the directory says something else by now is noted.
+                told["differs"] = " ".join(differs)
         elif offer.rule is Rule.SUB or not self.linking.link(
             arrival, account, Rule.PIVOT, actor=actor, detail={**told, "by": "sign_in"}
         ):

@@ -76,7 +76,11 @@ def test_the_next_one_goes_by_the_link_though_the_directory_says_something_else_
 
     assert scene.arrive() == SIGNED_IN
 
-    assert scene.told(Event.SIGN_IN_SUCCEEDED)["rule"] == "sub"
+    assert scene.told(Event.SIGN_IN_SUCCEEDED) == {
+        "by": "franceconnect",
+        "rule": "sub",
+        "differs": "birthplace",
+    }
     assert scene.link_of().used_at == scene.clock()
     assert scene.mails() == [LINKED]
 
