@@ -9,6 +9,7 @@
 Whoever said nothing reads French, whatever the browser's own language is.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -34,6 +35,8 @@ ASKED_BY_SERVICES = frozenset({"/authorize", "/logout"})
 NAMES = {"fr": "Français", "en": "English"}
 
 _UNBROKEN = (" :", " ;", " ?", " !", " »")
+_COUNTED = re.compile(r"(\d(?:er)?) (?=[^\W\d_])")
+"""« 4 minutes », « 1er décembre »: a number stays with what it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def said(sentence: Sentence | str, catalogues: Mapping[str, Catalogue]) -> str:
         for pair in _UNBROKEN:
             words = words.replace(pair, f"\N{NO-BREAK SPACE}{pair[1]}")
         words = words.replace("« ", "«\N{NO-BREAK SPACE}")
-    return words
+    return _COUNTED.sub("\\1\N{NO-BREAK SPACE}", words)
 
 
 def preferred(ui_locales: str) -> str:

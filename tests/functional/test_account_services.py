@@ -293,7 +293,7 @@ def test_every_service_that_was_opened_stands_there_with_its_last_day_and_no_oth
 
     page = lxml_html.fromstring(here.visitor.get("/compte/services").text)
 
-    assert page.xpath("//dl/div/*/text()") == [
+    assert [one.replace("\u00a0", " ") for one in page.xpath("//dl/div/*/text()")] == [
         *("Mon agenda", "jeudi 26 novembre 2026"),
         *("Ma retraite", "mardi 24 novembre 2026"),
     ]

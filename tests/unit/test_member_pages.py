@@ -96,7 +96,7 @@ def test_whoever_does_not_recognise_the_offer_is_led_back_to_number_and_box(page
 def test_a_channel_that_must_wait_is_told_and_the_choice_is_kept():
     page = document(named("reset_channel-held"))
 
-    assert "dans 9 jours" in words(page.xpath("//*[@role = 'alert']")[0])
+    assert f"dans 9{NBSP}jours" in words(page.xpath("//*[@role = 'alert']")[0])
     assert page.xpath("//input[@checked]/@value") == ["letter"]
 
 

@@ -342,7 +342,7 @@ def test_a_person_who_must_wait_reads_how_long_and_how_to_get_out():
     page = document(named("login-wait-all-ways"))
     alert = page.xpath("//*[@role = 'alert']")[0]
 
-    assert "dans 4 minutes" in words(alert)
+    assert f"dans 4{NBSP}minutes" in words(alert)
     assert alert.xpath(".//a/@href") == ["/mot-de-passe-oublie", "/franceconnect", "tel:0123456789"]
     assert f"01{NBSP}23{NBSP}45{NBSP}67{NBSP}89" in words(alert)
 
