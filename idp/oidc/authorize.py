@@ -8,6 +8,7 @@ docs/adr/0007-what-authlib-does-here.md.
 
 import re
 from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -37,7 +38,7 @@ UNDERSTOOD = (
     "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
     "code_challenge", "code_challenge_method", "prompt", "max_age", "login_hint", "ui_locales",
     "display", "acr_values", "id_token_hint", "claims", "claims_locales",
-    "request", "request_uri", "registration", "resource",
+    "request", "request_uri", "registration", "resource", "idp_hint",
 )  # fmt: skip
 """What a waiting request keeps; every other parameter is ignored (OIDC Core 1.0 §3.1.2.1)."""
 
@@ -128,6 +129,8 @@ class AuthorizationRequest:
         code_challenge: S256, or "" for a confidential client registered without PKCE.
         max_age: seconds, or None where neither request nor registration bounds it.
         claims: what it asks for beyond its scope, as far as it may have it.
+        acr_values: the levels that it would like, in its order; it insists on none.
+        idp_hint: where it would have the person sign in, if we know the name.
     """
 
     back: ReturnAddress
@@ -140,11 +143,23 @@ class AuthorizationRequest:
     id_token_hint: str = ""
     resources: tuple[str, ...] = ()
     claims: ClaimsRequest = field(default_factory=ClaimsRequest)
+    acr_values: tuple[str, ...] = ()
+    idp_hint: str = ""
 
     @property
     def client(self) -> Client:
         """The service that asks."""
         return self.back.client
+
+    def wishes_another_level(self, acr: str, reached: Collection[str]) -> bool:
+        """Tell whether it would like a sign-in here to be at another level than ``acr``.
+
+        A level that no sign-in here reaches is a wish that nobody can fulfil, and none.
+
+        Spec: OIDC Core 1.0 §3.1.2.1 (``acr_values``, a voluntary claim).
+        """
+        wished = set(reached).intersection(self.acr_values)
+        return bool(wished) and acr not in wished
 
     def refused(self, cause: OAuth2Error, finding: Finding) -> RefusedByRedirect:
         """Say no to the service."""
@@ -307,6 +322,8 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
         id_token_hint=params.get("id_token_hint"),
         resources=params.values("resource"),
         claims=claims_request(params, client),
+        acr_values=params.words("acr_values"),
+        idp_hint=params.get("idp_hint"),
     )
 
 

@@ -35,12 +35,14 @@ class Standing:
         selected: the member said to go on with this session, for this request.
         must_consent: something that the service asks for is not granted.
         consented: the member has just granted it, for this request.
+        another_level_is_wished: the session is not at the level that the service would like.
     """
 
     another_is_hinted: bool = False
     selected: bool = False
     must_consent: bool = False
     consented: bool = False
+    another_level_is_wished: bool = False
 
 
 def next_step(
@@ -82,6 +84,10 @@ def next_step(
                 Finding("session", *_no_session(request, session, now, another=another)),
             )
         return NextStep.REGISTER if "create" in request.prompt else NextStep.SIGN_IN
+    may_ask = "none" not in request.prompt
+    if may_ask and standing.another_level_is_wished and session.auth_time <= requested_at:
+        # Once: whatever the member then signs in with is an answer to a wish.
+        return NextStep.SIGN_IN
     asks_who = "select_account" in request.prompt or request.back.on_device
     if asks_who and not _selected(session, requested_at, standing):
         if "none" in request.prompt:
