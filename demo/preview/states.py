@@ -142,6 +142,15 @@ class Device:
 
 
 @dataclass(frozen=True)
+class Dossier:
+    """One of several dossiers, as FranceConnect's chooser shows it."""
+
+    value: str
+    qualite: str
+    numero_end: str
+
+
+@dataclass(frozen=True)
 class State:
     """One page with one context; ``wrong`` when it answers something that failed."""
 
@@ -347,6 +356,25 @@ ALL_WAYS: dict[str, Any] = {
     "franceconnect_url": "/franceconnect",
     "reset_url": "/mot-de-passe-oublie",
 }
+STALE = Message(
+    "error", "Recommencez, s’il vous plaît", "Cette page était ouverte depuis longtemps."
+)
+FAILED = Message(
+    "error",
+    "La connexion avec FranceConnect n’a pas abouti",
+    "Rien n’a été modifié. Vous pouvez recommencer, ou appeler l’assistance.",
+)
+SOMEBODY_ELSE = Message(
+    "error",
+    "Ce n’est pas l’identité rattachée à votre espace",
+    "Recommencez, ou utilisez votre mot de passe.",
+)
+LINKED: dict[str, Any] = {
+    "linked_at": "mardi 24 novembre 2026",
+    "used_at": "jeudi 26 novembre 2026",
+    "why": "Vous avez prouvé que ce dossier est le vôtre par votre mot de passe. "
+    "Ce rattachement prend fin quand le mot de passe change.",
+}
 RESET = {"reset_url": "/mot-de-passe-oublie"}
 AWAY: dict[str, Any] = RESET | {"franceconnect_away": True}
 
@@ -439,6 +467,31 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
         "page": "/compte/mes-donnees",
         "qualite_label": "Ayant droit",
         "numero_end": "89",
+        "franceconnect_url": "",
+    },
+    "account_franceconnect": OWN_PAGE
+    | {
+        "action": "/compte/franceconnect",
+        "linked_at": "",
+        "used_at": "",
+        "why": "",
+        "has_password": True,
+        "link_url": "/franceconnect?pour=link",
+    },
+    "franceconnect_dossier": OWN_PAGE
+    | {
+        "action": "/franceconnect/dossier?demande=abc",
+        "service_name": "Mes cotisations",
+        "rows": [Dossier("a1", "Affilié", "27"), Dossier("b2", "Ayant droit", "14")],
+    },
+    "franceconnect_proof": OWN
+    | RESET
+    | {
+        "switch_to": "",
+        "service_name": "Mes cotisations",
+        "login_url": "/connexion?demande=abc",
+        "slip": False,
+        "challenge": None,
     },
     "email_code": OWN
     | {"email_mask": MASK, "later_url": "/plus-tard", "again_url": "/adresse-electronique"},
@@ -469,6 +522,7 @@ STATES = [
     login("service-logo", service_logo="/static/favicon.svg?v=0123abcd"),
     login("all-ways", **ALL_WAYS),
     login("all-ways-alone", **ALL_WAYS | {"service_name": ""}),
+    login("franceconnect-failed", wrong=True, notice=FAILED, **ALL_WAYS),
     login("franceconnect-wished", **ALL_WAYS, franceconnect_wished=True),
     login("franceconnect-alone", **ALL_WAYS, password_answers=False),
     login("franceconnect-away", **AWAY),
@@ -726,6 +780,68 @@ STATES = [
         errors=(Fault("password", "Ce n’est pas votre mot de passe. Vérifiez-le."),),
     ),
     member_page("confirmation", "wait", wrong=True, notice=WAIT),
+    member_page("confirmation", "franceconnect", franceconnect_url="/franceconnect?pour=confirm"),
+    member_page(
+        "confirmation",
+        "somebody-else",
+        wrong=True,
+        notice=SOMEBODY_ELSE,
+        franceconnect_url="/franceconnect?pour=confirm",
+    ),
+    member_page("account_franceconnect", "none"),
+    member_page("account_franceconnect", "linked", **LINKED),
+    member_page("account_franceconnect", "linked-no-password", **LINKED, has_password=False),
+    member_page(
+        "account_franceconnect",
+        "just-linked",
+        **LINKED,
+        notice=Message("done", "FranceConnect est rattaché", "C’est fait."),
+    ),
+    member_page(
+        "account_franceconnect",
+        "unlinked",
+        notice=Message("done", "FranceConnect n’est plus rattaché", "C’est fait."),
+    ),
+    member_page(
+        "account_franceconnect",
+        "refused",
+        wrong=True,
+        notice=Message("error", "Nous n’avons pas pu vous connecter", REFUSAL),
+    ),
+    member_page("franceconnect_dossier", "two"),
+    member_page("franceconnect_dossier", "alone", service_name=""),
+    member_page(
+        "franceconnect_dossier",
+        "none-chosen",
+        wrong=True,
+        errors=(Fault("dossier", "Choisissez un dossier, puis continuez."),),
+    ),
+    member_page("franceconnect_dossier", "stale", wrong=True, notice=STALE),
+    member_page("franceconnect_proof", "first"),
+    member_page("franceconnect_proof", "alone", service_name="", support_phone=""),
+    member_page(
+        "franceconnect_proof", "refused", wrong=True, form=TYPED, errors=(Fault("", REFUSAL),)
+    ),
+    member_page(
+        "franceconnect_proof",
+        "slip",
+        wrong=True,
+        form=TYPED,
+        errors=(Fault("", REFUSAL),),
+        slip=True,
+    ),
+    member_page(
+        "franceconnect_proof",
+        "empty",
+        wrong=True,
+        errors=(
+            Fault("qualite", "Choisissez « Affilié » ou « Ayant droit »."),
+            Fault("numero", "Saisissez votre numéro de dossier."),
+            Fault("password", "Saisissez votre mot de passe."),
+        ),
+    ),
+    member_page("franceconnect_proof", "robot", wrong=True, errors=(ROBOT,), challenge=CHALLENGE),
+    member_page("franceconnect_proof", "wait", wrong=True, notice=WAIT),
     account_choice("named"),
     account_choice("without-name", name="", service_name=LONG_NAME),
     account_choice("stale", wrong=True, notice=STALE_FORM),
@@ -794,7 +910,21 @@ STATES = [
             "service_name": "Mes cotisations",
             "onward": "https://service.example/au-revoir?state=s",
             "frames": FRAMES,
+            "franceconnect": False,
         },
+    ),
+    *(
+        State(
+            f"logging-out-franceconnect{name}",
+            "pages/logging_out.html",
+            {
+                "service_name": service,
+                "onward": "https://franceconnect.example/session/end",
+                "frames": (),
+                "franceconnect": True,
+            },
+        )
+        for name, service in (("", "Mes cotisations"), ("-alone", ""))
     ),
     State(
         "expired",
@@ -817,8 +947,8 @@ STATES = [
     legal("personal_data", "more", FILLED, privacy_url="https://caisse.example/confidentialite"),
 ]
 
-STAYING = [state for state in STATES if state.name != "logging-out"]
-"""Those that a browser stays on; ``browser/test_frontchannel_logout.py`` holds the other up."""
+STAYING = [state for state in STATES if state.page != "pages/logging_out.html"]
+"""Those that a browser stays on; ``browser/test_frontchannel_logout.py`` holds the others up."""
 
 
 def pages_app(catalogues: Mapping[str, Catalogue] | None = None) -> Flask:

@@ -128,6 +128,14 @@ class FranceConnectSignIn:
         self.audit.record(Event.FRANCECONNECT_UNMATCHED, actor=actor, detail={"why": found.why})
         return Unlinked()
 
+    def choices(self, arrival: Arrival) -> tuple[DossierChoice, ...]:
+        """Tell what is this person's now, for the page that asks: one of them, once, is opened.
+
+        Raises:
+            StoreUnavailable: no verdict.
+        """
+        return tuple(_choice(offer.dossier) for offer in self.finding.find(arrival).offers)
+
     def choose(self, arrival: Arrival, account_id: str, *, device: str, actor: Actor) -> SignedIn:
         """Open the dossier that was chosen, if it would be offered now.
 

@@ -1,36 +1,40 @@
 """Pages and endpoints. Flask, thin: rules live in ``identity`` and ``oidc``, stores in ``infra``.
 
-=====================  ==================================================================
-``authorize``          ``/authorize``, the only dispatcher; how its answers leave
-``oidc``               ``/token``, ``/revoke``, ``/introspect``, ``/userinfo``
-``login``              ``/connexion``; ``login_form`` reads and words it
-``reset``              ``/mot-de-passe-oublie`` and its two further steps
-``new_password``       ``/nouveau-mot-de-passe``; ``password_faults`` words its refusals
-``account_email``      ``/compte/adresse-mail``, and the code that confirms it
-``account_activity``   ``/compte/activite``; ``activity_words`` says what happened
-``freeze``             ``/compte/ce-n-etait-pas-moi``
-``email_address``      ``/adresse-electronique``, and the code that confirms it
-``waiting``            the request that waits behind a page, and the way on to its service
-``anti_robot``         what a form with the anti-robot sends back
-``account_choice``     ``/choix-du-dossier``: go on as who is signed in, or as another
-``consent``            ``/consentement``; ``consent_words`` says what each scope gives
-``logout``             ``/logout``, ``/deconnexion``
-``account``            ``/compte``, the overview; a page a topic: ``account_…``
-``confirmation``       the password again, before what is sensitive there
-``member``             who is signed in, as pages tell it
-``published``          discovery and JWKS, answered in front of Flask's dispatch
-``cors``               which scripts of other origins may read an answer
-``health``             ``/healthz``, ``/readyz``
-``legal``              ``/accessibilite``, ``/mentions-legales``, ``/donnees-personnelles``
-``logos``              ``/logos/…``: those of services
-``assets``             ``/static/…``, held ready in memory, the theme's before ours
-``maintenance``        what still answers when the operator closed the service
-``browser``            cookies, CSRF, the network a request comes from
-``headers``            request id, security headers, one log line a request
-``errors``             every error as a French page, or as JSON for machines
-``language``           which language a page speaks, and the switch
-``refused``            what a refused request leaves for who asks why
-=====================  ==================================================================
+=========================  ======================================================================
+``authorize``              ``/authorize``, the only dispatcher; how its answers leave
+``oidc``                   ``/token``, ``/revoke``, ``/introspect``, ``/userinfo``
+``login``                  ``/connexion``; ``login_form`` words it, ``password_form`` takes it
+``franceconnect``          ``/franceconnect``, there and back; worded by ``franceconnect_words``
+``franceconnect_dossier``  ``/franceconnect/dossier``: which of several dossiers
+``franceconnect_proof``    ``/franceconnect/rattachement``: whose dossier, by number and password
+``franceconnect_logout``   the way out through FranceConnect, and back
+``reset``                  ``/mot-de-passe-oublie`` and its two further steps
+``new_password``           ``/nouveau-mot-de-passe``; ``password_faults`` words its refusals
+``account_email``          ``/compte/adresse-mail``, and the code that confirms it
+``account_activity``       ``/compte/activite``; ``activity_words`` says what happened
+``freeze``                 ``/compte/ce-n-etait-pas-moi``
+``email_address``          ``/adresse-electronique``, and the code that confirms it
+``waiting``                the request that waits behind a page, and the way on to its service
+``anti_robot``             what a form with the anti-robot sends back
+``account_choice``         ``/choix-du-dossier``: go on as who is signed in, or as another
+``consent``                ``/consentement``; ``consent_words`` says what each scope gives
+``logout``                 ``/logout``, ``/deconnexion``
+``account``                ``/compte``, the overview; a page a topic: ``account_…``
+``confirmation``           the password again, before what is sensitive there
+``member``                 who is signed in, as pages tell it
+``published``              discovery and JWKS, answered in front of Flask's dispatch
+``cors``                   which scripts of other origins may read an answer
+``health``                 ``/healthz``, ``/readyz``
+``legal``                  ``/accessibilite``, ``/mentions-legales``, ``/donnees-personnelles``
+``logos``                  ``/logos/…``: those of services
+``assets``                 ``/static/…``, held ready in memory, the theme's before ours
+``maintenance``            what still answers when the operator closed the service
+``browser``                cookies, CSRF, the network a request comes from
+``headers``                request id, security headers, one log line a request
+``errors``                 every error as a French page, or as JSON for machines
+``language``               which language a page speaks, and the switch
+``refused``                what a refused request leaves for who asks why
+=========================  ======================================================================
 """
 
 from collections.abc import Callable
@@ -54,6 +58,7 @@ from idp.identity.devices import Devices
 from idp.identity.dossier import KnownDossiers
 from idp.identity.dossier import NumeroPatterns
 from idp.identity.email_address import EmailAddresses
+from idp.identity.franceconnect import FranceConnectSignIn
 from idp.identity.franceconnect_links import Links
 from idp.identity.franceconnect_port import Arrivals
 from idp.identity.franceconnect_port import FranceConnect
@@ -122,6 +127,7 @@ class Services:
         cookie_keys: the first signs and seals, all of them verify.
         trusted_proxies: how many proxies of ours stand in front, exactly.
         franceconnect: None where the fund does not offer it.
+        franceconnect_returns: seals where to go on once one is signed out there too.
         acr_values: every level that a sign-in can reach.
         catalogues: the words of each language, by its tag.
         transaction: one SQL transaction, committed at its end.
@@ -158,6 +164,8 @@ class Services:
     franceconnect_tries: Tries
     franceconnect_arrivals: Arrivals
     franceconnect_hints: Hints
+    franceconnect_returns: Sealer
+    franceconnect_sign_in: FranceConnectSignIn
     freeze: Freeze
     notices: Notices
     anti_robot: AntiRobot
@@ -215,6 +223,7 @@ def register(app: Flask, given: Services) -> None:
     from idp.web import account_data
     from idp.web import account_devices
     from idp.web import account_email
+    from idp.web import account_franceconnect
     from idp.web import account_password
     from idp.web import account_services
     from idp.web import authorize
@@ -223,6 +232,10 @@ def register(app: Flask, given: Services) -> None:
     from idp.web import cors
     from idp.web import email_address
     from idp.web import errors
+    from idp.web import franceconnect
+    from idp.web import franceconnect_dossier
+    from idp.web import franceconnect_logout
+    from idp.web import franceconnect_proof
     from idp.web import freeze
     from idp.web import headers
     from idp.web import health
@@ -248,6 +261,10 @@ def register(app: Flask, given: Services) -> None:
         authorize,
         oidc,
         login,
+        franceconnect,
+        franceconnect_dossier,
+        franceconnect_proof,
+        franceconnect_logout,
         reset,
         new_password,
         email_address,
@@ -260,6 +277,7 @@ def register(app: Flask, given: Services) -> None:
         account_devices,
         account_activity,
         account_email,
+        account_franceconnect,
         freeze,
         account_password,
         account_services,

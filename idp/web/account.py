@@ -15,6 +15,7 @@ from idp.web import account_activity
 from idp.web import account_data
 from idp.web import account_devices
 from idp.web import account_email
+from idp.web import account_franceconnect
 from idp.web import account_password
 from idp.web import account_services
 from idp.web import freeze
@@ -23,7 +24,7 @@ from idp.web.account_topics import Topic
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import name_browser
-from idp.web.logout import SIGNED_OUT
+from idp.web.franceconnect_logout import SIGNED_OUT
 from idp.web.member import member_of
 from idp.web.member import signed_out
 
@@ -33,6 +34,7 @@ PAGE = "/compte"
 
 TOPICS: tuple[Topic, ...] = (
     account_password.TOPIC,
+    account_franceconnect.TOPIC,
     account_email.TOPIC,
     account_devices.TOPIC,
     account_services.TOPIC,
@@ -65,6 +67,7 @@ def show() -> Response:
         rows = [
             Row(topic.path, topic.title, topic.says(given, member), topic.link, topic.apart)
             for topic in TOPICS
+            if topic.is_offered(given)
         ]
     response = make_response("")
     browser = name_browser(response, browser_of(request))

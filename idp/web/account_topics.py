@@ -37,6 +37,7 @@ class Topic:
         link: what leads there.
         says: the sentence of the overview, as things stand now; called within a transaction.
         apart: whether it is for the day when something is wrong, and stands by itself.
+        is_offered: whether there is such a thing here.
     """
 
     path: str
@@ -44,6 +45,7 @@ class Topic:
     link: Sentence
     says: Callable[[Services, Member], Sentence]
     apart: bool = False
+    is_offered: Callable[[Services], bool] = lambda _given: True
 
 
 def own_page(

@@ -9,6 +9,7 @@ from flask import make_response
 from flask import render_template
 from flask import request
 
+from idp.identity.franceconnect import ACR_FRANCECONNECT
 from idp.oidc.authorization import Authorization
 from idp.oidc.authorize import FORM_POST
 from idp.oidc.authorize import UNDERSTOOD
@@ -42,6 +43,7 @@ bp = Blueprint("authorize", __name__)
 SIGN_IN = "/connexion"
 ACCOUNT_CHOICE = "/choix-du-dossier"
 CONSENT = "/consentement"
+FRANCECONNECT = "/franceconnect"
 PAGES = {
     NextStep.REGISTER: "/mot-de-passe-oublie",
     NextStep.SIGN_IN: SIGN_IN,
@@ -49,6 +51,9 @@ PAGES = {
     NextStep.ASK_CONSENT: CONSENT,
 }
 """Where what a request needs is asked."""
+
+IDP_HINT = "franceconnect"
+"""What ``idp_hint`` names: the parameter is FranceConnect's own, and no specification's."""
 
 ADDRESS_LIMIT = 8000
 """Of a path with its query: gunicorn reads a request line of 8190 characters."""
@@ -71,7 +76,8 @@ def authorize() -> Response:
         return sent(refuse(given, refused))
     if step is NextStep.ISSUE_CODE and session is not None:
         return sent(issue_code(given, asked, key, session))
-    return _to_page(given, params, PAGES[step])
+    straight = step is NextStep.SIGN_IN and _goes_to_franceconnect(given, asked)
+    return _to_page(given, params, FRANCECONNECT if straight else PAGES[step])
 
 
 @bp.post("/authorize")
@@ -206,8 +212,20 @@ def _next_step(
             selected=selected,
             must_consent=_must_consent(given, asked, session.account_id),
             consented=consented,
+            another_level_is_wished=asked.wishes_another_level(session.acr, given.acr_values),
         )
     return next_step(asked, session, requested_at=requested_at, now=given.now(), standing=standing)
+
+
+def _goes_to_franceconnect(given: Services, asked: AuthorizationRequest) -> bool:
+    """Tell whether who must sign in is led past our page: once, for who comes back gets the page.
+
+    Not while FranceConnect is away, nor where its level would not do.
+    """
+    if given.franceconnect is None or asked.idp_hint != IDP_HINT:
+        return False
+    answers = asked.claims.takes_level(ACR_FRANCECONNECT)
+    return answers and not given.franceconnect.is_away()
 
 
 def _must_consent(given: Services, asked: AuthorizationRequest, account_id: str) -> bool:

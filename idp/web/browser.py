@@ -1,13 +1,15 @@
 """What a browser carries: its own cookie, its session, its device; and where a request comes from.
 
-=====================  =====================================================================
-``__Host-browser``     a random name of the browser; waiting requests and CSRF hang on it
-``__Host-session``     the SSO session's token; ends with the browser
-``__Host-device``      signed: this browser signed in before, six months
-``__Host-answered``    which waiting requests were answered here; ends with the browser
-``__Host-choice``      sealed: the lease under which a password is being chosen, 15 minutes
-``__Host-language``    the language that pages speak here: a tag and nothing else
-=====================  =====================================================================
+========================  ======================================================================
+``__Host-browser``        a random name of the browser; waiting requests and CSRF hang on it
+``__Host-session``        the SSO session's token; ends with the browser
+``__Host-device``         signed: this browser signed in before, six months
+``__Host-answered``       which waiting requests were answered here; ends with the browser
+``__Host-choice``         sealed: the lease under which a password is being chosen, 15 minutes
+``__Host-franceconnect``  who came back from FranceConnect, without a dossier yet, 15 minutes
+``__Host-signed-out``     sealed: where to go on once FranceConnect signed out too, 10 minutes
+``__Host-language``       the language that pages speak here: a tag and nothing else
+========================  ======================================================================
 """
 
 import hashlib
@@ -25,6 +27,7 @@ from flask import Response
 from flask import g
 
 from idp.audit import Actor
+from idp.identity.franceconnect_port import ARRIVAL_LIFETIME
 from idp.identity.login import MustChoosePassword
 from idp.identity.new_password import Choice
 from idp.identity.temporary_password import LEASE
@@ -45,10 +48,15 @@ SESSION_COOKIE = "__Host-session"
 DEVICE_COOKIE = "__Host-device"
 ANSWERED_COOKIE = "__Host-answered"
 CHOICE_COOKIE = "__Host-choice"
+ARRIVAL_COOKIE = "__Host-franceconnect"
+WAY_BACK_COOKIE = "__Host-signed-out"
 LANGUAGE_COOKIE = "__Host-language"
 ANSWERED_KEPT = 12
 SIX_MONTHS = timedelta(days=182)
+WAY_BACK_LIFETIME = timedelta(minutes=10)
 _COOKIE_LIMIT = 256
+_LONG_COOKIE_LIMIT = 3800
+"""Of a cookie that holds an address; browsers keep 4096 characters with its name."""
 
 
 def browser_of(request: Request) -> str:
@@ -85,9 +93,15 @@ def cookie_key_of(request: Request) -> str:
 
 
 def open_session(
-    request: Request, services: Services, signed_in: SignedIn
+    request: Request, services: Services, signed_in: SignedIn, *, id_token: str = ""
 ) -> tuple[str, str, Session]:
     """Open a session under a new id and end the one this browser had; needs a transaction.
+
+    Args:
+        request: what it is opened by.
+        services: the services.
+        signed_in: who.
+        id_token: FranceConnect's, where who signed in came from there: it ends that session too.
 
     Returns:
         The cookie's token, the store's key, the session.
@@ -110,6 +124,8 @@ def open_session(
         actor=actor_of(request, services, g.request_id),
     )
     services.sessions.put(key, session)
+    if id_token:
+        services.franceconnect_hints.put(key, session.account_id, id_token)
     return token, key, session
 
 
@@ -184,6 +200,51 @@ def choice_of(request: Request, services: Services) -> Choice | None:
 def drop_choice(response: Response) -> None:
     """Take the lease's cookie back."""
     response.delete_cookie(CHOICE_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def keep_arrival(response: Response, services: Services, token: str, *, holder: str = "") -> None:
+    """Let the browser prove that somebody came back in it from FranceConnect.
+
+    ``holder`` of a lease: whoever chooses a password under it is that somebody, and nobody who
+    chooses one in the same browser for another reason.
+    """
+    tag = _sign(services.cookie_keys[0], "franceconnect", f"{token}.{holder}") if holder else ""
+    _set(response, ARRIVAL_COOKIE, f"{token}.{tag}", ARRIVAL_LIFETIME)
+
+
+def arrival_of(request: Request) -> str:
+    """The token of who came back in this browser, or ""."""
+    value = request.cookies.get(ARRIVAL_COOKIE, "")
+    return value.partition(".")[0] if len(value) <= _COOKIE_LIMIT else ""
+
+
+def arrival_under(request: Request, services: Services, holder: str) -> str:
+    """The same, if the lease of ``holder`` was opened to prove who that is; else ""."""
+    token, tag = arrival_of(request), request.cookies.get(ARRIVAL_COOKIE, "").partition(".")[2]
+    proven = _is_signed(services.cookie_keys, "franceconnect", f"{token}.{holder}", tag)
+    return token if token and proven else ""
+
+
+def drop_arrival(response: Response) -> None:
+    """Take it back."""
+    response.delete_cookie(ARRIVAL_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def keep_way_back(response: Response, sealed: str) -> None:
+    """Let the browser keep where it goes on after FranceConnect; too long an address is left."""
+    if len(sealed) <= _LONG_COOKIE_LIMIT:
+        _set(response, WAY_BACK_COOKIE, sealed, WAY_BACK_LIFETIME)
+
+
+def way_back_of(request: Request) -> str:
+    """What ``keep_way_back`` let it keep, or ""."""
+    sealed = request.cookies.get(WAY_BACK_COOKIE, "")
+    return sealed if len(sealed) <= _LONG_COOKIE_LIMIT else ""
+
+
+def drop_way_back(response: Response) -> None:
+    """Take it back."""
+    response.delete_cookie(WAY_BACK_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
 
 
 def was_answered(request: Request, sealed: str) -> bool:

@@ -3,7 +3,8 @@
 A page that is sensitive begins with ``recent_member``. Who signed in some time ago is asked for the
 password of the account of this session, and of no other: nobody else can come to that page by
 answering. The page asked for stands in the form under its token, so that it leads nowhere else.
-The answer is a sign-in like any other (counted, audited) and opens a session under a new id.
+The answer is a sign-in like any other (counted, audited) and opens a session under a new id. Whose
+account FranceConnect opens may answer there instead.
 """
 
 from flask import Blueprint
@@ -14,6 +15,7 @@ from flask import request
 from idp import Busy
 from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
+from idp.identity.franceconnect_port import Purpose
 from idp.identity.login import MustChoosePassword
 from idp.identity.login import SignInRefused
 from idp.identity.password import PASSWORD_LIMIT
@@ -35,6 +37,8 @@ from idp.web.browser import network_of_request
 from idp.web.browser import new_device
 from idp.web.browser import open_session
 from idp.web.errors import RETRY_SECONDS
+from idp.web.franceconnect import address_for
+from idp.web.franceconnect_words import told
 from idp.web.headers import see_other
 from idp.web.login_form import BUSY
 from idp.web.login_form import STALE_FORM
@@ -178,6 +182,16 @@ def _page(
 ) -> Response:
     return own_page(
         given, member, PAGE, "pages/confirmation.html", status, page,
-        page=page, errors=errors, notice=notice,
+        page=page, errors=errors, notice=notice or told(),
+        franceconnect_url=_franceconnect_url(given, member, page),
         qualite_label=member.qualite_label, numero_end=member.numero_end,
     )  # fmt: skip
+
+
+def _franceconnect_url(given: Services, member: Member, page: str) -> str:
+    """Where whoever FranceConnect opens the account for may answer; "" where nobody can."""
+    if given.franceconnect is None or given.franceconnect.is_away():
+        return ""
+    with given.transaction():
+        link = given.franceconnect_sign_in.link_of(member.session.account_id)
+    return address_for(given, member, Purpose.CONFIRM, page) if link else ""

@@ -13,6 +13,7 @@ from flask import Response
 from flask import make_response
 from flask import render_template
 
+from idp.identity.franceconnect_port import ARRIVAL_LIFETIME
 from idp.identity.temporary_password import LEASE
 from idp.identity.working_days import day_in_france
 from idp.identity.working_days import in_words
@@ -21,11 +22,14 @@ from idp.sentence import say
 from idp.web import Services
 from idp.web import services
 from idp.web.browser import ANSWERED_COOKIE
+from idp.web.browser import ARRIVAL_COOKIE
 from idp.web.browser import BROWSER_COOKIE
 from idp.web.browser import CHOICE_COOKIE
 from idp.web.browser import DEVICE_COOKIE
 from idp.web.browser import LANGUAGE_COOKIE
 from idp.web.browser import SESSION_COOKIE
+from idp.web.browser import WAY_BACK_COOKIE
+from idp.web.browser import WAY_BACK_LIFETIME
 from idp.web.kept import kept_of_a_person
 
 ACCESSIBILITY = "/accessibilite"
@@ -120,6 +124,18 @@ def cookies(session: timedelta) -> tuple[Cookie, ...]:
             CHOICE_COOKIE,
             say("Garde ouverte la page où vous choisissez un nouveau mot de passe."),
             say("%(count)s\u00a0minutes", count=round(LEASE.total_seconds() / 60)),
+        ),
+        Cookie(
+            ARRIVAL_COOKIE,
+            say(
+                "Vous reconnaît à votre retour de FranceConnect, le temps de trouver votre dossier."
+            ),
+            say("%(count)s\u00a0minutes", count=round(ARRIVAL_LIFETIME.total_seconds() / 60)),
+        ),
+        Cookie(
+            WAY_BACK_COOKIE,
+            say("Vous ramène au service que vous quittez, une fois FranceConnect fermé aussi."),
+            say("%(count)s\u00a0minutes", count=round(WAY_BACK_LIFETIME.total_seconds() / 60)),
         ),
         Cookie(
             LANGUAGE_COOKIE,

@@ -26,6 +26,9 @@ from idp.web.browser import drop_session
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.browser import session_of
+from idp.web.franceconnect_logout import SIGNED_OUT
+from idp.web.franceconnect_logout import remember
+from idp.web.franceconnect_logout import way_out
 from idp.web.headers import allow_form_to
 from idp.web.headers import allow_frames_of
 from idp.web.headers import see_other
@@ -33,8 +36,6 @@ from idp.web.headers import see_other
 bp = Blueprint("logout", __name__)
 
 CARRIED = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
-SIGNED_OUT = "/deconnexion"
-"""Where our own forms go, so that the page that follows has an address of its own."""
 
 
 @bp.post(SIGNED_OUT)
@@ -97,16 +98,31 @@ def _end(given: Services, asked: LogoutRequest, key: str, session: Session | Non
                 client_id=asked.client.client_id if asked.client else None,
                 actor=actor_of(request, given, g.request_id),
             )
-    return _gone(asked, given.frames.frames(visits))
+    frames = given.frames.frames(visits)
+    out, state = way_out(given, key, owners)
+    if not out:
+        return _gone(asked, frames)
+    response = _gone(asked, frames, onward=out)
+    remember(given, response, state, asked.return_to)
+    return response
 
 
-def _gone(asked: LogoutRequest, frames: Sequence[str] = ()) -> Response:
+def _gone(asked: LogoutRequest, frames: Sequence[str] = (), *, onward: str = "") -> Response:
+    """Lead on from a session that is over: to ``onward``, which leads back, or else at once.
+
+    A form's answer may be redirected where its page allowed, and nobody knows where FranceConnect
+    leads next: after a form a page of ours stands between.
+    """
     if frames:
         allow_frames_of(*frames)
-    if not asked.return_to:
+    if onward and (frames or request.method == "POST"):
+        response = _by_way_of(frames, asked, onward)
+    elif onward:
+        response = see_other(onward)
+    elif not asked.return_to:
         response = _logged_out(asked.client, frames)
     elif frames:
-        response = _by_way_of(frames, asked)
+        response = _by_way_of(frames, asked, asked.return_to)
     else:
         response = see_other(asked.return_to)
     if SESSION_COOKIE in request.cookies:
@@ -115,13 +131,14 @@ def _gone(asked: LogoutRequest, frames: Sequence[str] = ()) -> Response:
     return response
 
 
-def _by_way_of(frames: Sequence[str], asked: LogoutRequest) -> Response:
+def _by_way_of(frames: Sequence[str], asked: LogoutRequest, onward: str) -> Response:
     """Let the frames of services load, then go on. Spec: OIDC Front-Channel Logout 1.0 §3."""
     body = render_template(
         "pages/logging_out.html",
         frames=frames,
-        onward=asked.return_to,
-        service_name=asked.client.client_name if asked.client else "",
+        onward=onward,
+        franceconnect=onward != asked.return_to,
+        service_name=asked.client.client_name if asked.client and asked.return_to else "",
     )
     return make_response(body)
 

@@ -24,12 +24,14 @@ from idp.web.browser import browser_of
 from idp.web.browser import choice_of
 from idp.web.browser import csrf_token
 from idp.web.browser import device_of
+from idp.web.browser import drop_arrival
 from idp.web.browser import drop_choice
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.browser import new_device
 from idp.web.browser import session_of
 from idp.web.errors import RETRY_SECONDS
+from idp.web.franceconnect_proof import link_chosen
 from idp.web.headers import see_other
 from idp.web.login_form import BUSY
 from idp.web.login_form import STALE_PASSWORD
@@ -116,11 +118,14 @@ def submit() -> Response:
         log.warning("a chosen password was not swept up after: %s", away)
     offers_address = chosen.first or not contact.email
     with given.transaction():
+        signed_in, id_token = link_chosen(given, choice, chosen.signed_in)
         response = arrive(
-            given, found, chosen.signed_in, device,
-            by_way_of=ADDRESS_PAGE if offers_address else "",
+            given, found, signed_in, device,
+            by_way_of=ADDRESS_PAGE if offers_address else "", id_token=id_token,
         )  # fmt: skip
     drop_choice(response)
+    if id_token:
+        drop_arrival(response)
     return response
 
 

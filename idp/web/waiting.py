@@ -49,13 +49,20 @@ class Waiting:
 
 
 def arrive(
-    given: Services, found: Waiting, signed_in: SignedIn, device: str, *, by_way_of: str = ""
+    given: Services,
+    found: Waiting,
+    signed_in: SignedIn,
+    device: str,
+    *,
+    by_way_of: str = "",
+    id_token: str = "",
 ) -> Response:
     """Open the session and lead on: to the service that waits, to the default one, to ``/compte``.
 
-    ``by_way_of`` a page of ours, the request goes on waiting.
+    ``by_way_of`` a page of ours, the request goes on waiting. ``id_token`` is FranceConnect's, of
+    who came from there.
     """
-    token, key, session = open_session(request, given, signed_in)
+    token, key, session = open_session(request, given, signed_in, id_token=id_token)
     if by_way_of:
         response = see_other(with_waiting(by_way_of, found.sealed))
     elif found.request is not None and found.answered:
@@ -82,9 +89,13 @@ def cancel(given: Services, asked: AuthorizationRequest, found: Waiting) -> Resp
     return led_on(found, refuse(given, asked.refused(AccessDenied(), said_no)))
 
 
-def waiting_of(given: Services, browser: str) -> Waiting | Response:
-    """Open the request that waits; a Response where the page cannot go on as it is."""
-    sealed = request.args.get("demande", "")
+def waiting_of(given: Services, browser: str, sealed: str | None = None) -> Waiting | Response:
+    """Open the request that waits; a Response where the page cannot go on as it is.
+
+    It is in the page's address, but for one that was ``sealed`` and kept while its browser was
+    elsewhere.
+    """
+    sealed = request.args.get("demande", "") if sealed is None else sealed
     if not sealed:
         return Waiting()
     try:
@@ -125,12 +136,25 @@ def service_name(given: Services, browser: str) -> str:
     return client.client_name if client is not None else ""
 
 
-def with_waiting(path: str, sealed: str, *, step: str = "", selected: str = "") -> str:
+def with_waiting(
+    path: str,
+    sealed: str,
+    *,
+    step: str = "",
+    selected: str = "",
+    said: str = "",
+    purpose: str = "",
+    page: str = "",
+) -> str:
     """Write the address of a page, with the request that waits and the step of a journey.
 
-    ``selected`` proves that the member said to go on as who is signed in.
+    ``selected`` proves that the member said to go on as who is signed in. ``said`` is a word of
+    ``franceconnect_words``; ``purpose`` and ``page`` are why one goes there, and from where.
     """
-    given = (("etape", step), ("choisi", selected), ("demande", sealed))
+    given = (
+        ("etape", step), ("pour", purpose), ("page", page), ("choisi", selected),
+        ("franceconnect", said), ("demande", sealed),
+    )  # fmt: skip
     query = {name: value for name, value in given if value}
     return f"{path}?{urlencode(query)}" if query else path
 

@@ -9,6 +9,7 @@ from idp import draining
 from idp.hops import HopWatch
 from idp.identity.devices import Devices
 from idp.identity.email_address import EmailAddresses
+from idp.identity.franceconnect import ACR_FRANCECONNECT
 from idp.identity.hash_pool import HashPool
 from idp.identity.login import ACR_VALUES
 from idp.identity.reset_journey import Journeys
@@ -39,6 +40,7 @@ from idp.spoken_of import begin_request
 from idp.spoken_of import speaker
 from idp.web import Services
 from idp.wiring.franceconnect import build_franceconnect
+from idp.wiring.members import build_franceconnect_sign_in
 from idp.wiring.members import build_freeze
 from idp.wiring.members import build_new_password
 from idp.wiring.members import build_notices
@@ -81,6 +83,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         now=parts.now,
     )
     parts.audit.speak_of = speak_of = speaker(secrets.decoy_key)
+    acr_values = (*ACR_VALUES, *([ACR_FRANCECONNECT] if settings.franceconnect_issuer else []))
     subjects = SubjectsSpokenOf(parts.accounts, speak_of)
     consent_rule = ConsentRule(parts.consents)
     access_tokens = AccessTokens(
@@ -121,6 +124,8 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         franceconnect_tries=parts.franceconnect_tries,
         franceconnect_arrivals=parts.franceconnect_arrivals,
         franceconnect_hints=parts.franceconnect_hints,
+        franceconnect_returns=Sealer(secrets.cookie_keys, "franceconnect-return:1"),
+        franceconnect_sign_in=build_franceconnect_sign_in(parts),
         freeze=build_freeze(parts, farewell),
         notices=build_notices(parts),
         anti_robot=parts.anti_robot,
@@ -166,7 +171,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         consent_rule=consent_rule,
         accesses=Accesses(parts.consents, refresh_tokens, parts.clients, parts.now),
         logout=Logout(tokens, parts.clients),
-        acr_values=ACR_VALUES,
+        acr_values=acr_values,
         audit=parts.audit,
         audit_trail=parts.audit,
         trail=parts.audit,
@@ -174,7 +179,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         metadata=document(
             metadata(
                 settings.issuer,
-                acr_values=ACR_VALUES,
+                acr_values=acr_values,
                 service_documentation=settings.service_documentation_url,
             ),
             settings.jwks_max_age,
