@@ -242,7 +242,9 @@ def legal(page: str, name: str, filled: Legal, **context: Any) -> State:
         "issuer": "https://connexion.caisse.example",
         "audit": None,
         "audited_on": "",
-        "kept": kept_of_a_person(session=timedelta(hours=8), audit=timedelta(days=365)),
+        "kept": kept_of_a_person(
+            franceconnect=True, session=timedelta(hours=8), audit=timedelta(days=365)
+        ),
         "cookies": cookies(timedelta(hours=8)),
         "privacy_url": "",
     }

@@ -27,7 +27,20 @@ class Kept:
     kept: Sentence
 
 
-def kept_of_a_person(*, session: timedelta, audit: timedelta) -> tuple[Kept, ...]:
+_FRANCECONNECT = Kept(
+    say("Votre rattachement à FranceConnect"),
+    say(
+        "Le code par lequel FranceConnect vous désigne auprès de nous, une empreinte de votre état"
+        " civil et ce qui a permis de vous reconnaître : pour vous ouvrir votre espace, et pour"
+        " savoir qui y a été rattaché."
+    ),
+    say("aussi longtemps que la caisse tient ce dossier, même une fois retiré"),
+)
+
+
+def kept_of_a_person(
+    *, session: timedelta, audit: timedelta, franceconnect: bool
+) -> tuple[Kept, ...]:
     """List it in the order in which a person would ask."""
     return (
         Kept(
@@ -57,6 +70,7 @@ def kept_of_a_person(*, session: timedelta, audit: timedelta) -> tuple[Kept, ...
                 letter=_length(LIFETIMES[Channel.LETTER]),
             ),
         ),
+        *([_FRANCECONNECT] if franceconnect else []),
         Kept(
             say("Vos connexions ouvertes"),
             say(

@@ -86,7 +86,11 @@ def personal_data() -> Response:
     return _page(
         "pages/personal_data.html",
         legal=given.legal,
-        kept=kept_of_a_person(session=given.session_absolute, audit=given.audit_retention),
+        kept=kept_of_a_person(
+            session=given.session_absolute,
+            audit=given.audit_retention,
+            franceconnect=given.franceconnect is not None,
+        ),
         cookies=cookies(given.session_absolute),
         privacy_url=given.privacy_url,
     )

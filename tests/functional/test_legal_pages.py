@@ -1,9 +1,11 @@
 """The pages of the footer: what the law asks for, filled from the settings or plainly missing."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
+from idp.web.kept import kept_of_a_person
 from tests.instance import Instance
 from tests.instance import text_of
 
@@ -83,6 +85,16 @@ def test_what_is_kept_is_told_with_the_spans_that_hold(
     ):
         assert thing in told
         assert f"Durée : {span}" in told or span in told.split(thing, 1)[1][:400], thing
+
+
+def test_a_link_to_franceconnect_is_told_of_where_the_fund_offers_it() -> None:
+    def told(*, franceconnect: bool) -> str:
+        hour = timedelta(hours=1)
+        kept = kept_of_a_person(session=hour, audit=hour, franceconnect=franceconnect)
+        return " ".join(str(one.what) for one in kept)
+
+    assert "FranceConnect" in told(franceconnect=True)
+    assert "FranceConnect" not in told(franceconnect=False)
 
 
 @pytest.mark.parametrize("path", PAGES)
