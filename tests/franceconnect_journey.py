@@ -1,23 +1,16 @@
 """People of the demo's directory, who sign in through the simulator of FranceConnect."""
 
-import csv
-from pathlib import Path
-
 from werkzeug.test import TestResponse
 
 from tests.franceconnect import Abroad
 from tests.franceconnect import FranceConnect
+from tests.franceconnect import add_member
 from tests.instance import PASSWORD
 from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import Service
 from tests.instance import Visitor
 
-DIRECTORY = Path(__file__).parents[1] / "demo" / "dossiers.csv"
-IN_DOSSIERS = (
-    *("family_name", "usage_name", "given_names", "gender", "birthdate", "birthplace"),
-    *("birthcountry", "situations", "status", "email"),
-)
 CAMILLE, MONIQUE, MONIQUE_SURVIVOR = "1204816", "1305927", "305927814"
 
 
@@ -31,14 +24,7 @@ class Scene:
 
     def settle(self, numero: str, password: str | None = PASSWORD) -> Person:
         """Put somebody of the demo's directory into this one."""
-        with DIRECTORY.open(encoding="utf-8", newline="") as source:
-            row = next(
-                row
-                for row in csv.DictReader(source, delimiter=";")
-                if row["numero_dossier"] == numero
-            )
-        values = {name: row[name] for name in IN_DOSSIERS}
-        return self.instance.add_person(row["qualite"], numero, password, **values)
+        return add_member(self.instance, numero, password)
 
     def visitor(self) -> "Traveller":
         """A browser that has been nowhere."""

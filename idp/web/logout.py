@@ -110,15 +110,13 @@ def _end(given: Services, asked: LogoutRequest, key: str, session: Session | Non
 def _gone(asked: LogoutRequest, frames: Sequence[str] = (), *, onward: str = "") -> Response:
     """Lead on from a session that is over: to ``onward``, which leads back, or else at once.
 
-    A form's answer may be redirected where its page allowed, and nobody knows where FranceConnect
-    leads next: after a form a page of ours stands between.
+    A form's answer may be redirected where its page allowed, and a sign-out is most often a form of
+    a service, which allows us and knows nothing of FranceConnect: a page of ours stands between.
     """
     if frames:
         allow_frames_of(*frames)
-    if onward and (frames or request.method == "POST"):
+    if onward:
         response = _by_way_of(frames, asked, onward)
-    elif onward:
-        response = see_other(onward)
     elif not asked.return_to:
         response = _logged_out(asked.client, frames)
     elif frames:

@@ -19,6 +19,7 @@ from tests.franceconnect_journey import Scene
 from tests.franceconnect_journey import Traveller
 from tests.instance import CALLBACK
 from tests.instance import PASSWORD
+from tests.instance import SIGNED_OUT
 from tests.instance import Clock
 from tests.instance import Instance
 from tests.instance import csrf_of
@@ -386,6 +387,30 @@ def test_where_franceconnect_is_away_the_other_block_works(scene, visitor):
     assert said_by(answer) == "indisponible"
     assert "FranceConnect ne répond pas en ce moment" in text_of(told)
     assert is_answered(visitor.submit_sign_in(told, person.qualite, person.numero, person.password))
+
+
+def test_signing_out_at_a_service_ends_the_session_there_by_a_page_of_ours(scene, visitor):
+    """A service's form leads where its policy allows: to us, and never to FranceConnect."""
+    scene.settle(CAMILLE)
+    code = parse_qs(urlsplit(visitor.come_as("camille-durand").headers["Location"]).query)["code"]
+    told = visitor.redeem(scene.service, code[0]).get_json()
+    asked = {
+        "id_token_hint": told["id_token"],
+        "post_logout_redirect_uri": SIGNED_OUT,
+        "state": "of-the-service",
+    }
+
+    page = visitor.get("/logout", asked)
+    [onward] = lxml_html.fromstring(page.text).xpath("//a[@id='logging-out-continue']/@href")
+    back = visitor.get(visitor.abroad.follow(onward))
+
+    assert page.status_code == 200
+    assert f'content="0; url={onward}"'.replace("&", "&amp;") in page.text
+    assert onward.startswith(f"{scene.franceconnect.issuer}/session/end?")
+    assert back.headers["Location"] == f"{SIGNED_OUT}?state=of-the-service"
+    offered = visitor.abroad.open(visitor.leave()).text
+    assert "Continuer comme" not in offered
+    assert visitor.get("/compte").status_code == 303
 
 
 def test_no_state_or_code_reaches_a_log_an_address_of_ours_or_a_referrer(scene, visitor, caplog):

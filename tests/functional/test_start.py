@@ -148,6 +148,10 @@ class Browser:
             self.page = lxml.html.fromstring(answer.read().decode())
         self.page.make_links_absolute(self.url)
 
+    def follow(self, link: str) -> None:
+        (address,) = self.page.xpath(f"//a[{link}]/@href")
+        self.open(address)
+
     def submit(self, form: lxml.html.FormElement) -> None:
         assert form.method == "POST"
         self.open(form.action or self.url, urlencode(form.form_values()).encode())
@@ -187,6 +191,32 @@ def test_everybody_on_the_screen_can_sign_in_go_to_a_second_service_and_sign_out
     assert "Vous êtes déconnecté" in browser.text
     browser.open(f"{ready.demo_url}/cotisations/connexion")
     assert browser.url.startswith(f"http://localhost:{ready.port}/connexion")
+
+
+@pytest.mark.stores
+def test_franceconnect_works_out_of_the_box_and_signing_out_ends_the_session_there_too(ready):
+    browser = Browser()
+    browser.open(f"{ready.demo_url}/cotisations/connexion")
+    browser.follow("@class = 'fr-connect'")
+    assert "Simulateur – aucune donnée réelle" in browser.text
+    browser.follow("contains(@href, '/personne/monique-garnier')")
+    assert "Quel dossier voulez-vous ouvrir" in browser.page.xpath("string(//h1)")
+    form = next(f for f in browser.page.forms if "dossier" in f.fields)
+    form.fields["dossier"] = form.inputs["dossier"].value_options[1]
+
+    browser.submit(form)
+
+    assert browser.url == f"{ready.demo_url}/"
+    assert "Qualité Ayant droit Numéro de dossier 305927814" in browser.text
+    assert "acr urn:carpimko:acr:franceconnect" in browser.text
+    browser.submit(browser.page.forms[0])
+    browser.follow("@id = 'logging-out-continue'")
+    assert browser.url.startswith(f"{ready.demo_url}/cotisations/au-revoir")
+    assert "Vous êtes déconnecté" in browser.text
+    browser.open(f"{ready.demo_url}/cotisations/connexion")
+    browser.follow("@class = 'fr-connect'")
+    assert "Qui êtes-vous ?" in browser.text
+    assert "Continuer comme" not in browser.text
 
 
 @pytest.mark.stores
