@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -6,6 +7,7 @@ from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
 from idp.oidc.levels import check_level
 from idp.oidc.next_step import NextStep
+from idp.oidc.next_step import Standing
 from idp.oidc.next_step import next_step
 from idp.oidc.params import Params
 from idp.session import Session
@@ -49,3 +51,35 @@ def test_a_session_below_the_level_that_is_insisted_on_is_not_enough():
         return next_step(asking(claims=INSISTS), session, requested_at=NOON, now=NOON)
 
     assert (step(low), step(high)) == (NextStep.SIGN_IN, NextStep.ISSUE_CODE)
+
+
+class TestALevelThatIsWishedFor:
+    def test_is_one_of_those_that_a_sign_in_here_reaches(self):
+        asked = asking(acr_values="high unknown")
+
+        assert asked.acr_values == ("high", "unknown")
+        assert asked.wishes_another_level("low", ["low", "high"])
+        assert not asked.wishes_another_level("high", ["low", "high"])
+        assert not asked.wishes_another_level("low", ["low"])
+        assert not asking().wishes_another_level("low", ["low", "high"])
+
+    def test_is_asked_for_once_and_whatever_one_signs_in_with_answers(self):
+        later = NOON + timedelta(seconds=1)
+        wished = Standing(another_level_is_wished=True)
+
+        def step(signed_in_at, **parameters):
+            session = Session(
+                "account", 1, ("pwd",), "low", signed_in_at, NOON + timedelta(hours=8)
+            )
+            request = asking(acr_values="high", **parameters)
+            return next_step(request, session, requested_at=NOON, now=later, standing=wished)
+
+        assert step(NOON - timedelta(minutes=1)) is NextStep.SIGN_IN
+        assert step(later) is NextStep.ISSUE_CODE
+        # Without a page nobody can be asked, and a wish refuses nothing.
+        assert step(NOON - timedelta(minutes=1), prompt="none") is NextStep.ISSUE_CODE
+
+
+def test_where_one_would_have_the_person_sign_in_travels_with_the_request():
+    assert asking(idp_hint="franceconnect").idp_hint == "franceconnect"
+    assert asking().idp_hint == ""

@@ -1,0 +1,166 @@
+"""``/compte/franceconnect``, and FranceConnect in the place of the password again."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from lxml import html as lxml_html  # type: ignore[import-untyped]
+from werkzeug.test import TestResponse
+
+from tests.franceconnect import FranceConnect
+from tests.franceconnect_journey import CAMILLE
+from tests.franceconnect_journey import Scene
+from tests.franceconnect_journey import Traveller
+from tests.instance import Instance
+from tests.instance import Person
+from tests.instance import csrf_of
+from tests.instance import text_of
+
+PAGE = "/compte/franceconnect"
+SENSITIVE = "/compte/mes-donnees"
+QUARTER = timedelta(minutes=16)
+
+
+@pytest.fixture
+def scene(make_instance: Callable[..., Instance], franceconnect: FranceConnect) -> Scene:
+    return Scene(make_instance(signing_algs=("ES256",), **franceconnect.settings), franceconnect)
+
+
+@pytest.fixture
+def visitor(scene: Scene) -> Traveller:
+    return scene.visitor()
+
+
+@pytest.fixture
+def camille(scene: Scene) -> Person:
+    return scene.settle(CAMILLE)
+
+
+def button_of(page: TestResponse) -> str:
+    [address] = lxml_html.fromstring(page.text).xpath("//a[@class='fr-connect']/@href")
+    return str(address)
+
+
+def go(visitor: Traveller, page: TestResponse, person: str) -> TestResponse:
+    """Take the button of a page, be somebody, come back."""
+    away = visitor.get(button_of(page))
+    return visitor.get(visitor.abroad.pick(away.headers["Location"], person))
+
+
+def test_a_member_links_sees_why_and_unlinks(scene, visitor, camille):
+    visitor.sign_in(camille)
+    overview = text_of(visitor.get("/compte"))
+
+    linked = visitor.get(go(visitor, visitor.get(PAGE), "ines-belkacem").headers["Location"])
+    other = scene.visitor().come_as("ines-belkacem")
+    unlinked = visitor.post(PAGE, {"csrf": csrf_of(linked)})
+    then = scene.visitor().come_as("ines-belkacem")
+
+    assert "Connectez-vous aussi avec FranceConnect" in overview
+    assert text_of(linked).count("FranceConnect est rattaché à votre espace") >= 2
+    assert "Vous avez prouvé que ce dossier est le vôtre" in text_of(linked)
+    assert other.headers["Location"].startswith("http://127.0.0.1:9001/callback?code=")
+    assert "FranceConnect n’est plus rattaché à votre espace" in text_of(unlinked)
+    assert urlsplit(then.headers["Location"]).path == "/franceconnect/rattachement"
+    events = [event for event, _, _ in scene.instance.audit()]
+    assert "franceconnect.linked" in events
+    assert "franceconnect.unlinked" in events
+
+
+def test_who_is_the_person_of_the_dossier_reads_that_the_state_says_so(scene, visitor, camille):
+    visitor.sign_in(camille)
+
+    page = visitor.get(go(visitor, visitor.get(PAGE), "camille-durand").headers["Location"])
+
+    assert "telle que l’État la transmet, est celle de votre dossier" in text_of(page)
+
+
+def test_who_has_no_password_is_told_first_how_they_will_sign_in(scene, visitor):
+    scene.settle(CAMILLE, password=None)
+    visitor.come_as("camille-durand")
+
+    page = text_of(visitor.get(PAGE))
+
+    assert "Vous n’avez pas de mot de passe." in page
+    assert "vous demanderez un mot de passe provisoire" in page
+
+
+def test_a_link_begun_for_one_member_is_made_for_no_other(scene, visitor, camille):
+    """Attack: the button's address of one session, opened in another, or with another purpose."""
+    visitor.sign_in(camille)
+    address = button_of(visitor.get(PAGE))
+    stranger = scene.visitor()
+    stranger.sign_in(scene.settle("1305927"))
+
+    for asked in (address, address.replace("pour=link", "pour=confirm"), "/franceconnect?pour=x"):
+        answer = stranger.get(asked)
+        assert answer.headers["Location"] == PAGE
+    assert scene.visitor().get(address).headers["Location"] == "/connexion"
+
+
+def test_a_callback_for_who_has_signed_out_or_is_somebody_else_links_nothing(
+    scene, visitor, camille
+):
+    """Attack: the member leaves for FranceConnect, and another signs in before they are back."""
+    visitor.sign_in(camille)
+    away = visitor.get(button_of(visitor.get(PAGE))).headers["Location"]
+    callback = visitor.abroad.pick(away, "ines-belkacem")
+    visitor.restart()
+    visitor.sign_in(scene.settle("1305927"))
+
+    answer = visitor.get(callback)
+
+    assert answer.headers["Location"] == PAGE
+    assert "franceconnect.linked" not in [event for event, _, _ in scene.instance.audit()]
+
+    away = visitor.get(button_of(visitor.get(PAGE))).headers["Location"]
+    callback = visitor.abroad.pick(away, "ines-belkacem")
+    visitor.restart()
+    assert visitor.get(callback).headers["Location"] == "/connexion"
+
+
+def test_the_person_of_the_link_confirms_in_the_place_of_a_password(scene, visitor, camille):
+    visitor.come_as("camille-durand")
+    scene.instance.clock.advance(QUARTER)
+    asked = visitor.get(SENSITIVE)
+    former = visitor.http.get_cookie("__Host-session")
+
+    back = go(visitor, asked, "camille-durand")
+
+    assert "Confirmez que c’est vous" in text_of(asked)
+    assert back.headers["Location"] == SENSITIVE
+    assert "Télécharger mes données" in text_of(visitor.get(SENSITIVE))
+    assert visitor.http.get_cookie("__Host-session") != former
+
+
+def test_somebody_else_confirms_nothing_and_is_told_why(scene, visitor, camille):
+    """Attack: whoever finds the browser open has a FranceConnect account of their own."""
+    scene.settle("1305927")
+    visitor.come_as("camille-durand")
+    scene.instance.clock.advance(QUARTER)
+
+    back = go(visitor, visitor.get(SENSITIVE), "monique-garnier")
+    page = text_of(visitor.get(back.headers["Location"]))
+
+    assert "Ce n’est pas l’identité rattachée à votre espace" in page
+    assert "Confirmez que c’est vous" in page
+    assert "Télécharger mes données" not in page
+
+
+def test_an_account_without_a_link_confirms_by_its_password_alone(scene, visitor, camille):
+    visitor.sign_in(camille)
+    scene.instance.clock.advance(QUARTER)
+
+    page = visitor.get(SENSITIVE)
+
+    assert not lxml_html.fromstring(page.text).xpath("//a[@class='fr-connect']")
+    assert "saisissez à nouveau votre mot de passe" in text_of(page)
+
+
+def test_where_it_is_not_configured_the_overview_says_nothing_of_it(instance: Instance) -> None:
+    visitor = instance.visitor()
+    visitor.sign_in(instance.add_person())
+
+    assert "FranceConnect" not in text_of(visitor.get("/compte"))
+    assert visitor.get(PAGE).status_code == 404
