@@ -4,10 +4,12 @@ oidc-provider in JavaScript (``tests/upstream``): its authorization endpoint, it
 userinfo and its sign-out; the closed list of parameters and the short lives are FranceConnect's.
 """
 
+import html
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
@@ -29,7 +31,11 @@ from idp.metrics.not_counted import NOT_COUNTED
 from idp.parts import Parts
 from idp.settings import read_settings
 from idp.wiring.franceconnect import build_franceconnect
+from tests.franceconnect import add_member
 from tests.instance import ISSUER
+from tests.instance import Clock
+from tests.instance import Instance
+from tests.instance import csrf_of
 from tests.running import ROOT
 from tests.service_signer import drawn
 
@@ -50,7 +56,7 @@ PERSON = {
 
 
 @contextmanager
-def upstream(folder: Path, *, alg: str, **client: object) -> Iterator[str]:
+def upstream(folder: Path, *, alg: str, person: dict[str, str], **client: object) -> Iterator[str]:
     """Run the other provider for as long as the block lasts; gives its issuer."""
     node = shutil.which("node")
     assert node, "node is not installed: apt-get install nodejs"
@@ -74,7 +80,7 @@ def upstream(folder: Path, *, alg: str, **client: object) -> Iterator[str]:
                     for number, key in enumerate(keys)
                 ],
                 "sub": SUB,
-                "person": PERSON,
+                "person": person,
             }
         )
     )
@@ -137,7 +143,10 @@ def test_a_person_signs_in_over_there_and_out_again(tmp_path: Path, proof: str, 
         registered = {"client_secret": SECRET}
 
     registered["token_endpoint_auth_method"] = proof
-    with upstream(tmp_path, alg=alg, **registered) as issuer, requests.Session() as browser:
+    with (
+        upstream(tmp_path, alg=alg, person=PERSON, **registered) as issuer,
+        requests.Session() as browser,
+    ):
         client = client_of(issuer, proves)
         begun = client.begin(state=STATE, nonce=NONCE)
         answer = answer_in(outside(browser, begun))
@@ -160,11 +169,70 @@ def test_a_person_signs_in_over_there_and_out_again(tmp_path: Path, proof: str, 
         assert (stray.status_code, stray.text) == (400, "Y030007")
 
         sign_out = client.logout_url(id_token=arrived.id_token, state=STATE)
-        page = browser.get(sign_out, timeout=SECONDS)
-        form = dict(re.findall(r'name="(\w+)" value="([^"]+)"', page.text))
-        target = re.search(r'action="([^"]+)"', page.text)
-        assert target is not None, page.text
-        left = browser.post(
-            target[1], data={**form, "logout": "yes"}, allow_redirects=False, timeout=SECONDS
+        assert signed_out(browser, sign_out) == f"{LOGGED_OUT}?state={STATE}"
+
+
+def test_from_the_button_to_the_service_and_out_of_both(
+    tmp_path: Path, clock: Clock, make_instance: Callable[..., Instance]
+) -> None:
+    clock.at = datetime.now(UTC)  # theirs is a real one
+    numero = "1204816"
+    secret = private(tmp_path / "secret", SECRET.encode())
+    camille = {
+        "family_name": "DURAND",
+        "given_name": "Camille Anne Louise",
+        "gender": "female",
+        "birthdate": "1987-04-23",
+        "birthplace": "44109",
+        "birthcountry": "99100",
+    }
+    with (
+        upstream(
+            tmp_path,
+            alg="ES256",
+            person=camille,
+            client_secret=SECRET,
+            token_endpoint_auth_method="client_secret_post",
+        ) as issuer,
+        requests.Session() as abroad,
+    ):
+        instance = make_instance(
+            signing_algs=("ES256",),
+            franceconnect_issuer=issuer,
+            franceconnect_client_id="a-fund",
+            franceconnect_client_secret_file=secret,
         )
-        assert left.headers["Location"] == f"{LOGGED_OUT}?state={STATE}"
+        service = instance.add_service()
+        person = add_member(instance, numero)
+        visitor = instance.visitor()
+        [button] = re.findall(r'href="(/franceconnect\?[^"]+)"', visitor.open_sign_in(service).text)
+        begun = visitor.get(html.unescape(button)).headers["Location"]
+
+        answered = visitor.get(outside(abroad, begun).removeprefix(ISSUER))
+
+        code = answer_in(answered.headers["Location"])["code"]
+        tokens = visitor.redeem(service, code).get_json()
+        _, claims = visitor.read_token(tokens["id_token"])
+        assert claims["acr"] == "urn:carpimko:acr:franceconnect"
+        assert claims["amr"] == ["franceconnect"]
+        told = visitor.userinfo(tokens["access_token"]).get_json()
+        assert told["numero_dossier"] == person.numero
+
+        page = visitor.get("/compte")
+        leaving = visitor.post("/deconnexion", {"csrf": csrf_of(page)})
+        [onward] = re.findall(r'content="0; url=([^"]+)"', leaving.text)
+        back = signed_out(abroad, html.unescape(onward))
+        assert back.startswith(f"{LOGGED_OUT}?state=")
+        assert visitor.get(back.removeprefix(ISSUER)).headers["Location"] == "/deconnexion"
+
+
+def signed_out(browser: requests.Session, address: str) -> str:
+    """Answer the other provider's question at a sign-out; gives where it leads."""
+    page = browser.get(address, timeout=SECONDS)
+    form = dict(re.findall(r'name="(\w+)" value="([^"]+)"', page.text))
+    target = re.search(r'action="([^"]+)"', page.text)
+    assert target is not None, page.text
+    left = browser.post(
+        target[1], data={**form, "logout": "yes"}, allow_redirects=False, timeout=SECONDS
+    )
+    return left.headers["Location"]
