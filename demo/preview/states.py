@@ -27,6 +27,8 @@ from jinja2 import StrictUndefined
 
 from idp.identity.anti_robot import Challenge
 from idp.identity.audit_trail import PastEvent
+from idp.identity.password_policy import PasswordPolicy
+from idp.identity.password_policy import PolicyFault
 from idp.identity.working_days import hour_in_words
 from idp.identity.working_days import in_words
 from idp.infra.catalogues import read_catalogues
@@ -35,16 +37,32 @@ from idp.legal import Legal
 from idp.parts import PACKAGE
 from idp.sentence import Catalogue
 from idp.sentence import Sentence
+from idp.sentence import counted
 from idp.sentence import say
 from idp.theme import Theme
+from idp.web import account_devices
+from idp.web import account_email
+from idp.web import account_password
+from idp.web import account_services
+from idp.web import address_code
+from idp.web import confirmation
 from idp.web import language
+from idp.web import reset
+from idp.web.account_topics import moment
 from idp.web.activity_words import days_of
+from idp.web.anti_robot import ROBOT
 from idp.web.assets import Assets
 from idp.web.kept import kept_of_a_person
 from idp.web.legal import cookies
 from idp.web.login_form import COOKIES_REFUSED
+from idp.web.login_form import NO_COOKIES
 from idp.web.login_form import STALE_FORM
 from idp.web.login_form import STALE_PASSWORD
+from idp.web.login_form import FormError
+from idp.web.login_form import Notice
+from idp.web.login_form import soon
+from idp.web.login_form import wait_notice
+from idp.web.password_faults import sentence
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "idp" / "static"
@@ -58,6 +76,7 @@ FRAME = {
     "accessibility_state": "non conforme",
 }
 SIGNED_IN = datetime(2026, 11, 24, 13, 32, tzinfo=UTC)
+SINCE = moment(datetime(2026, 11, 24, 12, 5, tzinfo=UTC))
 REFUSAL = "Ces informations ne permettent pas de vous connecter."
 
 
@@ -76,7 +95,7 @@ class Fault:
     """One thing to mend; without a field it is a refusal."""
 
     field: str
-    message: str
+    message: str | Sentence
 
 
 @dataclass(frozen=True)
@@ -85,7 +104,7 @@ class Message:
 
     kind: str
     title: str
-    message: str
+    message: str | Sentence
 
 
 @dataclass(frozen=True)
@@ -93,8 +112,8 @@ class Gift:
     """One thing that a consent gives."""
 
     title: str
-    gives: str
-    example: str = ""
+    gives: str | Sentence
+    example: str | Sentence = ""
 
 
 @dataclass(frozen=True)
@@ -104,10 +123,10 @@ class Access:
     client_id: str
     name: str
     gifts: tuple[str, ...] = ()
-    since: str = ""
-    away_since: str = ""
-    last_used: str = ""
-    ends_by: str = ""
+    since: Sentence | str = ""
+    away_since: Sentence | str = ""
+    last_used: Sentence | str = ""
+    ends_by: Sentence | str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +135,7 @@ class Row:
 
     path: str
     title: str
-    says: str
+    says: str | Sentence
     link: str
     apart: bool = False
 
@@ -126,7 +145,7 @@ class ServiceVisit:
     """A service that the member was led to."""
 
     name: str
-    last: str
+    last: str | Sentence
 
 
 @dataclass(frozen=True)
@@ -136,9 +155,9 @@ class Device:
     key: str
     name: str
     here: bool = False
-    since: str = f"mardi 24 novembre 2026 à 13{NBSP}h{NBSP}05"
-    used_at: str = ""
-    network: str = ""
+    since: Sentence = SINCE
+    used_at: Sentence | str = ""
+    network: Sentence | str = ""
 
 
 @dataclass(frozen=True)
@@ -251,7 +270,7 @@ def legal(page: str, name: str, filled: Legal, **context: Any) -> State:
     return State(f"{page.replace('_', '-')}-{name}", f"pages/{page}.html", quiet | context)
 
 
-def error(name: str, status: int, **context: str) -> State:
+def error(name: str, status: int, **context: str | Sentence) -> State:
     """Give an error page."""
     empty = dict.fromkeys(("title", "message", "code", "incident", "link", "link_label"), "")
     return State(f"error-{name}", "pages/error.html", empty | {"status": status} | context, True)
@@ -259,34 +278,52 @@ def error(name: str, status: int, **context: str) -> State:
 
 LONG_NAME = "Déclaration des revenus professionnels anticonstitutionnellement régularisés"
 GIFTS = [
-    Gift("Vous reconnaître", "Un code qui vous désigne, et l’heure de votre connexion."),
-    Gift("Votre identité", "Vos nom et prénoms.", "Jeanne-Marie Le Goff-Desrosiers, 14/03/1942"),
+    Gift(
+        "Vous reconnaître",
+        "Un code qui vous désigne sans dire qui vous êtes, et l’heure de votre connexion.",
+    ),
+    Gift(
+        "Votre identité",
+        "Vos nom et prénoms, votre sexe et votre date de naissance.",
+        "Jeanne-Marie Le Goff-Desrosiers, 14/03/1942",
+    ),
     Gift("Votre adresse mail", "Celle que nous connaissons.", "j***dy@c*****.com"),
-    Gift("Votre dossier", "Votre qualité et votre situation.", "Ayant droit, réversion"),
-    Gift("Garder cet accès en votre absence", "Même quand vous n’êtes pas là."),
+    Gift(
+        "Votre dossier",
+        "Votre qualité, votre numéro de dossier en entier et votre situation.",
+        say("%(told)s, %(more)s", told=say("Ayant droit"), more=say("réversion")),
+    ),
+    Gift(
+        "Garder cet accès en votre absence",
+        say(
+            "Ce service pourra relire ces informations quand vous n’êtes pas là, sans vous le"
+            " redemander, pendant %(days)s jours au plus.",
+            days=30,
+        ),
+    ),
 ]
 ACCESSES = [
     Access(
         "agenda",
         "Mon agenda",
         ("Vous reconnaître", "Votre identité"),
-        since="mardi 24 novembre 2026",
+        since=in_words(date(2026, 11, 24), year=True),
     ),
     Access(
         "revenus",
         LONG_NAME,
         ("Vous reconnaître", "Votre dossier", "Garder cet accès en votre absence"),
-        since="mardi 24 novembre 2026",
-        away_since="mardi 24 novembre 2026",
-        last_used="jeudi 26 novembre 2026",
-        ends_by="samedi 26 décembre 2026",
+        since=in_words(date(2026, 11, 24), year=True),
+        away_since=in_words(date(2026, 11, 24), year=True),
+        last_used=in_words(date(2026, 11, 26), year=True),
+        ends_by=in_words(date(2026, 12, 26), year=True),
     ),
     Access(
         "cotisations",
         "Mes cotisations",
-        away_since="mardi 24 novembre 2026",
-        last_used="mardi 24 novembre 2026",
-        ends_by="jeudi 24 décembre 2026",
+        away_since=in_words(date(2026, 11, 24), year=True),
+        last_used=in_words(date(2026, 11, 24), year=True),
+        ends_by=in_words(date(2026, 12, 24), year=True),
     ),
 ]
 ROWS = [
@@ -299,19 +336,27 @@ ROWS = [
     Row(
         "/compte/adresse-mail",
         "Adresse mail",
-        "Vos messages arrivent à j***dy@c*****.com.",
+        say("Vos messages arrivent à %(mask)s.", mask="j***dy@c*****.com"),
         "Voir ou changer mon adresse mail",
     ),
     Row(
         "/compte/appareils",
         "Appareils connectés",
-        "3 appareils sont connectés en ce moment, avec celui-ci.",
+        counted(
+            "Seul cet appareil est connecté.",
+            "%(count)s appareils sont connectés en ce moment, avec celui-ci.",
+            3,
+        ),
         "Voir mes appareils",
     ),
     Row(
         "/compte/services",
         "Services",
-        "3 services ont accès à vos informations.",
+        counted(
+            "Un service a accès à vos informations.",
+            "%(count)s services ont accès à vos informations.",
+            3,
+        ),
         "Voir mes services",
     ),
     Row(
@@ -335,8 +380,8 @@ ROWS = [
     ),
 ]
 VISITS = [
-    ServiceVisit("Mes cotisations", "jeudi 26 novembre 2026"),
-    ServiceVisit(LONG_NAME, "mardi 24 novembre 2026"),
+    ServiceVisit("Mes cotisations", in_words(date(2026, 11, 26), year=True)),
+    ServiceVisit(LONG_NAME, in_words(date(2026, 11, 24), year=True)),
 ]
 HERE = Device("k1", "Firefox sur Windows", here=True)
 DEVICES = [
@@ -344,16 +389,20 @@ DEVICES = [
     Device(
         "k2",
         "Samsung Internet sur Android",
-        used_at=f"mardi 24 novembre 2026 à 13{NBSP}h{NBSP}21",
-        network="un autre (203.0.113.…)",
+        used_at=moment(datetime(2026, 11, 24, 12, 21, tzinfo=UTC)),
+        network=say("un autre (%(network)s)", network="203.0.113.…"),
     ),
-    Device("k3", "Navigateur inconnu", network="le même que cet appareil"),
+    Device("k3", "Navigateur inconnu", network=say("le même que cet appareil")),
 ]
 OWN_PAGE = {"csrf": "c6f", "errors": (), "notice": None}
 """What every page below ``/compte`` is given when all is quiet."""
 TYPED = LoginForm(qualite="affilie", numero="1234567")
 NINE_DIGITS = LoginForm(qualite="affilie", numero="123 456 789")
-WAIT = Message("wait", "Patientez un peu", "Vous pourrez réessayer dans 4 minutes.")
+SEVEN_DIGITS = FormError(
+    "numero",
+    say("Un numéro d’affilié a %(count)s chiffres, ex. %(example)s.", count=7, example=1234567),
+)
+WAIT = wait_notice(timedelta(minutes=4))
 ALL_WAYS: dict[str, Any] = {
     "franceconnect_url": "/franceconnect",
     "reset_url": "/mot-de-passe-oublie",
@@ -382,28 +431,39 @@ AWAY: dict[str, Any] = RESET | {"franceconnect_away": True}
 
 CHALLENGE = Challenge(
     work='{"parameters":{"algorithm":"PBKDF2/SHA-256","cost":5000}}',
-    question=say("Quel jour vient après le jeudi ?"),
+    question=say("Quel jour de la semaine vient juste après %(day)s ?", day=say("jeudi")),
     sealed_question="c2VhbGVk",
     lifetime_seconds=300,
 )
-ROBOT = Fault("robot", "Répondez à la question, ou cochez « Je ne suis pas un robot ».")
 MASK = "j***dy@c*****.com"
 LATE_LETTER = in_words(date(2026, 12, 1))
 PROMISED = {
     "mail_mask": MASK,
     "letter_by": LATE_LETTER,
-    "valid_until_words": "24 heures",
-    "letter_every": "10 jours",
+    "valid_until_words": say("%(count)s heures", count=24),
+    "letter_every": say("%(count)s jours", count=10),
 }
-BY_LETTER: dict[str, Any] = {"channel": "letter", "mail_mask": "", "valid_until_words": "30 jours"}
+BY_LETTER: dict[str, Any] = {
+    "channel": "letter",
+    "mail_mask": "",
+    "valid_until_words": say("%(count)s jours", count=30),
+}
 LINKS = {"login_url": "/connexion?demande=abc", "again_url": "/mot-de-passe-oublie?demande=abc"}
 OWN = {"form": LoginForm(action="/etape?demande=abc"), "errors": (), "notice": None}
-HELD = Message(
+HELD = Notice(
     "wait",
-    "Un courrier a déjà été demandé",
-    "Un seul mot de passe provisoire par courrier est envoyé à la fois. "
-    "Vous pourrez en demander un autre dans 9 jours.",
+    say("Un courrier a déjà été demandé"),
+    say(
+        "Un seul mot de passe provisoire par courrier est envoyé à la fois. "
+        "Vous pourrez en demander un autre %(soon)s.",
+        soon=soon(timedelta(days=9)),
+    ),
 )
+WEAK = tuple(
+    FormError("password", sentence(fault, PasswordPolicy()))
+    for fault in (PolicyFault.TOO_SHORT, PolicyFault.GUESSABLE)
+)
+WRONG_PASSWORD = confirmation.WRONG
 ACTIVITY = days_of(
     [
         PastEvent(
@@ -460,8 +520,8 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
         "again_url": "/compte/adresse-mail",
     },
     "account_freeze": OWN_PAGE
-    | {"action": "/compte/ce-n-etait-pas-moi", "letter_by": "vendredi 4 décembre"},
-    "account_frozen": {"letter_by": "vendredi 4 décembre"},
+    | {"action": "/compte/ce-n-etait-pas-moi", "letter_by": in_words(date(2026, 12, 4))},
+    "account_frozen": {"letter_by": in_words(date(2026, 12, 4))},
     "account_services": OWN_PAGE | {"action": "/compte/services", "accesses": [], "visits": []},
     "confirmation": OWN_PAGE
     | {
@@ -542,20 +602,20 @@ STATES = [
         "one-fault",
         wrong=True,
         form=LoginForm(qualite="affilie", numero="12A"),
-        errors=[Fault("numero", "Le numéro de dossier d'un affilié a 7 chiffres, ex. 1234567.")],
+        errors=[SEVEN_DIGITS],
     ),
     login(
         "switch-to-ayant-droit",
         wrong=True,
         form=NINE_DIGITS,
-        errors=[Fault("numero", "Ce numéro a la forme d'un numéro d'ayant droit.")],
+        errors=[Fault("numero", "Ce numéro a la forme d’un numéro d’ayant droit.")],
         switch_to="ayant_droit",
     ),
     login(
         "switch-to-affilie",
         wrong=True,
         form=LoginForm(qualite="ayant_droit", numero="1234567"),
-        errors=[Fault("numero", "Ce numéro a la forme d'un numéro d'affilié.")],
+        errors=[Fault("numero", "Ce numéro a la forme d’un numéro d’affilié.")],
         switch_to="affilie",
     ),
     login("refused", wrong=True, form=TYPED, errors=[Fault("", REFUSAL)]),
@@ -563,8 +623,7 @@ STATES = [
     login("wait", wrong=True, form=TYPED, notice=WAIT),
     login("wait-all-ways", wrong=True, notice=WAIT, **ALL_WAYS),
     login("wait-no-way-out", wrong=True, notice=WAIT, support_phone=""),
-    login("info", notice=Message("info", "", "Vous êtes déconnecté : à bientôt !")),
-    login("warning", notice=Message("warning", "Travaux", "Service fermé dimanche de 6 h à 8 h.")),
+    login("no-cookies", notice=NO_COOKIES),
     login("stale", wrong=True, form=TYPED, notice=STALE_PASSWORD),
     login(
         "long-words",
@@ -600,7 +659,7 @@ STATES = [
         "switch",
         wrong=True,
         form=NINE_DIGITS,
-        errors=(Fault("numero", "Ce numéro a la forme d'un numéro d'ayant droit."),),
+        errors=(Fault("numero", "Ce numéro a la forme d’un numéro d’ayant droit."),),
         switch_to="ayant_droit",
     ),
     member_page("reset", "wait", wrong=True, form=TYPED, notice=WAIT),
@@ -614,14 +673,14 @@ STATES = [
         "reset_channel",
         "none-chosen",
         wrong=True,
-        errors=(Fault("canal", "Choisissez comment recevoir votre mot de passe."),),
+        errors=(reset.CHOOSE,),
     ),
     member_page(
         "reset_channel",
         "post-only-refused",
         wrong=True,
         mail_mask="",
-        errors=(Fault("canal", "Choisissez comment recevoir votre mot de passe."),),
+        errors=(reset.CHOOSE,),
     ),
     member_page("reset_channel", "held", wrong=True, chosen="letter", notice=HELD),
     member_page("reset_channel", "held-post-only", wrong=True, mail_mask="", notice=HELD),
@@ -638,10 +697,7 @@ STATES = [
         "new_password",
         "weak",
         wrong=True,
-        errors=(
-            Fault("password", "Ce mot de passe est trop court : il faut 12 caractères."),
-            Fault("password", "Ce mot de passe se devine trop facilement."),
-        ),
+        errors=WEAK,
     ),
     member_page(
         "new_password",
@@ -653,14 +709,10 @@ STATES = [
     member_page("email_address", "first"),
     member_page("email_address", "by-letter", by_letter=True),
     member_page("email_address", "renewed", first=False),
-    member_page(
-        "email_address", "wrong", wrong=True, errors=(Fault("email", "Saisissez une adresse."),)
-    ),
+    member_page("email_address", "wrong", wrong=True, errors=(address_code.NO_ADDRESS,)),
     member_page("email_address", "wait", wrong=True, notice=WAIT),
     member_page("email_code", "sent"),
-    member_page(
-        "email_code", "wrong", wrong=True, errors=(Fault("code", "Ce code n'est pas le bon."),)
-    ),
+    member_page("email_code", "wrong", wrong=True, errors=(address_code.WRONG,)),
     member_page("email_code", "wait", wrong=True, notice=WAIT),
     *(error(str(status), status) for status in (400, 403, 404, 405, 413, 429, 500, 503)),
     error("unknown-status", 418),
@@ -679,17 +731,28 @@ STATES = [
         "maintenance",
         503,
         title="Le service est en maintenance",
-        message="Rien n’est perdu. Le service rouvre le mardi 1er décembre à 8 h 00.",
+        message=say(
+            "Rien n’est perdu : votre dossier et votre mot de passe restent tels quels. "
+            "Le service rouvre le %(day)s à %(hour)s.",
+            day=LATE_LETTER,
+            hour=hour_in_words(datetime(2026, 12, 1, 7, tzinfo=UTC)),
+        ),
         link="/connexion",
         link_label="Réessayer",
     ),
-    error("incident", 500, incident="2f6c-91b0", link="/connexion", link_label="Me connecter"),
+    error(
+        "incident",
+        500,
+        incident="2f6c-91b0",
+        link="/connexion",
+        link_label="Aller à la page de connexion",
+    ),
     error("protocol", 400, code="invalid_request", incident="2f6c-91b0"),
     error(
         "protocol-with-words",
         400,
-        title="Ce service n'est pas reconnu",
-        message="L'adresse de retour n'est pas celle qu'il a déclarée.",
+        title="Ce service ne peut pas vous connecter",
+        message="Retournez à la page de connexion et recommencez.",
         code="invalid_request_uri_with_a_rather_long_name",
         incident="2f6c91b0a4d84c6eb2f0d7a3c5e19f66",
         link="https://service.example/",
@@ -706,7 +769,7 @@ STATES = [
         "account_devices",
         "ended",
         devices=DEVICES[:2],
-        notice=Message("done", "L’appareil est déconnecté", "C’est fait."),
+        notice=account_devices.ENDED,
     ),
     member_page("account_devices", "stale", wrong=True, devices=DEVICES, notice=STALE_FORM),
     member_page("account_password", "first"),
@@ -715,22 +778,19 @@ STATES = [
     member_page(
         "account_password",
         "changed",
-        notice=Message("done", "Votre mot de passe est changé", "Un mail vous le confirme."),
+        notice=Notice("done", say("Votre mot de passe est changé"), account_password.BY_MAIL),
     ),
     member_page(
         "account_password",
         "wrong",
         wrong=True,
-        errors=(Fault("current", "Ce n’est pas votre mot de passe. Vérifiez-le."),),
+        errors=(FormError("current", WRONG_PASSWORD),),
     ),
     member_page(
         "account_password",
         "weak",
         wrong=True,
-        errors=(
-            Fault("password", "Ce mot de passe est trop court : il faut 12 caractères."),
-            Fault("password", "Ce mot de passe se devine trop facilement."),
-        ),
+        errors=WEAK,
     ),
     member_page("account_services", "none"),
     member_page("account_services", "accesses", accesses=ACCESSES, visits=VISITS),
@@ -738,7 +798,7 @@ STATES = [
     member_page(
         "account_services",
         "taken-back",
-        notice=Message("done", "L’accès est retiré", "C’est fait."),
+        notice=account_services.TAKEN_BACK,
     ),
     member_page("account_activity", "nothing"),
     member_page("account_activity", "days", days=ACTIVITY, more_url="/compte/activite?voir=100"),
@@ -750,14 +810,14 @@ STATES = [
         "account_email",
         "recorded",
         waits="a***te@l*****.example",
-        stands_at="jeudi 3 décembre 2026 à 14\u00a0h\u00a032",
-        notice=Message("done", "Votre adresse est enregistrée", "Merci."),
+        stands_at=moment(datetime(2026, 12, 3, 13, 32, tzinfo=UTC)),
+        notice=account_email.RECORDED,
     ),
     member_page(
         "account_email",
         "wrong",
         wrong=True,
-        errors=(Fault("email", "Saisissez une adresse."),),
+        errors=(address_code.NO_ADDRESS,),
         typed="anne@",
     ),
     member_page("account_email", "wait", wrong=True, notice=WAIT),
@@ -766,7 +826,7 @@ STATES = [
         "account_email_code",
         "wrong",
         wrong=True,
-        errors=(Fault("code", "Ce code n’est pas le bon."),),
+        errors=(address_code.WRONG,),
     ),
     member_page("account_freeze", "letter"),
     member_page("account_freeze", "no-address", letter_by=""),
@@ -779,7 +839,7 @@ STATES = [
         "confirmation",
         "wrong",
         wrong=True,
-        errors=(Fault("password", "Ce n’est pas votre mot de passe. Vérifiez-le."),),
+        errors=(FormError("password", WRONG_PASSWORD),),
     ),
     member_page("confirmation", "wait", wrong=True, notice=WAIT),
     member_page("confirmation", "franceconnect", franceconnect_url="/franceconnect?pour=confirm"),
@@ -887,7 +947,7 @@ STATES = [
         {
             "service_name": "Mes cotisations",
             "link": "https://service.example/",
-            "link_label": "Revenir à « Mes cotisations »",
+            "link_label": "Revenir au service",
         },
     ),
     State(
@@ -901,7 +961,7 @@ STATES = [
         {
             "service_name": "Mes cotisations",
             "link": "https://service.example/",
-            "link_label": "Revenir à « Mes cotisations »",
+            "link_label": "Revenir au service",
             "frames": FRAMES,
         },
     ),
@@ -931,7 +991,7 @@ STATES = [
     State(
         "expired",
         "pages/expired.html",
-        {"link": "/connexion", "link_label": "Reprendre la connexion"},
+        {"link": "/connexion", "link_label": "Aller à la page de connexion"},
     ),
     *(
         legal(page, name, filled)
@@ -943,7 +1003,7 @@ STATES = [
         "audited",
         FILLED,
         audit=AUDIT,
-        audited_on="mardi 3 mars 2026",
+        audited_on=in_words(date(2026, 3, 3), year=True),
         accessibility_state="partiellement conforme",
     ),
     legal("personal_data", "more", FILLED, privacy_url="https://caisse.example/confidentialite"),

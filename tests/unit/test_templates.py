@@ -128,7 +128,7 @@ def test_what_was_done_is_the_first_thing_told_by_the_title_and_by_the_focus():
         page, title = document(state), state.context["notice"].title
         [focused] = page.xpath("//*[@autofocus]")
         assert focused.get("role") == "status"
-        assert title in words(focused)
+        assert str(title) in words(focused)
         assert words(page.xpath("//title")[0]).startswith(f"{title} – ")
 
 
