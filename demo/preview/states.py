@@ -551,6 +551,7 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     | {
         "switch_to": "",
         "service_name": "Mes cotisations",
+        "who": "MARIE-ANGE SOLANGE DE LA TOURETTE",
         "login_url": "/connexion?demande=abc",
         "slip": False,
         "challenge": None,

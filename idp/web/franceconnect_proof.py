@@ -18,6 +18,7 @@ from flask import request
 from idp.identity.franceconnect import FranceConnectRefused
 from idp.identity.login import MustChoosePassword
 from idp.identity.new_password import Choice
+from idp.identity.pivot import PivotIdentity
 from idp.session import SignedIn
 from idp.session import session_key
 from idp.web import Services
@@ -157,6 +158,7 @@ def _page(
 ) -> Response:
     response = make_response("", status)
     browser = name_browser(response, browser)
+    arrived = given.franceconnect_arrivals.get(arrival_of(request))
     csrf = csrf_token(given, browser, PROOF, arrival_of(request))
     allow_form_to_waiting(given, found)
     response.set_data(
@@ -166,6 +168,8 @@ def _page(
             errors=errors,
             notice=notice,
             switch_to=switch_to,
+            # On a computer of two, FranceConnect may still know the other one.
+            who=_name(arrived.arrival.pivot) if arrived else "",
             service_name=found.request.client.client_name if found.request else "",
             reset_url=with_waiting("/mot-de-passe-oublie", found.sealed),
             login_url=with_waiting(SIGN_IN, found.sealed),
@@ -174,3 +178,7 @@ def _page(
         )
     )
     return response
+
+
+def _name(pivot: PivotIdentity) -> str:
+    return f"{pivot.given_names} {pivot.family_name}"

@@ -147,6 +147,10 @@ def test_who_is_not_found_proves_a_dossier_once(scene, visitor):
 
     assert path_of(asked) == PROOF
     assert "Retrouvons votre dossier" in text_of(page)
+    # On a computer of two, FranceConnect may still know the other one.
+    for told in (page, wrong):
+        [who] = lxml_html.fromstring(told.text).xpath("//*[@id='who']/text()")
+        assert who.endswith(" BELKACEM")
     assert wrong.status_code == 403
     assert is_answered(answer)
     claims = visitor.redeemed(answer)
