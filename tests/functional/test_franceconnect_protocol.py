@@ -49,6 +49,12 @@ def is_answered(answer: TestResponse) -> bool:
     return answer.status_code == 303 and answer.headers["Location"].startswith(f"{CALLBACK}?code=")
 
 
+def onward_of(page: TestResponse) -> str:
+    """Where the page of a sign-out under way leads."""
+    [address] = lxml_html.fromstring(page.text).xpath("//a[@id='logging-out-continue']/@href")
+    return str(address)
+
+
 def has_password_block(page: TestResponse) -> bool:
     return bool(lxml_html.fromstring(page.text).xpath("//input[@name='password']"))
 
@@ -165,8 +171,8 @@ def test_a_sign_out_ends_the_session_there_too_and_comes_back_to_the_service(sce
         "/logout",
         {"id_token_hint": hint, "post_logout_redirect_uri": SIGNED_OUT, "state": "fini"},
     )
-    sent = parse_qs(urlsplit(out.headers["Location"]).query)
-    returned = visitor.abroad.follow(out.headers["Location"])
+    sent = parse_qs(urlsplit(onward_of(out)).query)
+    returned = visitor.abroad.follow(onward_of(out))
     back = visitor.get(returned)
     again = visitor.get(returned)
 
@@ -184,8 +190,7 @@ def test_a_form_of_ours_goes_there_by_a_page_between(scene, visitor):
     account = visitor.get("/compte")
 
     left = visitor.post("/deconnexion", {"csrf": csrf_of(account)})
-    [onward] = lxml_html.fromstring(left.text).xpath("//a[@id='logging-out-continue']/@href")
-    back = visitor.get(visitor.abroad.follow(onward))
+    back = visitor.get(visitor.abroad.follow(onward_of(left)))
 
     assert left.status_code == 200
     assert "Nous vous déconnectons aussi de FranceConnect" in text_of(left)

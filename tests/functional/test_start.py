@@ -200,7 +200,7 @@ def test_franceconnect_works_out_of_the_box_and_signing_out_ends_the_session_the
     browser.follow("@class = 'fr-connect'")
     assert "Simulateur – aucune donnée réelle" in browser.text
     browser.follow("contains(@href, '/personne/monique-garnier')")
-    assert "Quel dossier voulez-vous ouvrir" in browser.page.xpath("string(//h1)")
+    assert "Choisissez un dossier" in browser.page.xpath("string(//h1)")
     form = next(f for f in browser.page.forms if "dossier" in f.fields)
     form.fields["dossier"] = form.inputs["dossier"].value_options[1]
 
