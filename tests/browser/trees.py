@@ -19,6 +19,9 @@ STATES = (
     "new_password-first",
     "consent-all",
     "account",
+    "account_franceconnect-linked",
+    "franceconnect_dossier-two",
+    "franceconnect_proof-first",
     "error-maintenance",
 )
 
