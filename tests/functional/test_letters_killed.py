@@ -109,6 +109,29 @@ STEPS = {
 }
 
 
+IN_SQL = (
+    "after the claim, not committed",
+    "after the claim was committed",
+    "after the commit",
+    "after the first row was noted, not committed",
+)
+"""Steps between two statements of SQL: at any other, one store is as good as the other."""
+WHERE = [*(("postgres", step) for step in STEPS), *(("sqlite", step) for step in IN_SQL)]
+at_every_step = pytest.mark.parametrize(("sql_url", "step"), WHERE, indirect=["sql_url"])
+at_the_steps_of_a_lease = pytest.mark.parametrize(
+    ("sql_url", "step"),
+    [
+        ("postgres", "after the claim, not committed"),
+        ("sqlite", "after the claim was committed"),
+        ("postgres", "after the first secret was issued"),
+        ("postgres", "between the two renames"),
+        ("sqlite", "after the commit"),
+        ("postgres", "after the first was told as sent"),
+    ],
+    indirect=["sql_url"],
+)
+
+
 @pytest.fixture
 def post(tmp_path, sql_url, valkey_url):
     folder = tmp_path / "data"
@@ -163,7 +186,7 @@ def check_everybody_has_one_letter(post, people):
         assert told.count(("temporary_password.sent", person.account_id)) == 1
 
 
-@pytest.mark.parametrize("step", STEPS)
+@at_every_step
 def test_a_print_killed_twice_and_run_again_leaves_everybody_one_letter(post, people, step):
     assert killed(post, step)
     killed(post, step)  # the first may have left it nothing to die at
@@ -175,7 +198,7 @@ def test_a_print_killed_twice_and_run_again_leaves_everybody_one_letter(post, pe
     assert printed_again(post).letters == 0
 
 
-@pytest.mark.parametrize("step", STEPS)
+@at_the_steps_of_a_lease
 def test_it_need_not_wait_for_the_leases_of_the_killed_run(post, people, step):
     killed(post, step)
 
