@@ -74,6 +74,7 @@ class Event(StrEnum):
     ACCOUNT_REOPENED = "account.reopened"
     AUDIT_FORGOTTEN = "audit.forgotten"
     AUDIT_EXPORTED = "audit.exported"
+    AUDIT_VERIFIED = "audit.verified"
     BACKUP_MADE = "backup.made"
 
 

@@ -59,6 +59,7 @@ def serve_worker(
         "outbox": partial(standing.outbox, parts),
         "audit_log": partial(standing.audit_log, parts),
         "backup": partial(standing.backup, parts),
+        "verified": partial(standing.verified, parts),
         "drill": partial(standing.drilled, parts),
         "loops": partial(standing.loops, instants),
     }

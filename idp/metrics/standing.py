@@ -35,6 +35,7 @@ from idp.web.health import WARNING
 KEPT_SECONDS = 5.0
 DAY = timedelta(days=1)
 BACKUP_SPAN = timedelta(days=3)
+VERIFIED_SPAN = timedelta(days=3)
 
 Families = Iterator[GaugeMetricFamily]
 
@@ -158,6 +159,19 @@ def backup(parts: Parts) -> Families:
         made = parts.audit.newest_at(Event.BACKUP_MADE, since=now - BACKUP_SPAN)
     age = _gauge("idp_backup_age_seconds", "Since idp backup data succeeded; 3 days at most.")
     age.add_metric([], (BACKUP_SPAN if made is None else now - made).total_seconds())
+    yield age
+
+
+def verified(parts: Parts) -> Families:
+    """Tell how long ago the audit log was found whole, by a walk that was recorded."""
+    now = parts.now()
+    with parts.flask.app_context(), parts.database.transaction():
+        found = parts.audit.newest_at(Event.AUDIT_VERIFIED, since=now - VERIFIED_SPAN)
+    age = _gauge(
+        "idp_audit_verified_age_seconds",
+        "Since idp audit verify --record found nothing wrong; 3 days at most.",
+    )
+    age.add_metric([], (VERIFIED_SPAN if found is None else now - found).total_seconds())
     yield age
 
 

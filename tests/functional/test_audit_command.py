@@ -87,6 +87,15 @@ def test_a_log_that_nobody_touched_is_told_so(
         "rows not sealed yet, of which nothing can be said: 1\n"
         "looked at 6 rows, 2 seals, 2 heads: nothing was changed, removed or inserted\n",
     )
+    assert not recorded(history)
+
+    idp("verify", "--record")
+
+    assert recorded(history) == 1
+
+
+def recorded(instance: Instance) -> int:
+    return [row[0] for row in instance.audit()].count("audit.verified")
 
 
 HANDS = {
@@ -111,9 +120,10 @@ def test_what_somebody_did_to_the_log_is_told_in_plain_words(
 ) -> None:
     tamper(history, HANDS[told])
 
-    done = idp("verify")
+    done = idp("verify", "--record")
 
     assert done.exit_code == 1
+    assert not recorded(history)
     assert any(line.startswith(told) for line in done.output.splitlines()), done.output
 
 

@@ -21,7 +21,7 @@ from idp.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 WEB = ("web1", "web2")
-SCHEDULED = ("rotate", "print", "purge", "backup")
+SCHEDULED = ("rotate", "print", "purge", "verify", "head", "backup")
 OURS = (*WEB, "worker", *SCHEDULED, "migrate", "idp")
 UNITS = ROOT / "deploy" / "systemd"
 WRITES = {
@@ -74,6 +74,17 @@ def test_containers_have_no_right_they_do_not_need(compose):
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
         assert not service.get("privileged")
+
+
+def test_the_stores_begin_with_few_rights_and_cannot_take_the_whole_machine(compose):
+    for name in ("sql", "redis"):
+        service = compose["services"][name]
+
+        assert service["cap_drop"] == ["ALL"]
+        assert set(service["cap_add"]) == {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["mem_limit"]
+        assert service["pids_limit"] <= 256
 
 
 def test_each_container_writes_what_is_its_own_to_write_and_nothing_else(compose):
