@@ -190,9 +190,11 @@ def provider(sql_url: str) -> Iterator[tuple[Instance, dict[str, str]]]:
             valkey.stop()
 
 
-def signed_in(instance: Instance, service: Service) -> tuple[str, str, str]:
+def signed_in(
+    instance: Instance, service: Service, numero: str = "1234567"
+) -> tuple[str, str, str]:
     """Sign in once: the session cookie, and the address and body of a form to send again."""
-    person = instance.add_person()
+    person = instance.add_person(numero=numero)
     visitor: Visitor = instance.visitor("127.0.0.1")
     page = visitor.open_sign_in(service)
     form = urlencode(

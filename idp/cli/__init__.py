@@ -23,6 +23,7 @@ COMMANDS = {
     "clients": "relying services: add, list, show, update, remove, new-secret",
     "doctor": "check settings, stores, clock, keys and permissions, one line each",
     "dossiers": "the directory: import, show",
+    "franceconnect": "what to declare at FranceConnect: addresses, our public key",
     "keys": "signing keys: rotate, list, drill, add, revoke, rewrap, prune",
     "letters": "letters: print, list, reissue, purge, release, campaign",
     "migrate": "bring the SQL schema up to date",
