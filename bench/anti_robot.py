@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC
 from datetime import datetime
+from functools import partial
 
 import altcha
 
@@ -41,7 +42,10 @@ def _told(what: str, times: list[float]) -> None:
 
 def _solved(work: str) -> Solution:
     asked = altcha.Challenge.from_dict(json.loads(work))
-    return Solution(work=altcha.Payload(asked, altcha.solve_challenge(asked)).to_base64())
+    solved = altcha.solve_challenge(asked)
+    if solved is None:
+        raise AssertionError("it should have been solved")
+    return Solution(work=altcha.Payload(asked, solved).to_base64())
 
 
 def _refused(anti_robot: AltchaAntiRobot, solution: Solution) -> None:
@@ -65,11 +69,11 @@ def main() -> None:
     harder = [
         _cpu_ms(lambda: usual.challenge("reset", "browser", harder=True)) for _ in range(ROUNDS)
     ]
-    accepted = [_cpu_ms(lambda s=one: quick.accept("reset", "browser", s)) for one in solutions]
-    again = [_cpu_ms(lambda s=one: _refused(quick, s)) for one in solutions]
+    accepted = [_cpu_ms(partial(quick.accept, "reset", "browser", one)) for one in solutions]
+    again = [_cpu_ms(partial(_refused, quick, one)) for one in solutions]
     hostile = Solution(work="A" * 4096)
     garbage = [_cpu_ms(lambda: _refused(quick, hostile)) for _ in range(ROUNDS)]
-    wrong = [_cpu_ms(lambda s=one: _refused(quick, s)) for one in answers]
+    wrong = [_cpu_ms(partial(_refused, quick, one)) for one in answers]
 
     _told("make a challenge (work and question)", made)
     _told("make a harder one", harder)
@@ -79,7 +83,7 @@ def main() -> None:
     _told("refuse a wrong answer", wrong)
     for name, is_harder in (("solve, one thread of Python", False), ("solve a harder one", True)):
         work = [usual.challenge("reset", "browser", harder=is_harder).work for _ in range(40)]
-        _told(name, [_cpu_ms(lambda w=one: _solved(w)) for one in work])
+        _told(name, [_cpu_ms(partial(_solved, one)) for one in work])
 
 
 if __name__ == "__main__":

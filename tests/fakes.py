@@ -17,6 +17,7 @@ from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 from functools import cache
+from typing import cast
 
 from joserfc.jwk import ECKey
 from joserfc.jwk import RSAKey
@@ -405,7 +406,7 @@ class MemoryContacts(Store):
             usage_name=person.usage_name,
             family_name=person.family_name,
             birthdate=person.birthdate,
-            address=person.address,
+            address=cast("tuple[str, str, str, str, str, str]", person.address),
             protection=account.protection,
             email_confirmed_at=entry.email_confirmed_at,
         )

@@ -26,7 +26,7 @@ from jinja2.bccache import BytecodeCache
 from joserfc import jwt
 from joserfc.jwk import ECKey
 from joserfc.jwk import KeySet
-from lxml import html as lxml_html  # type: ignore[import-untyped]
+from lxml import html as lxml_html
 from sqlalchemy import insert
 from sqlalchemy import select
 from sqlalchemy import update

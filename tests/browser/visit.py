@@ -13,6 +13,7 @@ from playwright.sync_api import ConsoleMessage
 from playwright.sync_api import Page
 from playwright.sync_api import Playwright
 from playwright.sync_api import Request
+from playwright.sync_api import ViewportSize
 from playwright.sync_api import WebError
 from playwright.sync_api import sync_playwright
 
@@ -21,8 +22,8 @@ from tests.instance import Person
 
 HOSTS = {"localhost", "127.0.0.1", "::1"}
 PATIENCE_MS = 10_000
-DESKTOP = {"width": 1280, "height": 900}
-TELEPHONE = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+TELEPHONE: ViewportSize = {"width": 360, "height": 740}
 
 
 @contextmanager
