@@ -203,7 +203,7 @@ def main() -> None:
         running.callback(there.stop)
         environment |= settings_of(there) | {"IDP_DRAIN_SECONDS": "0"}
         service: Service = instance.add_service()
-        rows = []
+        rows: list[Row] = []
         for name, application, people in (
             ("nobody at FranceConnect", PROVIDER, 0.0),
             ("others at FranceConnect", PROVIDER, abroad),

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import requests
 from joserfc.jwk import ECKey
+from werkzeug.serving import ThreadedWSGIServer
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server
 
@@ -105,8 +106,9 @@ class FranceConnect:
                 threaded=True,
                 fd=listening.fileno(),
                 request_handler=_Quiet,
-                ssl_context=(self.ca_file, self.ca_file) if self.ca_file else None,
+                ssl_context=(str(self.ca_file),) * 2 if self.ca_file else None,
             )
+        assert isinstance(self._server, ThreadedWSGIServer)
         self._server.daemon_threads = True
         self._server.block_on_close = False  # frozen answers are nobody's to wait for
         self._thread = threading.Thread(target=self._server.serve_forever, args=[0.02], daemon=True)
@@ -241,14 +243,14 @@ def claims_in(token: str) -> dict[str, Any]:
 
 
 def add_member(
-    instance: Instance, numero: str, password: str | None = PASSWORD, **changes: object
+    instance: Instance, numero: str, password: str | None = PASSWORD, **changes: Any
 ) -> Person:
     """Put a dossier of ``demo/dossiers.csv`` into the directory: people here correspond to them."""
     with DOSSIERS.open(encoding="utf-8", newline="") as file:
         (row,) = (
             row for row in csv.DictReader(file, delimiter=";") if row["numero_dossier"] == numero
         )
-    known = {name: value for name, value in row.items() if name in MEMBER_FIELDS}
+    known: dict[str, Any] = {name: value for name, value in row.items() if name in MEMBER_FIELDS}
     return instance.add_person(row["qualite"], numero, password, **{**known, **changes})
 
 

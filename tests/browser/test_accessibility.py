@@ -121,8 +121,25 @@ def test_in_forced_colours_what_is_chosen_pressed_or_wrong_is_still_seen(tab, st
         tab.locator("#numero").focus()
         outline = tab.locator("#numero").evaluate("one => getComputedStyle(one).outlineStyle")
         assert outline == "solid"
+        tab.goto(f"{states}/account")
+        apart = tab.locator(".apart").evaluate("one => getComputedStyle(one).borderTopWidth")
+        assert apart == "2px"
     finally:
         tab.emulate_media(forced_colors="none")
+
+
+def test_nothing_moves_for_who_asked_for_no_movement(tab, states):
+    tab.goto(f"{states}/login-filled")
+    for wish, seconds in (("reduce", "0s"), ("no-preference", "0.15s")):
+        tab.emulate_media(reduced_motion=wish)
+        moving = tab.evaluate(
+            "[...new Set([...document.querySelectorAll('*')].map("
+            "one => getComputedStyle(one).transitionDuration))].filter(one => one !== '0s')"
+        )
+        assert moving == [one for one in (seconds,) if one != "0s"]
+        animated = tab.evaluate("document.getAnimations().length")
+        assert animated == 0
+    tab.emulate_media(reduced_motion="reduce")
 
 
 def test_on_paper_stand_the_words_and_none_of_the_buttons(tab, states):
