@@ -73,7 +73,7 @@ def test_a_service_that_is_ready_has_nothing_but_ok(
         result = examined()
 
     levels = [line.split()[0] for line in result.output.splitlines()]
-    assert (set(levels), len(levels)) == ({"ok"}, 22), result.output
+    assert (set(levels), len(levels)) == ({"ok"}, 23), result.output
     assert result.exit_code == 0
 
 
