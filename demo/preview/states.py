@@ -530,6 +530,7 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
         "qualite_label": "Ayant droit",
         "numero_end": "89",
         "franceconnect_url": "",
+        "password_answers": True,
     },
     "account_franceconnect": OWN_PAGE
     | {
@@ -844,6 +845,12 @@ STATES = [
     ),
     member_page("confirmation", "wait", wrong=True, notice=WAIT),
     member_page("confirmation", "franceconnect", franceconnect_url="/franceconnect?pour=confirm"),
+    member_page(
+        "confirmation",
+        "franceconnect-alone",
+        franceconnect_url="/franceconnect?pour=confirm",
+        password_answers=False,
+    ),
     member_page(
         "confirmation",
         "somebody-else",

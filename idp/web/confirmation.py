@@ -180,18 +180,26 @@ def _page(
     errors: tuple[FormError, ...] = (),
     notice: Notice | None = None,
 ) -> Response:
+    franceconnect_url, password_answers = _answers(given, member, page)
     return own_page(
         given, member, PAGE, "pages/confirmation.html", status, page,
         page=page, errors=errors, notice=notice or told(),
-        franceconnect_url=_franceconnect_url(given, member, page),
+        franceconnect_url=franceconnect_url, password_answers=password_answers,
         qualite_label=member.qualite_label, numero_end=member.numero_end,
     )  # fmt: skip
 
 
-def _franceconnect_url(given: Services, member: Member, page: str) -> str:
-    """Where whoever FranceConnect opens the account for may answer; "" where nobody can."""
+def _answers(given: Services, member: Member, page: str) -> tuple[str, bool]:
+    """Give where whoever FranceConnect opens the account for may answer, "" where nobody can.
+
+    And whether a password may: who has none is not asked for one, unless nothing else is left.
+    """
     if given.franceconnect is None or given.franceconnect.is_away():
-        return ""
+        return "", True
+    account_id = member.session.account_id
     with given.transaction():
-        link = given.franceconnect_sign_in.link_of(member.session.account_id)
-    return address_for(given, member, Purpose.CONFIRM, page) if link else ""
+        if given.franceconnect_sign_in.link_of(account_id) is None:
+            return "", True
+        contact = given.new_password.contacts.get(account_id)
+    address = address_for(given, member, Purpose.CONFIRM, page)
+    return address, contact is not None and contact.has_password

@@ -81,9 +81,14 @@ def test_who_has_no_password_is_told_first_how_they_will_sign_in(scene, visitor)
     visitor.come_as("camille-durand")
 
     page = text_of(visitor.get(PAGE))
+    scene.instance.clock.advance(QUARTER)
+    asked = visitor.get(SENSITIVE)
 
     assert "Vous n’avez pas de mot de passe." in page
     assert "vous demanderez un mot de passe provisoire" in page
+    # Nor are they asked for one.
+    assert not lxml_html.fromstring(asked.text).xpath("//input[@name='password']")
+    assert go(visitor, asked, "camille-durand").headers["Location"] == SENSITIVE
 
 
 def test_a_link_begun_for_one_member_is_made_for_no_other(scene, visitor, camille):

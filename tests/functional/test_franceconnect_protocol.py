@@ -221,7 +221,8 @@ def test_who_came_by_password_or_finds_franceconnect_away_signs_out_here_alone(s
     visitor.come_as("camille-durand")
     scene.franceconnect.simulator.misbehave("token_down")
     for _ in range(3):
-        scene.visitor().come_as("camille-durand")
+        lost = scene.visitor().come_as("camille-durand")
+        assert "franceconnect=indisponible" in lost.headers["Location"]
     page = scene.visitor().get("/connexion")
     account = visitor.get("/compte")
     away = visitor.post("/deconnexion", {"csrf": csrf_of(account)})
