@@ -29,7 +29,7 @@ FAILURES = frozenset(
     {Event.SIGN_IN_REFUSED, Event.TEMPORARY_REFUSED, Event.TEMPORARY_LOCKED, Event.SIGN_IN_DELAYED}
 )
 
-OTHER = say("Autre événement de ce compte")
+OTHER = say("Autre événement de cet espace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,11 +187,11 @@ def _logout_refused(error: LogoutRefused) -> Response:
     return page(
         400,
         title=say("Cette demande de déconnexion n’est pas valable"),
-        message=say("Vous pouvez vous déconnecter depuis votre compte."),
+        message=say("Vous pouvez vous déconnecter depuis votre espace personnel."),
         code=f"invalid_request: {error}",
         incident=g.request_id,
         link="/compte",
-        link_label=say("Aller à mon compte"),
+        link_label=say("Aller à mon espace personnel"),
     )
 
 

@@ -56,7 +56,7 @@ def kept_of_a_person(
             say("L’adresse mail que vous enregistrez ici, et la précédente"),
             say(
                 "Pour vous envoyer un mot de passe provisoire et vous prévenir de ce qui touche à"
-                " votre compte."
+                " votre espace."
             ),
             say("jusqu’à ce que vous en enregistriez une autre"),
         ),
@@ -108,7 +108,7 @@ def kept_of_a_person(
         Kept(
             say("Un journal des connexions, des échecs et des changements"),
             say(
-                "Pour protéger votre compte. Votre numéro, votre nom et vos adresses n’y figurent"
+                "Pour protéger votre espace. Votre numéro, votre nom et vos adresses n’y figurent"
                 " pas, celle du réseau n’y est que par son début."
             ),
             _length(audit),
