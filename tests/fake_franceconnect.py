@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from idp import StoreUnavailable
 from idp.identity.franceconnect_port import ARRIVAL_LIFETIME
+from idp.identity.franceconnect_port import TRIES_OF_ALL
 from idp.identity.franceconnect_port import TRIES_OF_BROWSER
 from idp.identity.franceconnect_port import TRIES_OF_NETWORK
 from idp.identity.franceconnect_port import TRY_LIFETIME
@@ -37,18 +38,23 @@ class MemoryTries:
         self._of: dict[str, list[str]] = {}
 
     def put(self, state: str, begun: Try, *, network: str) -> None:
-        """Keep a try; the oldest of its browser and of its network give way."""
+        """Keep a try; the oldest of its browser, of its network and of all give way."""
         self._look()
         with self._lock:
             self._kept[state] = _Kept(begun, self._now() + TRY_LIFETIME)
             for whose, most in (
                 (f"browser:{begun.browser_hash}", TRIES_OF_BROWSER),
                 (f"network:{network}", TRIES_OF_NETWORK),
+                ("all", TRIES_OF_ALL),
             ):
                 states = self._of.setdefault(whose, [])
                 states.append(state)
                 while len(states) > most:
-                    self._kept.pop(states.pop(0), None)
+                    oldest = states[0]
+                    self._kept.pop(oldest, None)
+                    for others in self._of.values():
+                        if oldest in others:
+                            others.remove(oldest)
 
     def take(self, state: str, browser: str) -> Try | Spent | None:
         """Take a try once; the browser that it is not of leaves it where it is."""

@@ -20,6 +20,10 @@ TRY_LIFETIME = timedelta(minutes=30)
 ARRIVAL_LIFETIME = timedelta(minutes=15)
 TRIES_OF_BROWSER = 5
 TRIES_OF_NETWORK = 200
+TRIES_OF_ALL = 30_000
+"""Sixteen people a second for half an hour. A crowd of networks fills no more of the store: 60 MB,
+160 MB where every waiting request is as long as one may be.
+"""
 
 
 class FranceConnectAway(IdpError):
@@ -155,8 +159,8 @@ class Tries(Protocol):
     def put(self, state: str, begun: Try, *, network: str) -> None:
         """Keep a try for ``TRY_LIFETIME``.
 
-        The oldest of its browser, and of its network, give way beyond ``TRIES_OF_BROWSER`` and
-        ``TRIES_OF_NETWORK``.
+        The oldest of its browser, of its network and of all give way beyond ``TRIES_OF_BROWSER``,
+        ``TRIES_OF_NETWORK`` and ``TRIES_OF_ALL``.
         """
 
     def take(self, state: str, browser: str) -> Try | Spent | None:

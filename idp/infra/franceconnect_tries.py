@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from idp.identity.franceconnect_port import TRIES_OF_ALL
 from idp.identity.franceconnect_port import TRIES_OF_BROWSER
 from idp.identity.franceconnect_port import TRIES_OF_NETWORK
 from idp.identity.franceconnect_port import TRY_LIFETIME
@@ -14,18 +15,34 @@ from idp.infra.redis_store import RedisStore
 from idp.infra.redis_store import milliseconds
 
 # A try that was taken stays as its own tombstone and counts on: else tombstones would have no cap.
-# KEYS  1 try   2 the browser's tries, the oldest first   3 the network's
+# One that gives way leaves nothing behind, in no list: else a crowd of networks would have none.
+# KEYS  1 try   2 the browser's tries, oldest first   3 the network's   4 everybody's, by instant
 # ARGV  1 browser   2 waiting request   3 the rest   4 lifetime (ms)
-#       5 how many of a browser   6 how many of a network
+#       5 how many of a browser   6 how many of a network   7 how many of all
 _PUT = """
-redis.call('HSET', KEYS[1], 'browser', ARGV[1], 'demande', ARGV[2], 'begun', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-for at = 2, 3 do
-  redis.call('RPUSH', KEYS[at], KEYS[1])
-  redis.call('PEXPIRE', KEYS[at], ARGV[4])
-  while redis.call('LLEN', KEYS[at]) > tonumber(ARGV[at + 3]) do
-    redis.call('DEL', redis.call('LPOP', KEYS[at]))
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local function forget(try)
+  for list in string.gmatch(redis.call('HGET', try, 'lists') or '', '%S+') do
+    redis.call('LREM', list, 1, try)
   end
+  redis.call('ZREM', KEYS[4], try)
+  redis.call('DEL', try)
+end
+redis.call('HSET', KEYS[1], 'browser', ARGV[1], 'demande', ARGV[2], 'begun', ARGV[3],
+           'lists', KEYS[2] .. ' ' .. KEYS[3])
+redis.call('RPUSH', KEYS[2], KEYS[1])
+redis.call('RPUSH', KEYS[3], KEYS[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[4], 0, now - ARGV[4] * 1000)
+redis.call('ZADD', KEYS[4], now, KEYS[1])
+for at = 1, 4 do redis.call('PEXPIRE', KEYS[at], ARGV[4]) end
+for at = 2, 3 do
+  while redis.call('LLEN', KEYS[at]) > tonumber(ARGV[at + 3]) do
+    forget(redis.call('LPOP', KEYS[at]))
+  end
+end
+while redis.call('ZCARD', KEYS[4]) > tonumber(ARGV[7]) do
+  forget(redis.call('ZPOPMIN', KEYS[4])[1])
 end
 """
 
@@ -47,7 +64,7 @@ class RedisTries:
         self._take = store.script(_TAKE)
 
     def put(self, state: str, begun: Try, *, network: str) -> None:
-        """Keep a try; the oldest of its browser and of its network give way."""
+        """Keep a try; the oldest of its browser, of its network and of all give way."""
         self._store.refuse_strangers_when_nearly_full()
         rest = json.dumps([begun.nonce, begun.purpose, begun.account_id, begun.page])
         self._put(
@@ -55,6 +72,7 @@ class RedisTries:
                 _key(state),
                 f"franceconnect-tries:browser:{begun.browser_hash}",
                 f"franceconnect-tries:network:{network}",
+                "franceconnect-tries:all",
             ],
             [
                 begun.browser_hash,
@@ -63,6 +81,7 @@ class RedisTries:
                 milliseconds(TRY_LIFETIME),
                 TRIES_OF_BROWSER,
                 TRIES_OF_NETWORK,
+                TRIES_OF_ALL,
             ],
         )
 

@@ -17,8 +17,10 @@ from idp.identity.franceconnect_port import Try
 from idp.identity.franceconnect_port import browser_hash
 from idp.identity.pivot import Arrival
 from idp.identity.pivot import PivotIdentity
+from idp.infra import franceconnect_tries
 from idp.infra.franceconnect_arrivals import RedisArrivals
 from idp.infra.franceconnect_hints import RedisHints
+from tests import fake_franceconnect
 from tests.contract.conftest import ABSOLUTE
 from tests.contract.conftest import COOKIE_KEYS
 
@@ -87,6 +89,37 @@ class TestTries:
         assert world.tries.take("state-0", "robot-0") is None
         assert world.tries.take("state-1", "robot-1") is not None
         assert world.tries.take("elsewhere", BROWSER) == BEGUN
+
+    def test_flood_from_many_networks_the_oldest_try_of_all_gives_way(self, world, monkeypatch):
+        for module in (fake_franceconnect, franceconnect_tries):
+            monkeypatch.setattr(module, "TRIES_OF_ALL", 3)
+        for number in range(4):
+            begun = replace(BEGUN, browser_hash=browser_hash(f"robot-{number}"))
+            world.tries.put(f"state-{number}", begun, network=f"2001:db8:{number}::")
+
+        assert world.tries.take("state-0", "robot-0") is None
+        assert world.tries.take("state-1", "robot-1") is not None
+
+    def test_flood_one_browser_that_begins_again_and_again_takes_nobodys_place(
+        self, world, monkeypatch
+    ):
+        for module in (fake_franceconnect, franceconnect_tries):
+            monkeypatch.setattr(module, "TRIES_OF_ALL", TRIES_OF_BROWSER + 1)
+        other = replace(BEGUN, browser_hash=browser_hash(OTHER))
+        world.tries.put("other", other, network="198.51.100.1")
+        for number in range(3 * TRIES_OF_BROWSER):
+            world.tries.put(f"state-{number}", BEGUN, network="192.0.2.1")
+
+        assert world.tries.take("other", OTHER) == other
+
+    def test_flood_what_gave_way_leaves_nothing_in_the_store(self, real_world, monkeypatch):
+        monkeypatch.setattr(franceconnect_tries, "TRIES_OF_ALL", 2)
+        for number in range(9):
+            begun = replace(BEGUN, browser_hash=browser_hash(f"robot-{number}"))
+            real_world.tries.put(f"state-{number}", begun, network=f"2001:db8:{number}::")
+
+        # Two tries, the lists of their browsers and networks, and that of all.
+        assert real_world.store.client.dbsize() == 2 * 3 + 1
 
     def test_flood_tombstones_count_too(self, world):
         for number in range(TRIES_OF_BROWSER + 1):
@@ -262,5 +295,6 @@ def everything_in(real_world):
         "string": client.get,
         "hash": client.hgetall,
         "list": lambda key: client.lrange(key, 0, -1),
+        "zset": lambda key: client.zrange(key, 0, -1),
     }
     return "|".join(f"{key}|{read[client.type(key)](key)}" for key in client.scan_iter())
