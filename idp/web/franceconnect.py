@@ -151,7 +151,7 @@ def come_back() -> Response:
         return signed_out(SIGN_IN) if member is None else see_other(LINKS)
     if begun.purpose is Purpose.CONFIRM:
         return _confirm(given, begun, arrived)
-    return _link(given, member, arrived)
+    return _link(given, member, arrived) if _may_link(given, member) else see_other(LINKS)
 
 
 def _begin_for_member(
@@ -164,6 +164,8 @@ def _begin_for_member(
     if word not in set(Purpose) or not was_said(
         given, proof, browser, *_about(member, Purpose(word), page)
     ):
+        return see_other(LINKS)
+    if word == Purpose.LINK and not _may_link(given, member):
         return see_other(LINKS)
     return _send(given, client, browser, Purpose(word), Waiting(), member=member, page=page)
 
@@ -255,9 +257,20 @@ def _link(given: Services, member: Member, arrived: Arrived) -> Response:
     return see_other(with_waiting(LINKS, "", said=said))
 
 
+def _may_link(given: Services, member: Member) -> bool:
+    """Tell whether the sign-in is recent, which is the proof: when one leaves, and once back.
+
+    Whoever finds the browser open later has an identity of their own there.
+    """
+    return member.session.is_recent(now=given.now(), within=given.recent_sign_in)
+
+
 def _failed(sealed: str, word: Said, fault: str, *, page: str = "") -> Response:
-    """Lead back to where one left from; ``fault`` is a word of ours, for who reads the log."""
-    log.warning("nobody came from FranceConnect: %s", fault)
+    """Lead back to where one left from; ``fault`` is a word of ours, for who reads the log.
+
+    What the operators must know of is told by the client: this can be had by opening an address.
+    """
+    log.info("nobody came from FranceConnect: %s", fault)
     return see_other(with_waiting(page or SIGN_IN, sealed, said=word))
 
 

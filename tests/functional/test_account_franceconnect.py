@@ -125,6 +125,24 @@ def test_a_callback_for_who_has_signed_out_or_is_somebody_else_links_nothing(
     assert visitor.get(callback).headers["Location"] == "/connexion"
 
 
+def test_a_link_needs_a_recent_sign_in_when_one_leaves_and_when_one_is_back(
+    scene, visitor, camille
+):
+    """Attack: whoever finds the browser open at FranceConnect is somebody else there."""
+    visitor.sign_in(camille)
+    address = button_of(visitor.get(PAGE))
+    there = visitor.get(address).headers["Location"]
+    scene.instance.clock.advance(QUARTER)
+
+    late = visitor.get(visitor.abroad.pick(there, "ines-belkacem"))
+    again = visitor.get(address)
+
+    assert late.headers["Location"] == again.headers["Location"] == PAGE
+    assert "token" in scene.franceconnect.simulator.calls
+    assert "franceconnect.linked" not in [event for event, _, _ in scene.instance.audit()]
+    assert "Confirmez que c’est vous" in text_of(visitor.get(PAGE))
+
+
 def test_the_person_of_the_link_confirms_in_the_place_of_a_password(scene, visitor, camille):
     visitor.come_as("camille-durand")
     scene.instance.clock.advance(QUARTER)
