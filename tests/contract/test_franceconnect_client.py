@@ -52,7 +52,10 @@ from tests.franceconnect import answer_in
 from tests.franceconnect import claims_in
 from tests.instance import ISSUER
 
-PATIENCE = 0.3
+PATIENCE = 2.0
+SHORT = 0.3
+"""Where nobody answers, and the test waits for the end of it."""
+
 STATE, NONCE = "t" * 43, "u" * 43
 CAMILLE = PivotIdentity("DURAND", "Camille Anne Louise", "female", "1987-04-23", "44109", "99100")
 
@@ -207,10 +210,9 @@ def test_discovery_and_keys_are_asked_once_for_many_people(ours, there):
 def test_a_sign_out_there_names_all_three(ours, there):
     arrived = ours.arrive()
 
-    there.simulator.misbehave("frozen")
-    began = time.monotonic()
+    calls = len(there.simulator.calls)
     asked = urlsplit(ours.client.logout_url(id_token=arrived.id_token, state=STATE))
-    assert time.monotonic() - began < PATIENCE / 2  # who leaves waits for nobody
+    assert len(there.simulator.calls) == calls  # who leaves waits for nobody
 
     assert f"{asked.scheme}://{asked.netloc}{asked.path}" == f"{there.issuer}/session/end"
     assert parse_qs(asked.query) == {
@@ -318,14 +320,16 @@ def test_every_fault_of_the_simulator_is_told_of_here_or_is_of_the_callback():
 
 
 @pytest.mark.parametrize("fault", sorted(BEGUN))
-def test_nobody_is_sent_where_discovery_is_not_its_own(ours, there, fault):
+def test_nobody_is_sent_where_discovery_is_not_its_own(there, fault):
+    ours = Ours(there, seconds=patience_with(fault))
     there.simulator.misbehave(fault)
 
     assert_refused(BEGUN[fault], ours.begin)
 
 
 @pytest.mark.parametrize("fault", sorted(FINISHED))
-def test_nobody_arrives_by_an_answer_that_is_late_broken_or_forged(ours, there, fault, caplog):
+def test_nobody_arrives_by_an_answer_that_is_late_broken_or_forged(there, fault, caplog):
+    ours = Ours(there, seconds=patience_with(fault))
     code = ours.code()
     there.simulator.misbehave(fault)
 
@@ -336,7 +340,7 @@ def test_nobody_arrives_by_an_answer_that_is_late_broken_or_forged(ours, there, 
 
 @pytest.mark.parametrize("fault", sorted(HARMLESS))
 def test_what_is_merely_more_or_slower_is_no_reason_to_refuse(there, fault):
-    ours = Ours(there, seconds=2)
+    ours = Ours(there)
     there.simulator.misbehave(fault)
 
     assert ours.arrive().arrival.pivot == CAMILLE
@@ -535,7 +539,7 @@ class TestDoctor:
 
 class TestKeys:
     def test_a_crowd_has_discovery_and_keys_fetched_once(self, there, at_once):
-        ours = Ours(there, seconds=2)
+        ours = Ours(there)
         there.simulator.misbehave(Fault(seconds={Endpoint.DISCOVERY: 0.1}))
         assert len(set(at_once(ours.begin, SEATS))) == 1
         assert there.simulator.calls.count(Endpoint.DISCOVERY) == 1
@@ -553,13 +557,13 @@ class TestKeys:
         ours.arrive()
         ours.passed += KEPT_SECONDS
         there.simulator.misbehave("discovery_frozen")
-        renewing = threading.Thread(target=lambda: assert_refused(None, ours.begin))
+        renewing = threading.Thread(target=ours.begin)
         renewing.start()
         wait_for(lambda: there.simulator.calls[-1] == Endpoint.DISCOVERY)
 
-        began = time.monotonic()
         assert ours.begin().startswith(there.issuer)
-        assert time.monotonic() - began < PATIENCE / 2
+        assert renewing.is_alive()
+        there.simulator.behave()
         renewing.join()
 
     @pytest.mark.parametrize("body", [b"{}", b'{"keys": 7}'])
@@ -661,14 +665,15 @@ class TestBreaker:
         self.open(ours, there)
         ours.passed += REST_SECONDS
         there.simulator.misbehave("frozen")
-        trying = threading.Thread(target=lambda: assert_refused(None, ours.begin))
+        trying = threading.Thread(target=ours.begin)
         trying.start()
         wait_for(ours.client.is_away)
 
-        began = time.monotonic()
         assert_refused(FranceConnectAway("breaker"), ours.begin)
-        assert time.monotonic() - began < PATIENCE / 2
+        assert trying.is_alive()
+        there.simulator.behave()
         trying.join()
+        assert not ours.client.is_away()
 
     def open(self, ours, there):
         for _ in range(FAILURES):
@@ -684,7 +689,7 @@ class TestBreaker:
 
 class TestBulkhead:
     def test_few_threads_wait_for_it_and_the_others_are_told_at_once(self, there):
-        ours = Ours(there, seconds=1.0)
+        ours = Ours(there)
         codes = [ours.code() for _ in range(SEATS + 1)]
         asked = len(there.simulator.calls)
 
@@ -694,9 +699,8 @@ class TestBulkhead:
             one.start()
         wait_for(lambda: len(there.simulator.calls) == asked + SEATS)
 
-        began = time.monotonic()
         assert_refused(FranceConnectAway("busy"), lambda: ours.finish(codes[-1]))
-        assert time.monotonic() - began < 0.2
+        assert all(one.is_alive() for one in waiting)
         there.simulator.behave()
         for one in waiting:
             one.join()
@@ -706,10 +710,8 @@ class TestBulkhead:
         code = ours.code()
         there.simulator.misbehave(Fault(seconds=dict.fromkeys(Endpoint, 0.35)))
 
-        began = time.monotonic()
+        # Each of the three would be in time.
         assert_refused(FranceConnectAway("timeout"), lambda: ours.finish(code))
-
-        assert time.monotonic() - began < 2 * 0.4 + 0.3
 
     def test_when_no_time_is_left_nobody_is_asked_any_more(self, there):
         calls = ServiceCalls(private_networks=(ip_network("127.0.0.0/8"),))
@@ -720,12 +722,10 @@ class TestBulkhead:
 
 
 def assert_refused(expected, act):
-    """Expect one error, by its kind and word; None for being away in any way."""
-    kind = type(expected) if expected is not None else FranceConnectAway
-    with pytest.raises(kind) as refusal:
+    """Expect one error, by its kind and word."""
+    with pytest.raises(type(expected)) as refusal:
         act()
-    if expected is not None:
-        assert str(refusal.value) == str(expected)
+    assert str(refusal.value) == str(expected)
 
 
 def assert_nothing_of_a_person_in(caplog, code):
@@ -741,6 +741,10 @@ def private(folder, content):
     file.touch(0o600)
     file.write_text(content)
     return file
+
+
+def patience_with(fault):
+    return SHORT if {"frozen", "trickling"} & set(fault.split("_")) else PATIENCE
 
 
 def wait_for(condition):

@@ -128,8 +128,9 @@ def answer_in(callback: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(callback).query).items()}
 
 
-@pytest.mark.parametrize("alg", ["ES256", "RS256"])
-@pytest.mark.parametrize("proof", ["client_secret_post", "private_key_jwt"])
+@pytest.mark.parametrize(
+    ("proof", "alg"), [("client_secret_post", "ES256"), ("private_key_jwt", "RS256")]
+)
 def test_a_person_signs_in_over_there_and_out_again(tmp_path: Path, proof: str, alg: str) -> None:
     key: ECKey | RSAKey = drawn("EC", 5)
     if proof == "private_key_jwt":
