@@ -65,7 +65,7 @@ def show() -> Response:
     """Show the link, or offer one."""
     given, _ = way()
     member = recent_member(LINKS)
-    return member if isinstance(member, Response) else _page(given, member, notice=told())
+    return member if isinstance(member, Response) else _page(given, member)
 
 
 @bp.post(LINKS)
@@ -91,7 +91,7 @@ def _page(
         contact = given.new_password.contacts.get(account_id)
     return own_page(
         given, member, LINKS, "pages/account_franceconnect.html", status,
-        notice=notice,
+        notice=notice or told(linked=link is not None),
         linked_at=day(link.linked_at) if link else "",
         used_at=day(link.used_at) if link else "",
         why=WHY[link.rule] if link else "",

@@ -48,10 +48,14 @@ def block_of(given: Services, asked: AuthorizationRequest | None) -> Block:
     return Block.AWAY if given.franceconnect.is_away() else Block.OPEN
 
 
-def told() -> Notice | None:
-    """What the address of this page says; nothing where it is no word of ours."""
+def told(*, linked: bool = False) -> Notice | None:
+    """What the address of this page says; nothing where it is no word of ours.
+
+    That something was done is said where it is so: an address can be made by anybody.
+    """
     with suppress(ValueError):
-        return NOTICES[Said(request.args.get("franceconnect", ""))]
+        said = Said(request.args.get("franceconnect", ""))
+        return NOTICES[said] if linked or said is not Said.LINKED else None
     return None
 
 

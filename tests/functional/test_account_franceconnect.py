@@ -68,6 +68,15 @@ def test_a_member_links_sees_why_and_unlinks(scene, visitor, camille):
     assert "franceconnect.unlinked" in events
 
 
+def test_an_address_alone_says_nothing_that_is_not_so(scene, visitor, camille):
+    """Attack: a link in a mail that makes our page say what its sender likes."""
+    visitor.sign_in(camille)
+
+    for word in ("rattache", "x", "Votre compte est fermé"):
+        page = visitor.get(PAGE, {"franceconnect": word})
+        assert not lxml_html.fromstring(page.text).xpath("//*[contains(@class, 'notice')]")
+
+
 def test_who_is_the_person_of_the_dossier_reads_that_the_state_says_so(scene, visitor, camille):
     visitor.sign_in(camille)
 
