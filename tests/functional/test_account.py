@@ -3,6 +3,7 @@
 from lxml import html as lxml_html  # type: ignore[import-untyped]
 
 from tests.instance import Instance
+from tests.instance import text_of
 
 
 def test_every_topic_leads_to_a_page_of_its_own_title_that_leads_back(instance: Instance) -> None:
@@ -28,4 +29,4 @@ def test_what_the_overview_says_is_what_holds_now(instance: Instance) -> None:
 
     instance.visitor().sign_in(person)
 
-    assert "2 appareils sont connectés en ce moment" in visitor.get("/compte").text
+    assert "2 appareils sont connectés en ce moment" in text_of(visitor.get("/compte"))
