@@ -160,7 +160,7 @@ def test_what_is_no_number_is_told_beside_the_field_and_counts_as_no_try(
     answer = visitor.submit_sign_in(visitor.open_sign_in(), "affilie", typed, PASSWORD)
 
     assert answer.status_code == 400
-    assert "7 chiffres" in errors_of(answer)["numero"]
+    assert "7\u00a0chiffres" in errors_of(answer)["numero"]
     assert value_of(answer, "numero") == typed
     assert instance.audit() == []
 
