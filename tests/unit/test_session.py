@@ -25,6 +25,14 @@ def test_a_session_begins_now_and_ends_at_its_absolute_end():
     )
 
 
+def test_a_sign_in_is_recent_up_to_its_last_instant():
+    quarter = timedelta(minutes=15)
+    session = Session.open(SIGNED_IN, now=NOON, absolute=timedelta(hours=8))
+
+    assert session.is_recent(now=NOON + quarter, within=quarter)
+    assert not session.is_recent(now=NOON + quarter + timedelta.resolution, within=quarter)
+
+
 def test_a_token_holds_256_random_bits():
     tokens = {new_session_token() for _ in range(100)}
 

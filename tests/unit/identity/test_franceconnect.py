@@ -143,6 +143,8 @@ def test_of_several_dossiers_the_member_chooses(scene):
     )
     assert scene.link_of() is None
     assert scene.told(Event.FRANCECONNECT_SEVERAL) == {"dossiers": 2}
+    assert scene.franceconnect.choices(HERS) == scene.arrive().choices
+    assert scene.franceconnect.choices(THIEF) == ()
 
     assert scene.choose("survivor").account_id == "survivor"
 

@@ -135,6 +135,27 @@ def test_who_is_followed_by_somebody_else_is_signed_out_of_their_services(scene)
     assert scene.sessions.end("key") == Ended(0)
 
 
+@pytest.mark.parametrize(
+    ("end", "ended"),
+    [
+        (lambda farewell: farewell.end_one("mid"), {"mid"}),
+        (lambda farewell: farewell.end_others("account", "mid"), {"old", "new"}),
+        (lambda farewell: farewell.make_room("account", keep=1), {"old", "mid"}),
+    ],
+    ids=["one", "others", "room"],
+)
+def test_where_some_sessions_end_their_services_alone_are_told(scene, end, ended):
+    for key in ("old", "mid", "new"):
+        scene.visited(key)
+        scene.clock.advance(timedelta(minutes=1))
+
+    over = end(scene.farewell)
+
+    assert over.alive == len(ended)
+    assert {visit.session_key for visit in over.visits} == ended
+    assert {row.sid for row in scene.rows} == {sid_of(key, TOLD, SALT) for key in ended}
+
+
 def test_k4_a_notice_is_sent_with_a_token_of_that_moment(scene, claimed):
     scene.clock.advance(timedelta(minutes=9))
 

@@ -205,6 +205,17 @@ class TestRevokedKey:
         assert ring.begins(self.mid) == self.mid.signs_from
         assert ring.signing_key("RS256", now=self.then).kid == "mid"
 
+    def test_what_it_may_have_signed_is_from_where_it_took_over_on(self):
+        ring = self.ring((self.mid, self.then), (self.new, self.then + HOUR), keys=(self.old,))
+
+        assert ring.signed_since(ring.revoked["mid"]) == self.mid.signs_from
+        assert ring.signed_since(ring.revoked["new"]) == self.then
+
+    def test_one_that_waited_signed_nothing(self):
+        ring = self.ring((self.new, self.then))
+
+        assert ring.signed_since(ring.revoked["new"]) is None
+
     def test_a_copy_of_it_under_two_names_is_no_fault(self):
         copy = key("mid", NOON + 7 * HOUR)
 

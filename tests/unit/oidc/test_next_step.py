@@ -7,6 +7,7 @@ from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.next_step import NextStep
 from idp.oidc.next_step import Standing
 from idp.oidc.next_step import next_step
+from idp.oidc.refusals import finding_of
 from idp.session import Session
 from tests.instance import NOON
 from tests.unit.oidc.test_authorize import GOOD
@@ -14,6 +15,7 @@ from tests.unit.oidc.test_authorize import run
 
 SECOND = timedelta(seconds=1)
 THIRD_PARTY = {"first_party": False}
+LEVEL = '{"id_token": {"acr": {"essential": true, "value": "urn:example:higher"}}}'
 
 
 def session(age=timedelta(0)):
@@ -153,6 +155,22 @@ class TestNextStep:
             step(run(prompt="none", max_age="60"), session(61 * SECOND))
 
         assert refusal.value.error == "login_required"
+
+    @pytest.mark.parametrize(
+        ("changes", "there", "another", "found"),
+        [
+            ({}, None, False, "none"),
+            ({}, session(), True, "one of another person"),
+            ({"claims": LEVEL}, session(), False, "one of acr"),
+            ({"max_age": "60"}, session(61 * SECOND), False, "one 61 seconds ago"),
+        ],
+    )
+    def test_operators_are_told_which_session_there_was(self, changes, there, another, found):
+        with pytest.raises(RefusedByRedirect) as refusal:
+            step(run(prompt="none", **changes), there, another_is_hinted=another)
+
+        assert refusal.value.error == "login_required"
+        assert finding_of(refusal.value).found == found
 
     def test_max_age_holds_up_to_its_second(self):
         request = run(max_age="60")

@@ -469,6 +469,33 @@ class TestReading:
             mint().read(SIGNED[:place] + character + SIGNED[place + 1 :], typ=ID_TOKEN_TYPE)
 
 
+class TestHint:
+    def test_a_hint_of_this_member_names_nobody_else_though_it_expired(self):
+        clock = Clock()
+        tokens = mint(clock=clock)
+        hint = id_token(tokens)
+
+        clock.advance(23 * HOUR)
+
+        assert not tokens.hint_names_another(hint, client(), "account")
+        assert tokens.hint_names_another(hint, client(), "another")
+
+    @pytest.mark.parametrize(
+        "hint",
+        ["", "x", access_token(), id_token(mint(key(number=7)))],
+        ids=["none", "no token", "access token", "a stranger's"],
+    )
+    def test_what_is_no_id_token_of_ours_says_nothing(self, hint):
+        assert not mint().hint_names_another(hint, client(), "another")
+
+    def test_attack_the_hint_of_another_service_says_nothing_of_who_its_member_is(self):
+        other = client(client_id="other", subject_type="public")
+        hint = id_token(registered=other)
+
+        assert mint().hint_names_another(hint, other, "another")
+        assert not mint().hint_names_another(hint, client(), "another")
+
+
 def test_the_mint_reads_back_what_another_node_signed():
     one, other = mint(), replace(mint())
 
