@@ -6,7 +6,7 @@
 ``__Host-device``         signed: this browser signed in before, six months
 ``__Host-answered``       which waiting requests were answered here; ends with the browser
 ``__Host-choice``         sealed: the lease under which a password is being chosen, 15 minutes
-``__Host-franceconnect``  who came back from FranceConnect, without a dossier yet, 15 minutes
+``__Host-franceconnect``  who came back from FranceConnect, without a dossier yet; as the session
 ``__Host-signed-out``     sealed: where to go on once FranceConnect signed out too, 10 minutes
 ``__Host-language``       the language that pages speak here: a tag and nothing else
 ========================  ======================================================================
@@ -27,7 +27,6 @@ from flask import Response
 from flask import g
 
 from idp.audit import Actor
-from idp.identity.franceconnect_port import ARRIVAL_LIFETIME
 from idp.identity.login import MustChoosePassword
 from idp.identity.new_password import Choice
 from idp.identity.temporary_password import LEASE
@@ -203,13 +202,13 @@ def drop_choice(response: Response) -> None:
 
 
 def keep_arrival(response: Response, services: Services, token: str, *, holder: str = "") -> None:
-    """Let the browser prove that somebody came back in it from FranceConnect.
+    """Let the browser prove, until it is closed, that somebody came back in it from FranceConnect.
 
     ``holder`` of a lease: whoever chooses a password under it is that somebody, and nobody who
     chooses one in the same browser for another reason.
     """
     tag = _sign(services.cookie_keys[0], "franceconnect", f"{token}.{holder}") if holder else ""
-    _set(response, ARRIVAL_COOKIE, f"{token}.{tag}", ARRIVAL_LIFETIME)
+    _set(response, ARRIVAL_COOKIE, f"{token}.{tag}", None)
 
 
 def arrival_of(request: Request) -> str:

@@ -108,9 +108,7 @@ def _arrive(
     given: Services, found: Waiting, token: str, signed_in: SignedIn, device: str
 ) -> Response:
     signed_in, id_token = _linked(given, token, signed_in)
-    response = arrive(given, found, signed_in, device, id_token=id_token)
-    drop_arrival(response)
-    return response
+    return arrive(given, found, signed_in, device, id_token=id_token)
 
 
 def _linked(given: Services, token: str, signed_in: SignedIn) -> tuple[SignedIn, str]:

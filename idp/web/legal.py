@@ -134,7 +134,10 @@ def cookies(session: timedelta) -> tuple[Cookie, ...]:
             say(
                 "Vous reconnaît à votre retour de FranceConnect, le temps de trouver votre dossier."
             ),
-            say("%(count)s\u00a0minutes", count=round(ARRIVAL_LIFETIME.total_seconds() / 60)),
+            say(
+                "jusqu’à la fermeture du navigateur, %(count)s\u00a0minutes au plus",
+                count=round(ARRIVAL_LIFETIME.total_seconds() / 60),
+            ),
         ),
         Cookie(
             WAY_BACK_COOKIE,

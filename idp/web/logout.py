@@ -32,6 +32,7 @@ from idp.web.franceconnect_logout import way_out
 from idp.web.headers import allow_form_to
 from idp.web.headers import allow_frames_of
 from idp.web.headers import see_other
+from idp.web.waiting import forget_arrival
 
 bp = Blueprint("logout", __name__)
 
@@ -68,7 +69,7 @@ def logout() -> Response:
     if confirmed or (asked.proved and not blind):
         return _end(given, asked, key, session)
     if session is None and not blind:
-        return _gone(asked)
+        return _gone(given, asked)
     return _ask(given, asked, params, blind=blind)
 
 
@@ -85,7 +86,7 @@ def _end(given: Services, asked: LogoutRequest, key: str, session: Session | Non
     the promise could not be kept in SQL, and the person tries again.
     """
     if not key:
-        return _gone(asked)
+        return _gone(given, asked)
     ended = given.sessions.end(key)
     visits = ended.visits
     owners = [session.account_id] if session else [visit.account_id for visit in visits]
@@ -101,13 +102,15 @@ def _end(given: Services, asked: LogoutRequest, key: str, session: Session | Non
     frames = given.frames.frames(visits)
     out, state = way_out(given, key, owners)
     if not out:
-        return _gone(asked, frames)
-    response = _gone(asked, frames, onward=out)
+        return _gone(given, asked, frames)
+    response = _gone(given, asked, frames, onward=out)
     remember(given, response, state, asked.return_to)
     return response
 
 
-def _gone(asked: LogoutRequest, frames: Sequence[str] = (), *, onward: str = "") -> Response:
+def _gone(
+    given: Services, asked: LogoutRequest, frames: Sequence[str] = (), *, onward: str = ""
+) -> Response:
     """Lead on from a session that is over: to ``onward``, which leads back, or else at once.
 
     A form's answer may be redirected where its page allowed, and a sign-out is most often a form of
@@ -126,6 +129,7 @@ def _gone(asked: LogoutRequest, frames: Sequence[str] = (), *, onward: str = "")
     if SESSION_COOKIE in request.cookies:
         # Never one that stayed behind: a form of another site would sign the person out.
         drop_session(response)
+        forget_arrival(given, response)
     return response
 
 

@@ -24,7 +24,6 @@ from idp.web.browser import browser_of
 from idp.web.browser import choice_of
 from idp.web.browser import csrf_token
 from idp.web.browser import device_of
-from idp.web.browser import drop_arrival
 from idp.web.browser import drop_choice
 from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
@@ -124,8 +123,6 @@ def submit() -> Response:
             by_way_of=ADDRESS_PAGE if offers_address else "", id_token=id_token,
         )  # fmt: skip
     drop_choice(response)
-    if id_token:
-        drop_arrival(response)
     return response
 
 

@@ -1,5 +1,6 @@
 """The request that waits behind a page, and the way on once somebody has signed in."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -28,6 +29,8 @@ from idp.web.authorize import ask_again
 from idp.web.authorize import issue_code
 from idp.web.authorize import needs_consent
 from idp.web.authorize import sent
+from idp.web.browser import arrival_of
+from idp.web.browser import drop_arrival
 from idp.web.browser import keep_device
 from idp.web.browser import keep_session
 from idp.web.browser import note_answered
@@ -76,6 +79,7 @@ def arrive(
         response = led_on(found, issue_code(given, found.request, key, session))
     else:
         response = see_other(default_target(given))
+    forget_arrival(given, response)
     keep_session(response, token)
     keep_device(response, given, device)
     return response
@@ -83,10 +87,21 @@ def arrive(
 
 def cancel(given: Services, asked: AuthorizationRequest, found: Waiting) -> Response:
     """Take the person back to the service with a no; to its home, when it has had its answer."""
-    if found.answered:
-        return see_other(home_of(given, asked.client))
     said_no = Finding("member", "the member goes on", "the member did not want to")
-    return led_on(found, refuse(given, asked.refused(AccessDenied(), said_no)))
+    if found.answered:
+        response = see_other(home_of(given, asked.client))
+    else:
+        response = led_on(found, refuse(given, asked.refused(AccessDenied(), said_no)))
+    forget_arrival(given, response)
+    return response
+
+
+def forget_arrival(given: Services, response: Response) -> None:
+    """End what waits of somebody who came from FranceConnect: who sits here next is not they."""
+    if token := arrival_of(request):
+        with suppress(StoreUnavailable):  # it ends by itself, and the browser loses its name now
+            given.franceconnect_arrivals.take(token)
+        drop_arrival(response)
 
 
 def waiting_of(given: Services, browser: str, sealed: str | None = None) -> Waiting | Response:
