@@ -997,6 +997,11 @@ STATES = [
         for name, service in (("", "Mes cotisations"), ("-alone", ""))
     ),
     State(
+        "to-franceconnect",
+        "pages/to_franceconnect.html",
+        {"service_name": "Mes cotisations", "onward": "/franceconnect?demande=s"},
+    ),
+    State(
         "expired",
         "pages/expired.html",
         {"link": "/connexion", "link_label": "Aller à la page de connexion"},
@@ -1017,7 +1022,8 @@ STATES = [
     legal("personal_data", "more", FILLED, privacy_url="https://caisse.example/confidentialite"),
 ]
 
-STAYING = [state for state in STATES if state.page != "pages/logging_out.html"]
+LEAVING = ("pages/logging_out.html", "pages/to_franceconnect.html")
+STAYING = [state for state in STATES if state.page not in LEAVING]
 """Those that a browser stays on; ``browser/test_frontchannel_logout.py`` holds the others up."""
 
 

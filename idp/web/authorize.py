@@ -76,8 +76,9 @@ def authorize() -> Response:
         return sent(refuse(given, refused))
     if step is NextStep.ISSUE_CODE and session is not None:
         return sent(issue_code(given, asked, key, session))
-    straight = step is NextStep.SIGN_IN and _goes_to_franceconnect(given, asked)
-    return _to_page(given, params, FRANCECONNECT if straight else PAGES[step])
+    if step is NextStep.SIGN_IN and _goes_to_franceconnect(given, asked):
+        return _to_franceconnect(given, params, asked)
+    return _to_page(given, params, PAGES[step])
 
 
 @bp.post("/authorize")
@@ -237,6 +238,23 @@ def _another_is_hinted(given: Services, asked: AuthorizationRequest, session: Se
     if not asked.claims.takes_person(sub_of(account_id, asked.client, tokens.pairwise_salt)):
         return True
     return tokens.hint_names_another(asked.id_token_hint, asked.client, account_id)
+
+
+def _to_franceconnect(given: Services, params: Params, asked: AuthorizationRequest) -> Response:
+    """Lead on by a page of ours.
+
+    A service may have come by a form, whose policy Chromium holds against every redirect that
+    follows: it names us, and cannot name where FranceConnect leads on to.
+    """
+    response = make_response("")
+    sealed = given.waiting.seal(params, name_browser(response, browser_of(request)))
+    onward = f"{FRANCECONNECT}?{urlencode({'demande': sealed})}"
+    response.set_data(
+        render_template(
+            "pages/to_franceconnect.html", onward=onward, service_name=asked.client.client_name
+        )
+    )
+    return response
 
 
 def _to_page(given: Services, params: Params, page: str) -> Response:

@@ -55,6 +55,12 @@ def onward_of(page: TestResponse) -> str:
     return str(address)
 
 
+def straight_to(page: TestResponse) -> str:
+    """Where the page leads that stands between a service and FranceConnect."""
+    [address] = lxml_html.fromstring(page.text).xpath("//a[@id='onward-continue']/@href")
+    return str(address)
+
+
 def has_password_block(page: TestResponse) -> bool:
     return bool(lxml_html.fromstring(page.text).xpath("//input[@name='password']"))
 
@@ -143,13 +149,16 @@ def test_a_service_may_lead_straight_there_and_whoever_comes_back_gets_our_page(
     scene.settle(CAMILLE)
 
     asked = ask(visitor, scene, idp_hint="franceconnect")
-    there = visitor.get(asked.headers["Location"]).headers["Location"]
+    there = visitor.get(straight_to(asked)).headers["Location"]
     back = visitor.get(visitor.abroad.fail(there))
     page = visitor.get(back.headers["Location"])
     [button] = lxml_html.fromstring(page.text).xpath("//a[@class='fr-connect']/@href")
     answer = visitor.get(visitor.abroad.pick(visitor.get(button).headers["Location"]))
 
-    assert path_of(asked) == "/franceconnect"
+    assert straight_to(asked).startswith("/franceconnect?demande=")
+    assert "« Mes cotisations » demande que vous vous identifiiez avec FranceConnect" in text_of(
+        asked
+    )
     assert there.startswith(scene.franceconnect.issuer)
     assert path_of(back) == "/connexion"
     # No loop: the page stays, with both blocks.
@@ -160,6 +169,21 @@ def test_a_service_may_lead_straight_there_and_whoever_comes_back_gets_our_page(
     assert is_answered(ask(visitor, scene, idp_hint="franceconnect"))
     stranger = scene.visitor()
     assert path_of(ask(stranger, scene, idp_hint="elsewhere")) == "/connexion"
+
+
+def test_a_form_of_a_service_that_leads_straight_there_ends_at_a_page_of_ours(scene, visitor):
+    """Chromium holds a form's policy against every redirect that follows it.
+
+    A service that signs in by a form names us in its policy, and cannot name where FranceConnect
+    leads on to.
+    """
+    posted = visitor.post("/authorize", scene.service.request(idp_hint="franceconnect"))
+    page = visitor.get(posted.headers["Location"])
+
+    assert posted.status_code == 303
+    assert page.status_code == 200
+    assert f'content="0; url={straight_to(page)}"' in page.text
+    assert visitor.get(straight_to(page)).headers["Location"].startswith(scene.franceconnect.issuer)
 
 
 def test_a_sign_out_ends_the_session_there_too_and_comes_back_to_the_service(scene, visitor):
