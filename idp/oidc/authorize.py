@@ -1,7 +1,7 @@
 """The authorization request: an ordered table of checks (``next_step`` decides what follows).
 
 Two phases. Until client and redirect URI are proved, an error is a page of ours and never a
-redirect (``RefusedOnPage``). After that every error goes to the client through the one response
+redirect (``return_address``). After that every error goes to the client through the one response
 writer, with ``state`` and ``iss``. Authlib's validation is not used here, its errors are:
 docs/adr/0007-what-authlib-does-here.md.
 """
@@ -20,19 +20,24 @@ from authlib.oidc.core.errors import RegistrationNotSupportedError
 from authlib.oidc.core.errors import RequestNotSupportedError
 from authlib.oidc.core.errors import RequestURINotSupportedError
 
-from idp import IdpError
 from idp.oidc.claims_request import ClaimsRequest
 from idp.oidc.claims_request import claims_request
 from idp.oidc.clients import Client
 from idp.oidc.clients import Clients
-from idp.oidc.params import PARAMETER_LIMIT
 from idp.oidc.params import Params
-from idp.oidc.redirect_uris import is_of_a_device
-from idp.oidc.redirect_uris import registered_as
 from idp.oidc.refusals import Finding
 from idp.oidc.refusals import seen
 from idp.oidc.resources import REPEATABLE
 from idp.oidc.resources import resources_within
+from idp.oidc.return_address import ECHO_LIMIT
+from idp.oidc.return_address import FORM_POST
+from idp.oidc.return_address import RESPONSE_MODES
+from idp.oidc.return_address import UNWRITABLE
+from idp.oidc.return_address import RefusedByRedirect
+from idp.oidc.return_address import ReturnAddress
+from idp.oidc.return_address import is_web
+from idp.oidc.return_address import proved_client
+from idp.oidc.return_address import return_address
 
 UNDERSTOOD = (
     "client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
@@ -49,61 +54,9 @@ of the fund, which need none: docs/adr/0018-consent.md."""
 LONERS = ("none", "create")
 """Each stands alone: with another word it would ask for two things that exclude each other."""
 
-QUERY = "query"
-FORM_POST = "form_post"
-RESPONSE_MODES = (QUERY, FORM_POST)
-FRAGMENT = "fragment"
-"""Where whoever asks for a token at ``/authorize`` looks for the refusal; no code goes there."""
-
-ECHO_LIMIT = 1024
-"""Characters of ``state`` and ``nonce``: they go into an address, a store and a token."""
-
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: +[\x21\x23-\x5b\x5d-\x7e]+)*")
 _S256 = re.compile(r"[A-Za-z0-9_-]{43}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
-_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # lone surrogates: no UTF-8
-
-
-class RefusedOnPage(IdpError):
-    """A request that may not be redirected: its client or its redirect URI is not proved.
-
-    ``error`` is the OAuth code, ``description`` tells the integrator what is wrong; ``client_id``
-    is the registered client that the request names, or "".
-    """
-
-    code = "refused_on_page"
-
-    def __init__(self, error: str, description: str, *, client_id: str = "") -> None:
-        super().__init__(f"{error}: {description}")
-        self.error = error
-        self.description = description
-        self.client_id = client_id
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnAddress:
-    """Where the answer to a request goes, and how; by ``fragment``, refusals alone.
-
-    ``on_device``: to an application of the member's device, which may be another than it says.
-    """
-
-    client: Client
-    redirect_uri: str
-    state: str
-    response_mode: str
-    on_device: bool = False
-
-
-class RefusedByRedirect(IdpError):
-    """A refusal that the client is told at its redirect URI."""
-
-    code = "refused_by_redirect"
-
-    def __init__(self, back: ReturnAddress, cause: OAuth2Error) -> None:
-        super().__init__(f"{cause.error}: {cause.description}")
-        self.back = back
-        self.error = str(cause.error)
-        self.description = str(cause.description or "")
 
 
 class AccessDenied(OAuth2Error):
@@ -181,7 +134,7 @@ def check_values_are_writable(params: Params, _client: Client) -> None:
         if len(params.get(name)) > ECHO_LIMIT:
             raise InvalidRequestError(f"{name} is longer than {ECHO_LIMIT} characters.")
     for name in ("state", "nonce", "login_hint"):
-        if _UNWRITABLE.search(params.get(name)):
+        if UNWRITABLE.search(params.get(name)):
             raise InvalidRequestError(f"Control characters in {name}.")
 
 
@@ -213,7 +166,7 @@ def check_response_mode(params: Params, _client: Client) -> None:
     mode = params.get("response_mode")
     if mode not in ("", *RESPONSE_MODES):
         raise InvalidRequestError(f"The response_mode must be {' or '.join(RESPONSE_MODES)}.")
-    if mode == FORM_POST and not _is_web(params.get("redirect_uri")):
+    if mode == FORM_POST and not is_web(params.get("redirect_uri")):
         raise InvalidRequestError("The response_mode form_post needs an http redirect_uri.")
 
 
@@ -303,8 +256,8 @@ def check(params: Params, clients: Clients) -> AuthorizationRequest:
 
     Spec: OIDC Core 1.0 §3.1.2.2, RFC 6749 §4.1.2.1.
     """
-    client = _proved_client(params, clients)
-    back = _return_address(params, client, _proved_redirect_uri(params, client))
+    client = proved_client(params, clients)
+    back = return_address(params, client)
     for run, looks_at in CHECKS:
         try:
             run(params, client)
@@ -339,65 +292,3 @@ def _finding(
     check = run.__name__.removeprefix("check_")
     names = looks_at or tuple(name for name in params.repeated() if name in UNDERSTOOD)
     return Finding(check, str(refusal.description or refusal.error), seen(params, *names))
-
-
-def _proved_client(params: Params, clients: Clients) -> Client:
-    if len(params.pairs) > PARAMETER_LIMIT:
-        too_many = Finding("parameters", "at most 100", f"{len(params.pairs)}")
-        raise RefusedOnPage("invalid_request", "more than 100 parameters") from too_many
-    fault = "client_id was sent more than once" if params.count("client_id") > 1 else ""
-    if "client_id" not in params:
-        fault = "client_id is missing"
-    if fault:
-        found = Finding("client_id", "client_id, once", seen(params, "client_id"))
-        raise RefusedOnPage("invalid_request", fault) from found
-    client = clients.find(params.get("client_id"))
-    if client is None:
-        unknown = Finding("client_id", "the client_id of a service", seen(params, "client_id"))
-        raise RefusedOnPage("invalid_client", "client_id is not registered here") from unknown
-    return client
-
-
-def _proved_redirect_uri(params: Params, client: Client) -> str:
-    redirect_uri, fault = params.get("redirect_uri"), ""
-    if params.count("redirect_uri") > 1:
-        fault = "redirect_uri was sent more than once"
-    elif "redirect_uri" not in params:
-        fault = "redirect_uri is missing"
-    elif not _registered(redirect_uri, client):
-        fault = (
-            "redirect_uri is not registered for this client; it is compared character by character"
-        )
-    if fault:
-        found = Finding(
-            "redirect_uri", " or ".join(client.redirect_uris), seen(params, "redirect_uri")
-        )
-        raise RefusedOnPage("invalid_request", fault, client_id=client.client_id) from found
-    return redirect_uri
-
-
-def _registered(redirect_uri: str, client: Client) -> str:
-    return registered_as(redirect_uri, client.redirect_uris, public=client.is_public)
-
-
-def _return_address(params: Params, client: Client, redirect_uri: str) -> ReturnAddress:
-    """Read how a request wants its answer, as far as it can be done: refusals go there too."""
-    state = params.get("state") if params.count("state") == 1 else ""
-    if _UNWRITABLE.search(state) or len(state) > ECHO_LIMIT:
-        state = ""
-    mode = _response_mode(params, redirect_uri)
-    on_device = is_of_a_device(_registered(redirect_uri, client), public=client.is_public)
-    return ReturnAddress(client, redirect_uri, state, mode, on_device)
-
-
-def _response_mode(params: Params, redirect_uri: str) -> str:
-    """Read how the answer is to come. Spec: OAuth 2.0 Multiple Response Types §2.1, §5."""
-    asked = params.get("response_mode") if params.count("response_mode") == 1 else ""
-    if asked == FORM_POST and _is_web(redirect_uri):
-        return FORM_POST
-    wants_tokens = {"token", "id_token"}.intersection(params.words("response_type"))
-    return FRAGMENT if wants_tokens and asked in ("", FRAGMENT) else QUERY
-
-
-def _is_web(redirect_uri: str) -> bool:
-    return redirect_uri.startswith(("https://", "http://"))

@@ -12,7 +12,6 @@ from datetime import datetime
 from datetime import timedelta
 
 from idp.oidc.authorize import PROMPTS
-from idp.oidc.authorize import RESPONSE_MODES
 from idp.oidc.claims import CLAIMS_OF
 from idp.oidc.claims import SCOPES
 from idp.oidc.clients import AUTH_METHODS
@@ -21,6 +20,7 @@ from idp.oidc.clients import SUBJECT_TYPES
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import KeyRings
 from idp.oidc.provider import GRANTS
+from idp.oidc.return_address import RESPONSE_MODES
 from idp.oidc.service_keys import ASSERTION_ALGS
 from idp.sentence import LANGUAGES
 

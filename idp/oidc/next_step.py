@@ -10,8 +10,8 @@ from authlib.oidc.core.errors import InteractionRequiredError
 from authlib.oidc.core.errors import LoginRequiredError
 
 from idp.oidc.authorize import AuthorizationRequest
-from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.refusals import Finding
+from idp.oidc.return_address import RefusedByRedirect
 from idp.session import Session
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from dataclasses import field
 from urllib.parse import urlencode
 
-from idp.oidc.authorize import FRAGMENT
-from idp.oidc.authorize import RefusedByRedirect
-from idp.oidc.authorize import ReturnAddress
 from idp.oidc.clients import Client
+from idp.oidc.return_address import FRAGMENT
+from idp.oidc.return_address import RefusedByRedirect
+from idp.oidc.return_address import ReturnAddress
 
 
 @dataclass(frozen=True, slots=True)

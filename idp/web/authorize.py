@@ -11,10 +11,8 @@ from flask import request
 
 from idp.identity.franceconnect import ACR_FRANCECONNECT
 from idp.oidc.authorization import Authorization
-from idp.oidc.authorize import FORM_POST
 from idp.oidc.authorize import UNDERSTOOD
 from idp.oidc.authorize import AuthorizationRequest
-from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
 from idp.oidc.claims import sub_of
 from idp.oidc.levels import check_level
@@ -26,6 +24,8 @@ from idp.oidc.next_step import next_step
 from idp.oidc.params import Params
 from idp.oidc.response import AuthorizationResponse
 from idp.oidc.response import success
+from idp.oidc.return_address import FORM_POST
+from idp.oidc.return_address import RefusedByRedirect
 from idp.oidc.waiting import WaitingRequestTooLarge
 from idp.session import Session
 from idp.session import new_session_token

@@ -18,11 +18,11 @@ from werkzeug.exceptions import HTTPException
 
 from idp import Busy
 from idp import StoreUnavailable
-from idp.oidc.authorize import RefusedOnPage
 from idp.oidc.logout import LogoutRefused
 from idp.oidc.refusals import Finding
 from idp.oidc.refusals import finding_of
 from idp.oidc.response import with_incident
+from idp.oidc.return_address import RefusedOnPage
 from idp.oidc.waiting import WaitingRequestTooLarge
 from idp.sentence import Sentence
 from idp.sentence import say

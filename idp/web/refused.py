@@ -11,7 +11,6 @@ from flask import request
 
 from idp import StoreUnavailable
 from idp.limits import audited_network
-from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.clients import Client
 from idp.oidc.refusals import Finding
 from idp.oidc.refusals import Refusal
@@ -20,6 +19,7 @@ from idp.oidc.refusals import finding_of
 from idp.oidc.response import AuthorizationResponse
 from idp.oidc.response import refusal
 from idp.oidc.response import with_incident
+from idp.oidc.return_address import RefusedByRedirect
 from idp.web import Services
 from idp.web.browser import network_of_request
 

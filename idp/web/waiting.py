@@ -10,15 +10,15 @@ from flask import render_template
 from flask import request
 
 from idp import StoreUnavailable
-from idp.oidc.authorize import FORM_POST
 from idp.oidc.authorize import AccessDenied
 from idp.oidc.authorize import AuthorizationRequest
-from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
 from idp.oidc.clients import Client
 from idp.oidc.refusals import Finding
 from idp.oidc.response import AuthorizationResponse
 from idp.oidc.response import home_location
+from idp.oidc.return_address import FORM_POST
+from idp.oidc.return_address import RefusedByRedirect
 from idp.oidc.waiting import WaitingRequest
 from idp.oidc.waiting import WaitingRequestUnreadable
 from idp.sentence import say

@@ -10,12 +10,12 @@ from idp import StoreUnavailable
 from idp.oidc.authorize import CHECKS
 from idp.oidc.authorize import UNDERSTOOD
 from idp.oidc.authorize import AuthorizationRequest
-from idp.oidc.authorize import RefusedByRedirect
-from idp.oidc.authorize import RefusedOnPage
-from idp.oidc.authorize import ReturnAddress
 from idp.oidc.authorize import check
 from idp.oidc.params import Params
 from idp.oidc.response import refusal
+from idp.oidc.return_address import RefusedByRedirect
+from idp.oidc.return_address import RefusedOnPage
+from idp.oidc.return_address import ReturnAddress
 from tests.fakes import MemoryClients
 from tests.fakes import client
 

@@ -3,13 +3,13 @@ from datetime import timedelta
 
 import pytest
 
-from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.authorize import check
 from idp.oidc.levels import check_level
 from idp.oidc.next_step import NextStep
 from idp.oidc.next_step import Standing
 from idp.oidc.next_step import next_step
 from idp.oidc.params import Params
+from idp.oidc.return_address import RefusedByRedirect
 from idp.session import Session
 from tests.fakes import MemoryClients
 from tests.fakes import client

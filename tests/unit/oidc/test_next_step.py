@@ -3,11 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from idp.oidc.authorize import RefusedByRedirect
 from idp.oidc.next_step import NextStep
 from idp.oidc.next_step import Standing
 from idp.oidc.next_step import next_step
 from idp.oidc.refusals import finding_of
+from idp.oidc.return_address import RefusedByRedirect
 from idp.session import Session
 from tests.instance import NOON
 from tests.unit.oidc.test_authorize import GOOD

@@ -6,11 +6,11 @@ from authlib.oauth2.rfc6749.errors import InvalidScopeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from idp.oidc.authorize import RefusedByRedirect
-from idp.oidc.authorize import ReturnAddress
 from idp.oidc.response import home_location
 from idp.oidc.response import refusal
 from idp.oidc.response import success
+from idp.oidc.return_address import RefusedByRedirect
+from idp.oidc.return_address import ReturnAddress
 from tests.fakes import client
 
 ISSUER = "https://idp.example"
