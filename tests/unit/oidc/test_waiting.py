@@ -1,4 +1,5 @@
 import secrets
+from contextlib import suppress
 import zlib
 from base64 import urlsafe_b64decode
 from base64 import urlsafe_b64encode
@@ -121,12 +122,11 @@ def test_what_fits_is_opened_whole_to_the_last_character(clock):
 
     sealed = []
     for params in fitting:
-        try:
+        # Each is packed by its own luck: a longer one may fit where a shorter one did not.
+        with suppress(WaitingRequestTooLarge):
             sealed.append((params, waiting(clock).seal(params, BROWSER)))
-        except WaitingRequestTooLarge:
-            break
 
-    assert SEALED_LIMIT - 8 <= len(sealed[-1][1]) <= SEALED_LIMIT
+    assert SEALED_LIMIT - 8 <= max(len(text) for _, text in sealed) <= SEALED_LIMIT
     assert all(waiting(clock).open(text, BROWSER).params == params for params, text in sealed)
 
 
