@@ -100,7 +100,9 @@ def _states(browser: Browser, album: Album) -> None:
             for width in SIZES:
                 visit = album.visit(browser, width, scheme)
                 for state in STAYING:
-                    visit.page.goto(f"{address}/{state.name}")
+                    answer = visit.page.goto(f"{address}/{state.name}")
+                    if answer is None or not answer.ok:
+                        raise ServerMissing(f"{state.name} cannot be shown")
                     album.take(visit.page, f"states/{state.name}", width, scheme)
                 visit.close()
 
