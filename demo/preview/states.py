@@ -27,8 +27,11 @@ from jinja2 import StrictUndefined
 
 from idp.identity.anti_robot import Challenge
 from idp.identity.audit_trail import PastEvent
+from idp.identity.franceconnect_links import Rule
 from idp.identity.password_policy import PasswordPolicy
 from idp.identity.password_policy import PolicyFault
+from idp.identity.reset_quotas import Quota
+from idp.identity.reset_quotas import QuotaReached
 from idp.identity.working_days import hour_in_words
 from idp.identity.working_days import in_words
 from idp.infra.catalogues import read_catalogues
@@ -39,28 +42,35 @@ from idp.sentence import Catalogue
 from idp.sentence import Sentence
 from idp.sentence import counted
 from idp.sentence import say
+from idp.session import Place
 from idp.theme import Theme
+from idp.web import account_data
 from idp.web import account_devices
 from idp.web import account_email
+from idp.web import account_franceconnect
 from idp.web import account_password
 from idp.web import account_services
 from idp.web import address_code
 from idp.web import confirmation
+from idp.web import errors
+from idp.web import franceconnect_dossier
 from idp.web import language
 from idp.web import reset
 from idp.web.account_topics import moment
 from idp.web.activity_words import days_of
 from idp.web.anti_robot import ROBOT
 from idp.web.assets import Assets
+from idp.web.franceconnect_words import NOTICES
+from idp.web.franceconnect_words import Said
 from idp.web.kept import kept_of_a_person
 from idp.web.legal import cookies
+from idp.web.login_form import BUSY
 from idp.web.login_form import COOKIES_REFUSED
 from idp.web.login_form import NO_COOKIES
 from idp.web.login_form import STALE_FORM
 from idp.web.login_form import STALE_PASSWORD
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
-from idp.web.login_form import soon
 from idp.web.login_form import wait_notice
 from idp.web.password_faults import sentence
 
@@ -153,7 +163,7 @@ class Device:
     """Where a member is signed in."""
 
     key: str
-    name: str
+    name: str | Sentence
     here: bool = False
     since: Sentence = SINCE
     used_at: Sentence | str = ""
@@ -271,9 +281,11 @@ def legal(page: str, name: str, filled: Legal, **context: Any) -> State:
 
 
 def error(name: str, status: int, **context: str | Sentence) -> State:
-    """Give an error page."""
-    empty = dict.fromkeys(("title", "message", "code", "incident", "link", "link_label"), "")
-    return State(f"error-{name}", "pages/error.html", empty | {"status": status} | context, True)
+    """Give an error page, with the words of its status where it has none of its own."""
+    title, message = errors.words_of(status)
+    given = {"title": title, "message": message, "code": "", "incident": ""}
+    given |= {"link": "/connexion", "link_label": errors.TO_SIGN_IN}
+    return State(f"error-{name}", "pages/error.html", given | {"status": status} | context, True)
 
 
 LONG_NAME = "Déclaration des revenus professionnels anticonstitutionnellement régularisés"
@@ -383,16 +395,16 @@ VISITS = [
     ServiceVisit("Mes cotisations", in_words(date(2026, 11, 26), year=True)),
     ServiceVisit(LONG_NAME, in_words(date(2026, 11, 24), year=True)),
 ]
-HERE = Device("k1", "Firefox sur Windows", here=True)
+HERE = Device("k1", account_devices.device_name(Place("Firefox", "Windows")), here=True)
 DEVICES = [
     HERE,
     Device(
         "k2",
-        "Samsung Internet sur Android",
+        account_devices.device_name(Place("Samsung Internet", "Android")),
         used_at=moment(datetime(2026, 11, 24, 12, 21, tzinfo=UTC)),
         network=say("un autre (%(network)s)", network="203.0.113.…"),
     ),
-    Device("k3", "Navigateur inconnu", network=say("le même que cet appareil")),
+    Device("k3", account_devices.UNKNOWN, network=say("le même que cet appareil")),
 ]
 OWN_PAGE = {"csrf": "c6f", "errors": (), "notice": None}
 """What every page below ``/compte`` is given when all is quiet."""
@@ -407,24 +419,10 @@ ALL_WAYS: dict[str, Any] = {
     "franceconnect_url": "/franceconnect",
     "reset_url": "/mot-de-passe-oublie",
 }
-STALE = Message(
-    "error", "Recommencez, s’il vous plaît", "Cette page était ouverte depuis longtemps."
-)
-FAILED = Message(
-    "error",
-    "La connexion avec FranceConnect n’a pas abouti",
-    "Rien n’a été modifié. Vous pouvez recommencer, ou appeler l’assistance.",
-)
-SOMEBODY_ELSE = Message(
-    "error",
-    "Ce n’est pas l’identité rattachée à votre espace",
-    "Recommencez, ou utilisez votre mot de passe.",
-)
 LINKED: dict[str, Any] = {
     "linked_at": "mardi 24 novembre 2026",
     "used_at": "jeudi 26 novembre 2026",
-    "why": "Vous avez prouvé que ce dossier est le vôtre par votre mot de passe. "
-    "Ce rattachement prend fin quand le mot de passe change.",
+    "why": account_franceconnect.WHY[Rule.PROOF],
 }
 RESET = {"reset_url": "/mot-de-passe-oublie"}
 AWAY: dict[str, Any] = RESET | {"franceconnect_away": True}
@@ -450,15 +448,9 @@ BY_LETTER: dict[str, Any] = {
 }
 LINKS = {"login_url": "/connexion?demande=abc", "again_url": "/mot-de-passe-oublie?demande=abc"}
 OWN = {"form": LoginForm(action="/etape?demande=abc"), "errors": (), "notice": None}
-HELD = Notice(
-    "wait",
-    say("Un courrier a déjà été demandé"),
-    say(
-        "Un seul mot de passe provisoire par courrier est envoyé à la fois. "
-        "Vous pourrez en demander un autre %(soon)s.",
-        soon=soon(timedelta(days=9)),
-    ),
-)
+HELD = reset.quota_notice(QuotaReached(Quota.LETTER, timedelta(days=9)))
+MANY_REQUESTS = reset.quota_notice(QuotaReached(Quota.NETWORK, timedelta(minutes=40)))
+MANY_CODES = address_code.too_many(QuotaReached(Quota.MAIL, timedelta(minutes=40)))
 WEAK = tuple(
     FormError("password", sentence(fault, PasswordPolicy()))
     for fault in (PolicyFault.TOO_SHORT, PolicyFault.GUESSABLE)
@@ -586,7 +578,7 @@ STATES = [
     login("service-logo", service_logo="/static/favicon.svg?v=0123abcd"),
     login("all-ways", **ALL_WAYS),
     login("all-ways-alone", **ALL_WAYS | {"service_name": ""}),
-    login("franceconnect-failed", wrong=True, notice=FAILED, **ALL_WAYS),
+    login("franceconnect-failed", wrong=True, notice=NOTICES[Said.CANCELLED], **ALL_WAYS),
     login("franceconnect-wished", **ALL_WAYS, franceconnect_wished=True),
     login("franceconnect-alone", **ALL_WAYS, password_answers=False),
     login("franceconnect-away", **AWAY),
@@ -664,7 +656,7 @@ STATES = [
         errors=(Fault("numero", "Ce numéro a la forme d’un numéro d’ayant droit."),),
         switch_to="ayant_droit",
     ),
-    member_page("reset", "wait", wrong=True, form=TYPED, notice=WAIT),
+    member_page("reset", "wait", wrong=True, form=TYPED, notice=MANY_REQUESTS),
     member_page("reset", "no-cookies", wrong=True, notice=COOKIES_REFUSED),
     member_page("reset_channel", "both"),
     member_page("reset_channel", "long", mail_mask="j***dy@c*****.associations-francaises"),
@@ -694,7 +686,7 @@ STATES = [
     member_page("new_password", "first", first=True),
     member_page("new_password", "keeps-number", form=LoginForm(numero="1234567")),
     member_page("new_password", "stale", wrong=True, notice=STALE_FORM),
-    member_page("new_password", "busy", wrong=True, notice=WAIT),
+    member_page("new_password", "busy", wrong=True, notice=BUSY),
     member_page(
         "new_password",
         "weak",
@@ -705,17 +697,17 @@ STATES = [
         "new_password",
         "typed-otherwise",
         wrong=True,
-        errors=(Fault("confirm", "Les deux saisies ne sont pas identiques."),),
+        errors=(Fault("confirm", "Les deux saisies ne sont pas identiques. Recommencez."),),
     ),
     member_page("choice_ended", "ended", wrong=True),
     member_page("email_address", "first"),
     member_page("email_address", "by-letter", by_letter=True),
     member_page("email_address", "renewed", first=False),
     member_page("email_address", "wrong", wrong=True, errors=(address_code.NO_ADDRESS,)),
-    member_page("email_address", "wait", wrong=True, notice=WAIT),
+    member_page("email_address", "wait", wrong=True, notice=MANY_CODES),
+    member_page("email_address", "over", wrong=True, notice=address_code.OVER),
     member_page("email_code", "sent"),
     member_page("email_code", "wrong", wrong=True, errors=(address_code.WRONG,)),
-    member_page("email_code", "wait", wrong=True, notice=WAIT),
     *(error(str(status), status) for status in (400, 403, 404, 405, 413, 429, 500, 503)),
     error("unknown-status", 418),
     error(
@@ -727,6 +719,7 @@ STATES = [
         "informations ci-dessous.",
         code="invalid_client: unknown client_id",
         incident="2f6c91b0a4d84c6e",
+        link="",
     ),
     error("store-away", 503, link="/connexion?demande=abc", link_label="Réessayer"),
     error(
@@ -742,14 +735,15 @@ STATES = [
         link="/connexion",
         link_label="Réessayer",
     ),
+    error("incident", 500, incident="2f6c-91b0"),
     error(
-        "incident",
-        500,
+        "protocol",
+        400,
+        title="Ce service ne peut pas vous connecter",
+        code="invalid_request",
         incident="2f6c-91b0",
-        link="/connexion",
-        link_label="Aller à la page de connexion",
+        link="",
     ),
-    error("protocol", 400, code="invalid_request", incident="2f6c-91b0"),
     error(
         "protocol-with-words",
         400,
@@ -764,7 +758,7 @@ STATES = [
     account("account-without-name", name=""),
     member_page("account_data", "first"),
     member_page("account_data", "stale", wrong=True, notice=STALE_FORM),
-    member_page("account_data", "just-done", wrong=True, notice=WAIT),
+    member_page("account_data", "just-done", wrong=True, notice=account_data.JUST_DONE),
     member_page("account_devices", "alone"),
     member_page("account_devices", "many", devices=DEVICES),
     member_page(
@@ -822,7 +816,8 @@ STATES = [
         errors=(address_code.NO_ADDRESS,),
         typed="anne@",
     ),
-    member_page("account_email", "wait", wrong=True, notice=WAIT),
+    member_page("account_email", "wait", wrong=True, notice=MANY_CODES),
+    member_page("account_email", "over", wrong=True, notice=address_code.OVER),
     member_page("account_email_code", "first"),
     member_page(
         "account_email_code",
@@ -855,7 +850,7 @@ STATES = [
         "confirmation",
         "somebody-else",
         wrong=True,
-        notice=SOMEBODY_ELSE,
+        notice=NOTICES[Said.SOMEBODY_ELSE],
         franceconnect_url="/franceconnect?pour=confirm",
     ),
     member_page("account_franceconnect", "none"),
@@ -865,18 +860,18 @@ STATES = [
         "account_franceconnect",
         "just-linked",
         **LINKED,
-        notice=Message("done", "FranceConnect est rattaché", "C’est fait."),
+        notice=NOTICES[Said.LINKED],
     ),
     member_page(
         "account_franceconnect",
         "unlinked",
-        notice=Message("done", "FranceConnect n’est plus rattaché", "C’est fait."),
+        notice=account_franceconnect.UNLINKED,
     ),
     member_page(
         "account_franceconnect",
         "refused",
         wrong=True,
-        notice=Message("error", "Nous n’avons pas pu vous connecter", REFUSAL),
+        notice=NOTICES[Said.REFUSED],
     ),
     member_page("franceconnect_dossier", "two"),
     member_page("franceconnect_dossier", "alone", service_name=""),
@@ -884,9 +879,9 @@ STATES = [
         "franceconnect_dossier",
         "none-chosen",
         wrong=True,
-        errors=(Fault("dossier", "Choisissez un dossier, puis continuez."),),
+        errors=(franceconnect_dossier.NONE_CHOSEN,),
     ),
-    member_page("franceconnect_dossier", "stale", wrong=True, notice=STALE),
+    member_page("franceconnect_dossier", "stale", wrong=True, notice=STALE_FORM),
     member_page("franceconnect_proof", "first"),
     member_page("franceconnect_proof", "alone", service_name="", support_phone=""),
     member_page(
@@ -961,7 +956,7 @@ STATES = [
     State(
         "logged-out-alone",
         "pages/logged_out.html",
-        {"service_name": "", "link": "", "link_label": ""},
+        {"service_name": "", "link": "/connexion", "link_label": "Se connecter à nouveau"},
     ),
     State(
         "logged-out-frames",

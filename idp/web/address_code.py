@@ -47,7 +47,7 @@ def address_proposed(given: Services, member: Member, page: Page) -> Response | 
     except InvalidAddress:
         return page(given, member, 400, errors=(NO_ADDRESS,), typed=typed[:254])
     except QuotaReached as held:
-        response = page(given, member, 429, notice=_too_many(held), typed=typed[:254])
+        response = page(given, member, 429, notice=too_many(held), typed=typed[:254])
         response.headers["Retry-After"] = str(seconds_of(held.retry_after))
         return response
     return None
@@ -68,7 +68,7 @@ def code_refused(given: Services, member: Member, page: Page, code_page: Page) -
     return code_page(given, member, 400, errors=(WRONG,))
 
 
-def _too_many(held: QuotaReached) -> Notice:
+def too_many(held: QuotaReached) -> Notice:
     """Say when another code may be asked for: the words for temporary passwords would mislead."""
     return Notice(
         "wait",

@@ -95,6 +95,11 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _unforeseen)
 
 
+def words_of(status: int) -> tuple[Sentence, Sentence]:
+    """Give the title and the message of a status; those of 400 where it has none."""
+    return _SENTENCES.get(status, _SENTENCES[400])
+
+
 def page(
     status: int,
     *,
@@ -106,7 +111,7 @@ def page(
     link_label: Sentence = TO_SIGN_IN,
 ) -> Response:
     """Make an error page; title and message are those of the status where none is given."""
-    standard_title, standard_message = _SENTENCES.get(status, _SENTENCES[400])
+    standard_title, standard_message = words_of(status)
     body = render_template(
         "pages/error.html",
         status=status,

@@ -106,7 +106,7 @@ def begin() -> Response:
     if isinstance(begun, QuotaReached):
         return _first(
             given, browser, 429, qualite=qualite, numero=typed,
-            notice=_quota_notice(begun), retry_after=begun.retry_after,
+            notice=quota_notice(begun), retry_after=begun.retry_after,
         )  # fmt: skip
     return see_other(_address(SECOND, given, begun, browser))
 
@@ -155,7 +155,7 @@ def choose() -> Response:
     if isinstance(outcome, QuotaReached):
         return _second(
             given, browser, journey, 429, chosen=chosen,
-            notice=_quota_notice(outcome), retry_after=outcome.retry_after,
+            notice=quota_notice(outcome), retry_after=outcome.retry_after,
         )  # fmt: skip
     with suppress(StoreUnavailable):  # the row is the promise, and it is committed
         given.reset.noted(outcome)
@@ -324,7 +324,7 @@ def _span(span: timedelta) -> Sentence:
     return say("%(count)s heures", count=span // timedelta(hours=1))
 
 
-def _quota_notice(held: QuotaReached) -> Notice:
+def quota_notice(held: QuotaReached) -> Notice:
     """Say when to try again, and give nothing away."""
     title, message = _QUOTA_SENTENCES[held.quota]
     return Notice("wait", title, message(soon(held.retry_after)))

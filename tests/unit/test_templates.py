@@ -360,7 +360,7 @@ def test_the_integrator_finds_the_code_and_the_incident_on_a_protocol_error():
     page = document(named("error-protocol"))
 
     assert page.xpath("//code/text()") == ["invalid_request", "2f6c-91b0"]
-    assert words(page.xpath("//h1")[0]) == "Le service n’a pas pu lancer votre connexion"
+    assert words(page.xpath("//h1")[0]) == "Ce service ne peut pas vous connecter"
 
 
 def test_leaving_carries_the_request_of_the_service_and_offers_to_stay():
