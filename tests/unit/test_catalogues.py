@@ -31,6 +31,11 @@ READ = (
     " | //@*[starts-with(name(), 'data-said-')]"
 )
 OWN_NAMES = {"français", "english", "cnil"}
+WORDS = {
+    "fr": {"ce", "dans", "est", "les", "mot", "nous", "ou", "pas", "pour", "sur", "votre", "vous"},
+    "en": {"and", "are", "for", "from", "is", "of", "that", "the", "this", "to", "you", "your"},
+}
+"""What hardly a sentence of a language goes without, and no name that a state shows has in it."""
 
 
 class Marked:
@@ -107,6 +112,20 @@ def test_an_english_page_says_so_and_marks_what_is_french(state):
         assert element.text_content().strip()
 
 
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+def test_french_pages_are_french_and_english_pages_english(state):
+    assert foreign(html.document_fromstring(source(state, "fr")), "en") == []
+    assert foreign(html.document_fromstring(source(state, "en")), "fr") == []
+
+
+def test_a_sentence_of_the_other_language_is_found_unless_it_is_marked():
+    page = html.document_fromstring(
+        "<p title='Votre nom'>Tick <b lang=fr>Vous êtes</b> or <i>ce n’est pas moi</i>"
+    )
+
+    assert foreign(page, "fr") == ["ce n’est pas moi", "Votre nom"]
+
+
 @pytest.mark.parametrize(
     ("ui_locales", "spoken"),
     [
@@ -164,6 +183,19 @@ def outside(page: html.HtmlElement) -> Iterator[str]:
     yield from _outside("\n".join(texts))
     for value in page.xpath(READ):
         yield from _outside(value)
+
+
+def foreign(page: html.HtmlElement, language: str) -> list[str]:
+    """What reads as ``language`` and does not say so."""
+    texts = page.xpath(
+        "//text()[not(ancestor::script or ancestor::svg or ancestor::*[@lang = $language])]",
+        language=language,
+    )
+    return [
+        text.strip()
+        for text in [*texts, *page.xpath(READ)]
+        if WORDS[language] & set(re.findall(r"\w+", text.casefold()))
+    ]
 
 
 def _outside(text: str) -> Iterator[str]:
