@@ -1,8 +1,8 @@
 import secrets
-from contextlib import suppress
 import zlib
 from base64 import urlsafe_b64decode
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
