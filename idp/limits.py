@@ -222,7 +222,7 @@ class Once(Protocol):
 
 
 class TooManyClientFailures(IdpError):
-    """A network sent too many wrong client credentials."""
+    """A network sent too many that were wrong."""
 
     code = "too_many_client_failures"
 
@@ -232,10 +232,13 @@ class TooManyClientFailures(IdpError):
 
 
 class ClientFailures(Protocol):
-    """Wrong client credentials by network; the real client elsewhere is untouched."""
+    """Wrong client credentials, or codes that FranceConnect refused, by network.
+
+    Whoever is elsewhere is untouched.
+    """
 
     def check(self, network: str) -> None:
         """Raise TooManyClientFailures while the network must wait."""
 
     def count(self, network: str) -> None:
-        """Count one wrong credential."""
+        """Count one that was wrong."""

@@ -26,16 +26,16 @@ class Scene:
         """Put somebody of the demo's directory into this one."""
         return add_member(self.instance, numero, password)
 
-    def visitor(self) -> "Traveller":
+    def visitor(self, network: str = "192.0.2.10") -> "Traveller":
         """A browser that has been nowhere."""
-        return Traveller(self)
+        return Traveller(self, network)
 
 
 class Traveller(Visitor):
     """A browser that goes to FranceConnect and comes back."""
 
-    def __init__(self, scene: Scene) -> None:
-        super().__init__(scene.instance.app)
+    def __init__(self, scene: Scene, network: str) -> None:
+        super().__init__(scene.instance.app, network)
         self._scene = scene
         self.abroad: Abroad = scene.franceconnect.abroad()
 

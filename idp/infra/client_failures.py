@@ -1,4 +1,7 @@
-"""Wrong client credentials in Redis: a counter a network, in a window its first failure opens."""
+"""Wrong client credentials, or refused codes, in Redis: a counter a network.
+
+Its first failure opens the window.
+"""
 
 from datetime import timedelta
 
@@ -16,24 +19,26 @@ return math.max(1, redis.call('TTL', KEYS[1]))
 class RedisClientFailures:
     """The port ``ClientFailures``."""
 
-    def __init__(self, store: RedisStore, *, limit: int, window: timedelta) -> None:
+    def __init__(
+        self, store: RedisStore, *, limit: int, window: timedelta, name: str = "client-failures"
+    ) -> None:
         self._store = store
+        self._name = name
         self._limit = limit
         self._window = int(window.total_seconds())
         self._check = store.script(_CHECK)
 
     def check(self, network: str) -> None:
         """Raise TooManyClientFailures while the network must wait."""
-        if left := int(self._check([_counter(network)], [self._limit])):
+        if left := int(self._check([self._counter(network)], [self._limit])):
             raise TooManyClientFailures(timedelta(seconds=left))
 
     def count(self, network: str) -> None:
-        """Count one wrong credential."""
+        """Count one that was wrong."""
         with redis_failures_told(), self._store.client.pipeline(transaction=True) as pipeline:
-            pipeline.incr(_counter(network))
-            pipeline.expire(_counter(network), self._window, nx=True)
+            pipeline.incr(self._counter(network))
+            pipeline.expire(self._counter(network), self._window, nx=True)
             pipeline.execute()
 
-
-def _counter(network: str) -> str:
-    return f"client-failures:{network}"
+    def _counter(self, network: str) -> str:
+        return f"{self._name}:{network}"

@@ -187,6 +187,18 @@ class InRedis(InSql):
         return RedisTries(self.redis)
 
     @cached_property
+    def franceconnect_failures(self) -> RedisClientFailures:
+        """The counters of codes that FranceConnect refused."""
+        from idp.infra.client_failures import RedisClientFailures
+
+        return RedisClientFailures(
+            self.redis,
+            limit=self.settings.network_limit,
+            window=self.settings.network_window,
+            name="franceconnect-failures",
+        )
+
+    @cached_property
     def franceconnect_arrivals(self) -> RedisArrivals:
         """The people who are back from there, and whose dossier is not known yet."""
         from idp.infra.franceconnect_arrivals import RedisArrivals

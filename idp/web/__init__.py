@@ -72,6 +72,7 @@ from idp.identity.outbox import OutboxDesk
 from idp.identity.reset import Reset
 from idp.identity.reset_journey import Journeys
 from idp.legal import Legal
+from idp.limits import ClientFailures
 from idp.limits import Once
 from idp.maintenance import Closure
 from idp.oidc.authorization import Codes
@@ -162,6 +163,7 @@ class Services:
     franceconnect: FranceConnect | None
     franceconnect_links: Links
     franceconnect_tries: Tries
+    franceconnect_failures: ClientFailures
     franceconnect_arrivals: Arrivals
     franceconnect_hints: Hints
     franceconnect_returns: Sealer

@@ -28,6 +28,7 @@ from idp.identity.franceconnect_port import Purpose
 from idp.identity.franceconnect_port import Spent
 from idp.identity.franceconnect_port import Try
 from idp.identity.franceconnect_port import browser_hash
+from idp.limits import TooManyClientFailures
 from idp.session import SignedIn
 from idp.session import new_session_token
 from idp.web import Services
@@ -64,6 +65,8 @@ DOSSIER = "/franceconnect/dossier"
 PROOF = "/franceconnect/rattachement"
 LINKS = "/compte/franceconnect"
 
+CODE_REFUSED = "invalid_grant"
+"""Spec: RFC 6749 §5.2; what else is refused there is ours to mend."""
 AWAY_WORDS = ("server_error", "temporarily_unavailable")
 PARAMETERS = ("state", "code", "iss", "error")
 
@@ -132,6 +135,8 @@ def come_back() -> Response:
     found = waiting_of(given, browser, begun.demande)
     if isinstance(found, Response):
         return found
+    if _is_held(given):
+        return _failed(found.sealed, Said.HELD, "held", page=begun.page)
     if answer.error or not answer.code:
         away = answer.error in AWAY_WORDS
         word = Said.AWAY if away else Said.CANCELLED
@@ -141,8 +146,13 @@ def come_back() -> Response:
     except FranceConnectAway as fault:
         return _failed(found.sealed, Said.AWAY, fault.fault, page=begun.page)
     except FranceConnectMistrusted as fault:
+        if fault.fault == "nonce":  # a code of another sign-in
+            given.franceconnect_failures.count(network_of_request(request, given))
         return _failed(found.sealed, Said.MISTRUSTED, fault.fault, page=begun.page)
     except FranceConnectSaidNo as fault:
+        if fault.error != CODE_REFUSED:
+            return _failed(found.sealed, Said.AWAY, fault.error, page=begun.page)
+        given.franceconnect_failures.count(network_of_request(request, given))
         return _failed(found.sealed, Said.LATE, fault.error, page=begun.page)
     if begun.purpose is Purpose.SIGN_IN:
         return _sign_in(given, found, arrived)
@@ -180,6 +190,9 @@ def _send(
     member: Member | None = None,
     page: str = "",
 ) -> Response:
+    if _is_held(given):
+        # Better told here than after a person has signed in over there.
+        return _failed(found.sealed, Said.HELD, "held", page=page)
     state, nonce = new_session_token(), new_session_token()
     try:
         response = see_other(client.begin(state=state, nonce=nonce))
@@ -255,6 +268,18 @@ def _link(given: Services, member: Member, arrived: Arrived) -> Response:
         except FranceConnectRefused:
             said = Said.REFUSED
     return see_other(with_waiting(LINKS, "", said=said))
+
+
+def _is_held(given: Services) -> bool:
+    """Tell whether refused codes hold this network.
+
+    Each takes one of the few seats at FranceConnect, which may count them against us too.
+    """
+    try:
+        given.franceconnect_failures.check(network_of_request(request, given))
+    except TooManyClientFailures:
+        return True
+    return False
 
 
 def _may_link(given: Services, member: Member) -> bool:

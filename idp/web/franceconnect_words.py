@@ -33,6 +33,7 @@ class Said(StrEnum):
     CANCELLED = "annule"
     AWAY = "indisponible"
     LATE = "perime"
+    HELD = "attente"
     MISTRUSTED = "inattendu"
     REFUSED = "refuse"
     SOMEBODY_ELSE = "autre"
@@ -77,6 +78,11 @@ NOTICES = {
             "Vous êtes de retour de FranceConnect, mais trop tard, une deuxième fois, ou dans un "
             "autre navigateur. Par sécurité, ce retour n’a pas été utilisé."
         ),
+    ),
+    Said.HELD: Notice(
+        "error",
+        say("Trop de retours de FranceConnect ont échoué depuis votre réseau"),
+        say("Rien n’a été modifié. Réessayez dans quelques minutes."),
     ),
     Said.MISTRUSTED: Notice(
         "error",

@@ -122,6 +122,7 @@ def build_services(parts: Parts, counts: NotCounted = NOT_COUNTED) -> Services:
         franceconnect=build_franceconnect(parts, counts),
         franceconnect_links=parts.franceconnect_links,
         franceconnect_tries=parts.franceconnect_tries,
+        franceconnect_failures=parts.franceconnect_failures,
         franceconnect_arrivals=parts.franceconnect_arrivals,
         franceconnect_hints=parts.franceconnect_hints,
         franceconnect_returns=Sealer(secrets.cookie_keys, "franceconnect-return:1"),

@@ -341,6 +341,58 @@ def test_the_code_of_another_browser_is_refused_under_ones_own_state(scene, visi
     assert said_by(answer) == "inattendu"
 
 
+def test_a_network_that_invents_codes_is_held_and_takes_nobody_s_seat(make_instance, franceconnect):
+    """Attack: callbacks by the hundred with codes made up hold the few seats at FranceConnect.
+
+    It may also take them for an attack of ours, and answer nobody here any more.
+    """
+    settings = {**franceconnect.settings, "network_limit": 5}
+    scene = Scene(make_instance(signing_algs=("ES256",), **settings), franceconnect)
+    scene.settle(CAMILLE)
+    attacker, elsewhere = scene.visitor(), scene.visitor("198.51.100.7")
+    for _ in range(5):
+        forged = {**answer_in(attacker.abroad.fail(attacker.leave())), "code": "forged"}
+        del forged["error"]
+        assert said_by(attacker.get("/franceconnect/retour", forged)) == "perime"
+    under_way = scene.visitor()
+    with_page = under_way.get("/authorize", scene.service.request()).headers["Location"]
+    calls = scene.franceconnect.simulator.calls.count("token")
+
+    held = under_way.get(with_page.replace("/connexion?", "/franceconnect?"))
+    page = under_way.get(held.headers["Location"])
+
+    # Told before one signs in over there, and the service goes on waiting.
+    assert said_by(held) == "attente"
+    assert "Trop de retours de FranceConnect ont échoué" in text_of(page)
+    assert "Pour continuer vers « Mes cotisations »" in text_of(page)
+    assert scene.franceconnect.simulator.calls.count("token") == calls
+    assert is_answered(elsewhere.come_as("camille-durand"))
+
+
+def test_callbacks_that_were_under_way_are_held_too(make_instance, franceconnect):
+    """Attack: the tries are collected first, and come back all at once."""
+    settings = {**franceconnect.settings, "network_limit": 5}
+    scene = Scene(make_instance(signing_algs=("ES256",), **settings), franceconnect)
+    forged = []
+    for _ in range(6):
+        attacker = scene.visitor()
+        answer = {**answer_in(attacker.abroad.fail(attacker.leave())), "code": "forged"}
+        del answer["error"]
+        forged.append((attacker, answer))
+
+    said = [said_by(who.get("/franceconnect/retour", answer)) for who, answer in forged]
+
+    assert said == ["perime"] * 5 + ["attente"]
+    assert scene.franceconnect.simulator.calls.count("token") == 5
+
+
+def test_a_secret_that_franceconnect_no_longer_takes_is_not_the_member_s_fault(scene, visitor):
+    callback = visitor.abroad.pick(visitor.leave())
+    scene.franceconnect.simulator.misbehave("token_invalid_client")
+
+    assert said_by(visitor.get(callback)) == "indisponible"
+
+
 def test_a_parameter_twice_is_no_answer(scene, visitor):
     """Attack (parameter pollution): two readers of an address would each see another answer."""
     scene.settle(CAMILLE)
