@@ -4,6 +4,7 @@ A hardware module or a remote service stands behind ``Signer`` the day the fund 
 signs asks for a signature over bytes, and never sees a private key.
 """
 
+import hashlib
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -34,6 +35,10 @@ from idp.oidc.clients import SIGNING_ALGS
 RSA_BITS = 3072
 _P256_BYTES = 32
 _ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+
+_MOST_FOUND_SOUND = 64
+_found_sound: set[bytes] = set()
+"""SHA-256 of each PEM text whose numbers were checked in this process."""
 
 _Native = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -187,8 +192,13 @@ def _opened(pem: bytes, passphrases: Sequence[bytes]) -> _Native:
 
 
 def _loaded(pem: bytes, passphrase: bytes | None) -> _Native:
+    # That p and q are primes takes 0.1 s to check, for the same text once: a command of an operator
+    # reads each key several times, a process each time that the folder changes.
+    digest = hashlib.sha256(pem).digest()
     try:
-        native = load_pem_private_key(pem, password=passphrase)
+        native = load_pem_private_key(
+            pem, password=passphrase, unsafe_skip_rsa_key_validation=digest in _found_sound
+        )
     except TypeError:  # encrypted, in a format that does not say so in its first line
         message = "the key is encrypted, and not as PKCS#8"
         raise LockedKey(message) from None
@@ -199,6 +209,9 @@ def _loaded(pem: bytes, passphrase: bytes | None) -> _Native:
     if not isinstance(native, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         message = f"not a key for {' or '.join(SIGNING_ALGS)}"
         raise UnusableKey(message)
+    if len(_found_sound) >= _MOST_FOUND_SOUND:
+        _found_sound.clear()
+    _found_sound.add(digest)
     return native
 
 

@@ -1,4 +1,5 @@
 import json
+import time
 from base64 import urlsafe_b64encode
 from datetime import UTC
 from datetime import datetime
@@ -21,6 +22,7 @@ from joserfc.errors import BadSignatureError
 from joserfc.jwk import RSAKey
 from joserfc.jwk import thumbprint
 
+from idp.oidc import signer
 from idp.oidc.keys import KeyRing
 from idp.oidc.keys import NoSigningKey
 from idp.oidc.keys import RevokedKey
@@ -424,6 +426,35 @@ def pem_of(native):
 def test_what_is_no_key_of_ours_is_refused_with_the_reason(alg, pem, reason):
     with pytest.raises(UnusableKey, match=reason):
         read_key(pem, alg=alg, signs_from=NOON)
+
+
+def test_a_key_whose_numbers_do_not_fit_is_refused_however_often_it_is_read(rsa_pem):
+    numbers = load_pem_private_key(rsa_pem, password=None).private_numbers()
+    unfit = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d + 2, numbers.dmp1, numbers.dmq1, numbers.iqmp,
+        numbers.public_numbers,
+    ).private_key(unsafe_skip_rsa_key_validation=True)  # fmt: skip
+
+    for _ in range(2):
+        with pytest.raises(UnusableKey, match="not a PEM private key"):
+            read_key(pem_of(unfit), alg="RS256", signs_from=NOON)
+
+
+def test_what_was_found_sound_is_not_checked_anew_and_signs_as_well(rsa_pem):
+    first = read_key(rsa_pem, alg="RS256", signs_from=NOON)
+
+    began = time.process_time()
+    again = [read_key(rsa_pem, alg="RS256", signs_from=NOON) for _ in range(100)]
+
+    assert time.process_time() - began < 2  # 100 checks take more than 10
+    assert {one.signer.sign(b"message") for one in again} == {first.signer.sign(b"message")}
+
+
+def test_what_is_remembered_of_sound_keys_is_bounded():
+    for _ in range(200):
+        read_key(generate("ES256"), alg="ES256", signs_from=NOON)
+
+    assert len(signer._found_sound) <= 64
 
 
 def test_authlib_trap_01_a_retired_or_future_key_never_signs():
