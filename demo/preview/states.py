@@ -533,6 +533,11 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
         "has_password": True,
         "link_url": "/franceconnect?pour=link",
     },
+    "account_franceconnect_identity": OWN_PAGE
+    | {
+        "action": "/compte/franceconnect/identite",
+        "who": "MARIE-ANGE SOLANGE DE LA TOURETTE",
+    },
     "franceconnect_dossier": OWN_PAGE
     | {
         "action": "/franceconnect/dossier?demande=abc",
@@ -873,6 +878,8 @@ STATES = [
         wrong=True,
         notice=NOTICES[Said.REFUSED],
     ),
+    member_page("account_franceconnect_identity", "first"),
+    member_page("account_franceconnect_identity", "stale", wrong=True, notice=STALE_FORM),
     member_page("franceconnect_dossier", "two"),
     member_page("franceconnect_dossier", "alone", service_name=""),
     member_page(

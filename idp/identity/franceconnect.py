@@ -182,6 +182,11 @@ class FranceConnectSignIn:
             account_id, credential_version, AMR_FRANCECONNECT_PASSWORD, ACR_FRANCECONNECT
         )
 
+    def is_theirs(self, arrival: Arrival, account_id: str) -> bool:
+        """Tell whether the State says that this is the person of an account's dossier."""
+        dossiers = self.finding.directory.of_accounts((account_id,))
+        return any(compare(arrival.pivot, dossier.pivot) is not None for dossier in dossiers)
+
     def link(
         self, arrival: Arrival, account_id: str, credential_version: int, *, actor: Actor
     ) -> None:

@@ -1,6 +1,7 @@
 """``/compte/franceconnect``: whether FranceConnect opens this account, since when, and why.
 
 To link or to unlink asks for a recent sign-in; to see does too, for the page is that of the forms.
+Whom the dossier does not name is linked once the member has read who it is (``…/identite``).
 """
 
 from flask import Blueprint
@@ -18,13 +19,21 @@ from idp.web.account_topics import day
 from idp.web.account_topics import own_page
 from idp.web.account_topics import sent_by
 from idp.web.browser import actor_of
+from idp.web.browser import arrival_under
+from idp.web.browser import drop_arrival
 from idp.web.confirmation import recent_member
+from idp.web.franceconnect import IDENTITY
 from idp.web.franceconnect import LINKS
 from idp.web.franceconnect import address_for
+from idp.web.franceconnect import link
 from idp.web.franceconnect import way
+from idp.web.franceconnect_words import Said
+from idp.web.franceconnect_words import name_of
 from idp.web.franceconnect_words import told
+from idp.web.headers import see_other
 from idp.web.login_form import Notice
 from idp.web.member import Member
+from idp.web.waiting import with_waiting
 
 bp = Blueprint("account_franceconnect", __name__)
 
@@ -68,6 +77,29 @@ def show() -> Response:
     return member if isinstance(member, Response) else _page(given, member)
 
 
+@bp.get(IDENTITY)
+def ask() -> Response:
+    """Name who came from FranceConnect, and ask whether it is the member."""
+    given, _ = way()
+    member = recent_member(IDENTITY)
+    return member if isinstance(member, Response) else _question(given, member)
+
+
+@bp.post(IDENTITY)
+def answer() -> Response:
+    """Link them, once; or not."""
+    given, _ = way()
+    member = sent_by(recent_member(IDENTITY), IDENTITY, _question)
+    if isinstance(member, Response):
+        return member
+    arrived = given.franceconnect_arrivals.take(arrival_under(request, given, member.key))
+    if arrived is None:
+        return _late()
+    response = see_other(LINKS) if request.form.get("cancel") else link(given, member, arrived)
+    drop_arrival(response)
+    return response
+
+
 @bp.post(LINKS)
 def unlink() -> Response:
     """End the link."""
@@ -82,19 +114,37 @@ def unlink() -> Response:
     return _page(given, member, notice=UNLINKED)
 
 
+def _question(
+    given: Services, member: Member, status: int = 200, *, notice: Notice | None = None
+) -> Response:
+    arrived = given.franceconnect_arrivals.get(arrival_under(request, given, member.key))
+    if arrived is None:
+        return _late()
+    return own_page(
+        given, member, IDENTITY, "pages/account_franceconnect_identity.html", status,
+        notice=notice, who=name_of(arrived.arrival.pivot),
+    )  # fmt: skip
+
+
+def _late() -> Response:
+    response = see_other(with_waiting(LINKS, "", said=Said.LATE))
+    drop_arrival(response)
+    return response
+
+
 def _page(
     given: Services, member: Member, status: int = 200, *, notice: Notice | None = None
 ) -> Response:
     account_id = member.session.account_id
     with given.transaction():
-        link = given.franceconnect_sign_in.link_of(account_id)
+        living = given.franceconnect_sign_in.link_of(account_id)
         contact = given.new_password.contacts.get(account_id)
     return own_page(
         given, member, LINKS, "pages/account_franceconnect.html", status,
-        notice=notice or told(linked=link is not None),
-        linked_at=day(link.linked_at) if link else "",
-        used_at=day(link.used_at) if link else "",
-        why=WHY[link.rule] if link else "",
+        notice=notice or told(linked=living is not None),
+        linked_at=day(living.linked_at) if living else "",
+        used_at=day(living.used_at) if living else "",
+        why=WHY[living.rule] if living else "",
         has_password=contact is not None and contact.has_password,
         link_url=address_for(given, member, Purpose.LINK, LINKS),
     )  # fmt: skip

@@ -64,6 +64,7 @@ CALLBACK = "/franceconnect/retour"
 DOSSIER = "/franceconnect/dossier"
 PROOF = "/franceconnect/rattachement"
 LINKS = "/compte/franceconnect"
+IDENTITY = "/compte/franceconnect/identite"
 
 CODE_REFUSED = "invalid_grant"
 """Spec: RFC 6749 §5.2; what else is refused there is ours to mend."""
@@ -161,7 +162,7 @@ def come_back() -> Response:
         return signed_out(SIGN_IN) if member is None else see_other(LINKS)
     if begun.purpose is Purpose.CONFIRM:
         return _confirm(given, begun, arrived)
-    return _link(given, member, arrived) if _may_link(given, member) else see_other(LINKS)
+    return _ask_or_link(given, member, arrived) if _may_link(given, member) else see_other(LINKS)
 
 
 def _begin_for_member(
@@ -254,7 +255,24 @@ def _confirm(given: Services, begun: Try, arrived: Arrived) -> Response:
     return response
 
 
-def _link(given: Services, member: Member, arrived: Arrived) -> Response:
+def _ask_or_link(given: Services, member: Member, arrived: Arrived) -> Response:
+    """Link the person of the dossier; whoever else it is, the member is asked first.
+
+    On a computer of two, FranceConnect may still know the other one.
+    """
+    with given.transaction():
+        theirs = given.franceconnect_sign_in.is_theirs(arrived.arrival, member.session.account_id)
+    if theirs:
+        return link(given, member, arrived)
+    token = new_session_token()
+    given.franceconnect_arrivals.put(token, arrived)
+    response = see_other(IDENTITY)
+    keep_arrival(response, given, token, holder=member.key)
+    return response
+
+
+def link(given: Services, member: Member, arrived: Arrived) -> Response:
+    """Link who came to the account of a session, and lead to the page that says so."""
     session, said = member.session, Said.LINKED
     with given.transaction(), given.together():
         try:

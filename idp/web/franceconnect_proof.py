@@ -18,7 +18,6 @@ from flask import request
 from idp.identity.franceconnect import FranceConnectRefused
 from idp.identity.login import MustChoosePassword
 from idp.identity.new_password import Choice
-from idp.identity.pivot import PivotIdentity
 from idp.session import SignedIn
 from idp.session import session_key
 from idp.web import Services
@@ -36,6 +35,7 @@ from idp.web.browser import name_browser
 from idp.web.franceconnect import PROOF
 from idp.web.franceconnect import way
 from idp.web.franceconnect_words import Said
+from idp.web.franceconnect_words import name_of
 from idp.web.headers import see_other
 from idp.web.login_form import STALE_PASSWORD
 from idp.web.login_form import Form
@@ -167,7 +167,7 @@ def _page(
             notice=notice,
             switch_to=switch_to,
             # On a computer of two, FranceConnect may still know the other one.
-            who=_name(arrived.arrival.pivot) if arrived else "",
+            who=name_of(arrived.arrival.pivot) if arrived else "",
             service_name=found.request.client.client_name if found.request else "",
             reset_url=with_waiting("/mot-de-passe-oublie", found.sealed),
             login_url=with_waiting(SIGN_IN, found.sealed),
@@ -176,7 +176,3 @@ def _page(
         )
     )
     return response
-
-
-def _name(pivot: PivotIdentity) -> str:
-    return f"{pivot.given_names} {pivot.family_name}"

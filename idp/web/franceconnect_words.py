@@ -12,6 +12,7 @@ from enum import StrEnum
 from flask import request
 
 from idp.identity.franceconnect import ACR_FRANCECONNECT
+from idp.identity.pivot import PivotIdentity
 from idp.oidc.authorize import AuthorizationRequest
 from idp.sentence import say
 from idp.web import Services
@@ -58,6 +59,11 @@ def told(*, linked: bool = False) -> Notice | None:
         said = Said(request.args.get("franceconnect", ""))
         return NOTICES[said] if linked or said is not Said.LINKED else None
     return None
+
+
+def name_of(pivot: PivotIdentity) -> str:
+    """Name a person as FranceConnect does, for the pages that ask whether it is they."""
+    return f"{pivot.given_names} {pivot.family_name}"
 
 
 NOTICES = {

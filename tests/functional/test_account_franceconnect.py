@@ -19,6 +19,7 @@ from tests.instance import text_of
 
 PAGE = "/compte/franceconnect"
 SENSITIVE = "/compte/mes-donnees"
+IDENTITY = f"{PAGE}/identite"
 QUARTER = timedelta(minutes=16)
 
 
@@ -48,16 +49,30 @@ def go(visitor: Traveller, page: TestResponse, person: str) -> TestResponse:
     return visitor.get(visitor.abroad.pick(away.headers["Location"], person))
 
 
+def ask_whether(visitor: Traveller, person: str) -> TestResponse:
+    """Link somebody whom the dossier does not name: as far as the question whether."""
+    asked = go(visitor, visitor.get(PAGE), person)
+    assert asked.headers["Location"] == IDENTITY
+    return visitor.get(IDENTITY)
+
+
+def say_yes(visitor: Traveller, asked: TestResponse) -> TestResponse:
+    return visitor.post(IDENTITY, {"csrf": csrf_of(asked)})
+
+
 def test_a_member_links_sees_why_and_unlinks(scene, visitor, camille):
     visitor.sign_in(camille)
     overview = text_of(visitor.get("/compte"))
 
-    linked = visitor.get(go(visitor, visitor.get(PAGE), "ines-belkacem").headers["Location"])
+    asked = ask_whether(visitor, "ines-belkacem")
+    linked = visitor.get(say_yes(visitor, asked).headers["Location"])
     other = scene.visitor().come_as("ines-belkacem")
     unlinked = visitor.post(PAGE, {"csrf": csrf_of(linked)})
     then = scene.visitor().come_as("ines-belkacem")
 
     assert "Connectez-vous aussi avec FranceConnect" in overview
+    [who] = lxml_html.fromstring(asked.text).xpath("//*[@id='who']/text()")
+    assert who.endswith(" BELKACEM")
     assert text_of(linked).count("FranceConnect est rattaché à votre espace") >= 2
     assert "Vous avez prouvé que ce dossier est le vôtre" in text_of(linked)
     assert other.headers["Location"].startswith("http://127.0.0.1:9001/callback?code=")
@@ -66,6 +81,55 @@ def test_a_member_links_sees_why_and_unlinks(scene, visitor, camille):
     events = [event for event, _, _ in scene.instance.audit()]
     assert "franceconnect.linked" in events
     assert "franceconnect.unlinked" in events
+
+
+def test_an_identity_that_is_not_the_dossier_s_is_linked_by_nobody_who_was_not_asked(
+    scene, visitor, camille
+):
+    """Attack: FranceConnect still knows who sat here before; the member links them unaware."""
+    visitor.sign_in(camille)
+
+    asked = ask_whether(visitor, "ines-belkacem")
+    unasked = [event for event, _, _ in scene.instance.audit()]
+    no = visitor.post(IDENTITY, {"csrf": csrf_of(asked), "cancel": "1"})
+    late = say_yes(visitor, asked)
+
+    assert "cette personne entrerait dans votre espace" in text_of(asked)
+    assert "franceconnect.linked" not in unasked
+    assert no.headers["Location"] == PAGE
+    assert late.headers["Location"] == f"{PAGE}?franceconnect=perime"
+    assert "franceconnect.linked" not in [event for event, _, _ in scene.instance.audit()]
+
+
+def test_a_question_of_one_session_is_answered_in_no_other(scene, visitor, camille):
+    """Attack: A leaves the question open on a shared computer; B signs in and is linked to A."""
+    visitor.sign_in(camille)
+    asked = ask_whether(visitor, "ines-belkacem")
+    kept = visitor.http.get_cookie("__Host-franceconnect")
+    visitor.restart()
+    visitor.sign_in(scene.settle("1305927"))
+    visitor.http.set_cookie("__Host-franceconnect", kept.value, secure=True)
+
+    late = visitor.get(IDENTITY)
+    answer = say_yes(visitor, asked)
+
+    assert late.headers["Location"] == answer.headers["Location"] == f"{PAGE}?franceconnect=perime"
+    assert "franceconnect.linked" not in [event for event, _, _ in scene.instance.audit()]
+
+
+def test_the_question_is_answered_by_a_form_of_ours_and_soon(scene, visitor, camille):
+    """Attack (CSRF): another site says yes; and whoever finds the question open, later."""
+    visitor.sign_in(camille)
+    asked = ask_whether(visitor, "ines-belkacem")
+
+    forged = visitor.post(IDENTITY, {"csrf": "x"})
+    scene.instance.clock.advance(QUARTER)
+    old = say_yes(visitor, asked)
+
+    assert (forged.status_code, old.status_code) == (403, 403)
+    assert "BELKACEM" in text_of(forged)
+    assert "Confirmez que c’est vous" in text_of(old)
+    assert "franceconnect.linked" not in [event for event, _, _ in scene.instance.audit()]
 
 
 def test_an_address_alone_says_nothing_that_is_not_so(scene, visitor, camille):

@@ -378,6 +378,12 @@ def test_a_proof_of_what_equals_rests_on_the_states_word(scene):
     assert scene.told(Event.FRANCECONNECT_LINKED) == {"rule": "pivot", "by": "proof"}
 
 
+def test_whom_the_dossier_names_is_its_person_and_nobody_else_is(scene):
+    assert scene.franceconnect.is_theirs(HERS, "account")
+    assert not scene.franceconnect.is_theirs(THIEF, "account")
+    assert not scene.franceconnect.is_theirs(HERS, "nobody")
+
+
 def test_a_proof_of_what_is_linked_already_changes_nothing(scene):
     scene.arrive()
     before = scene.happened()
