@@ -56,6 +56,7 @@ from idp.web import errors
 from idp.web import franceconnect_dossier
 from idp.web import language
 from idp.web import reset
+from idp.web.account_topics import day
 from idp.web.account_topics import moment
 from idp.web.activity_words import days_of
 from idp.web.anti_robot import ROBOT
@@ -420,8 +421,8 @@ ALL_WAYS: dict[str, Any] = {
     "reset_url": "/mot-de-passe-oublie",
 }
 LINKED: dict[str, Any] = {
-    "linked_at": "mardi 24 novembre 2026",
-    "used_at": "jeudi 26 novembre 2026",
+    "linked_at": day(datetime(2026, 11, 24, 13, 32, tzinfo=UTC)),
+    "used_at": day(datetime(2026, 11, 26, 8, 10, tzinfo=UTC)),
     "why": account_franceconnect.WHY[Rule.PROOF],
 }
 RESET = {"reset_url": "/mot-de-passe-oublie"}
@@ -874,9 +875,15 @@ STATES = [
     ),
     member_page(
         "account_franceconnect",
+        "unlinked-no-password",
+        notice=account_franceconnect.UNLINKED_NO_PASSWORD,
+        has_password=False,
+    ),
+    member_page(
+        "account_franceconnect",
         "refused",
         wrong=True,
-        notice=NOTICES[Said.REFUSED],
+        notice=NOTICES[Said.NOT_LINKED],
     ),
     member_page("account_franceconnect_identity", "first"),
     member_page("account_franceconnect_identity", "stale", wrong=True, notice=STALE_FORM),

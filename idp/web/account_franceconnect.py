@@ -37,10 +37,19 @@ from idp.web.waiting import with_waiting
 
 bp = Blueprint("account_franceconnect", __name__)
 
+_UNLINKED = say("FranceConnect n’est plus rattaché à votre espace")
 UNLINKED = Notice(
     "done",
-    say("FranceConnect n’est plus rattaché à votre espace"),
+    _UNLINKED,
     say("Vous vous connectez désormais avec votre numéro de dossier et votre mot de passe."),
+)
+UNLINKED_NO_PASSWORD = Notice(
+    "done",
+    _UNLINKED,
+    say(
+        "Pour vous connecter la prochaine fois, demandez un mot de passe provisoire avec"
+        " « Mot de passe oublié / Première connexion ? »."
+    ),
 )
 WHY = {
     Rule.PIVOT: say(
@@ -111,7 +120,13 @@ def unlink() -> Response:
         given.franceconnect_sign_in.unlink(
             member.session.account_id, actor=actor_of(request, given, g.request_id)
         )
-    return _page(given, member, notice=UNLINKED)
+        has_password = _has_password(given, member)
+    return _page(given, member, notice=UNLINKED if has_password else UNLINKED_NO_PASSWORD)
+
+
+def _has_password(given: Services, member: Member) -> bool:
+    contact = given.new_password.contacts.get(member.session.account_id)
+    return contact is not None and contact.has_password
 
 
 def _question(
@@ -138,13 +153,13 @@ def _page(
     account_id = member.session.account_id
     with given.transaction():
         living = given.franceconnect_sign_in.link_of(account_id)
-        contact = given.new_password.contacts.get(account_id)
+        has_password = _has_password(given, member)
     return own_page(
         given, member, LINKS, "pages/account_franceconnect.html", status,
         notice=notice or told(linked=living is not None),
         linked_at=day(living.linked_at) if living else "",
         used_at=day(living.used_at) if living else "",
         why=WHY[living.rule] if living else "",
-        has_password=contact is not None and contact.has_password,
+        has_password=has_password,
         link_url=address_for(given, member, Purpose.LINK, LINKS),
     )  # fmt: skip

@@ -284,7 +284,7 @@ def link(given: Services, member: Member, arrived: Arrived) -> Response:
             )
             given.franceconnect_hints.put(member.key, session.account_id, arrived.id_token)
         except FranceConnectRefused:
-            said = Said.REFUSED
+            said = Said.NOT_LINKED
     return see_other(with_waiting(LINKS, "", said=said))
 
 

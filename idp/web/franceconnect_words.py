@@ -39,6 +39,7 @@ class Said(StrEnum):
     REFUSED = "refuse"
     SOMEBODY_ELSE = "autre"
     LINKED = "rattache"
+    NOT_LINKED = "non-rattache"
 
 
 def block_of(given: Services, asked: AuthorizationRequest | None) -> Block:
@@ -111,5 +112,10 @@ NOTICES = {
         "done",
         say("FranceConnect est rattaché à votre espace"),
         say("La prochaine fois, vous pourrez vous connecter avec FranceConnect."),
+    ),
+    Said.NOT_LINKED: Notice(
+        "error",
+        say("FranceConnect n’a pas été rattaché"),
+        say("Rien n’a été modifié. Vous pouvez recommencer, ou appeler l’assistance."),
     ),
 }

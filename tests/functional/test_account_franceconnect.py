@@ -1,6 +1,7 @@
 """``/compte/franceconnect``, and FranceConnect in the place of the password again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -8,6 +9,7 @@ import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]
 from werkzeug.test import TestResponse
 
+from idp.identity.franceconnect_links import LINKS_OF_SUB
 from tests.franceconnect import FranceConnect
 from tests.franceconnect_journey import CAMILLE
 from tests.franceconnect_journey import Scene
@@ -162,6 +164,40 @@ def test_who_has_no_password_is_told_first_how_they_will_sign_in(scene, visitor)
     # Nor are they asked for one.
     assert not lxml_html.fromstring(asked.text).xpath("//input[@name='password']")
     assert go(visitor, asked, "camille-durand").headers["Location"] == SENSITIVE
+
+
+def test_who_has_no_password_and_removed_it_is_sent_to_ask_for_one(scene, visitor):
+    scene.settle(CAMILLE, password=None)
+    visitor.come_as("camille-durand")
+
+    unlinked = text_of(visitor.post(PAGE, {"csrf": csrf_of(visitor.get(PAGE))}))
+
+    assert "FranceConnect n’est plus rattaché à votre espace" in unlinked
+    assert "demandez un mot de passe provisoire" in unlinked
+    assert "et votre mot de passe." not in unlinked
+    assert "Votre mot de passe reste valable" not in unlinked
+
+
+def test_a_link_that_is_refused_is_told_as_one_to_who_is_signed_in(scene, visitor, camille):
+    """Attack: one identity at FranceConnect collects the dossiers whose passwords were stolen."""
+    visitor.sign_in(camille)
+    page = visitor.get(go(visitor, visitor.get(PAGE), "camille-durand").headers["Location"])
+    instance, links = scene.instance, scene.instance.parts.franceconnect_links
+    others = [instance.add_person(numero=f"{number:07}") for number in range(LINKS_OF_SUB)]
+    with instance.app.app_context(), instance.parts.database.transaction():
+        link = links.of_account(camille.account_id)
+        assert link is not None
+        for other in others:
+            links.put(replace(link, account_id=other.account_id))
+    unlinked = visitor.post(PAGE, {"csrf": csrf_of(page)})
+
+    refused = go(visitor, unlinked, "camille-durand")
+    page = visitor.get(refused.headers["Location"])
+
+    [notice] = lxml_html.fromstring(page.text).xpath("//*[contains(@class, 'notice ')]")
+    assert "FranceConnect n’a pas été rattaché" in notice.text_content()
+    assert "connecter" not in notice.text_content()
+    assert [event for event, _, _ in instance.audit()].count("franceconnect.linked") == 1
 
 
 def test_a_link_begun_for_one_member_is_made_for_no_other(scene, visitor, camille):

@@ -7,7 +7,9 @@ from demo.preview import messages
 from demo.preview.states import APP
 from demo.preview.states import ROOT
 from demo.preview.states import STATES
+from demo.preview.states import said
 from demo.preview.states import source
+from idp.sentence import Sentence
 
 TEMPLATES = ROOT / "templates"
 FRAMES = {"form_post.html"}
@@ -32,6 +34,17 @@ def test_every_template_is_shown_in_some_state():
     shown = {str(name) for one in environments for _, name in one.cache or ()}
     there = {str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*") if path.is_file()}
     assert there - shown == {f"pages/{name}" for name in FRAMES}
+
+
+def test_notices_and_errors_say_what_views_say_and_nothing_invented():
+    told = []
+    for state in STATES:
+        if notice := said(state.context.get("notice")):
+            told += [(state.name, notice.title), (state.name, notice.message)]
+        told += [(state.name, one.message) for one in said(state.context.get("errors", ()))]
+
+    # A text that no view says stays a text: the catalogue does not know it.
+    assert [one for one in told if not isinstance(one[1], Sentence)] == []
 
 
 def test_names_of_states_are_their_own():
