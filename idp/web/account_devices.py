@@ -158,7 +158,9 @@ def network_shown(network: str) -> str:
     if network in ("", "unknown"):
         return ""
     address = network.partition("/")[0]
-    return f"{address.rpartition('.')[0]}.…" if "." in address else f"{address.rstrip(':')}:…"
+    if "." in address:
+        return f"{address.rpartition('.')[0]}.…"
+    return f"{groups}:…" if (groups := address.rstrip(":")) else ""
 
 
 def _where(network: str, here: str) -> Sentence:

@@ -3,11 +3,14 @@
 from datetime import UTC
 from datetime import datetime
 
+import pytest
+
 from idp.audit import Event
 from idp.identity.audit_trail import UNTOLD
 from idp.identity.audit_trail import PastEvent
 from idp.identity.outbox import Kind
 from idp.identity.timeline_words import words_of
+from idp.web.account_devices import network_shown
 from idp.web.activity_words import OTHER
 from idp.web.activity_words import days_of
 from idp.web.activity_words import told_alone
@@ -43,3 +46,17 @@ def test_the_copy_has_each_event_where_the_page_counts_or_leaves_out():
     assert days_of([code], since=datetime(2026, 1, 1, tzinfo=UTC)) == []
     assert str(told_alone(code)) == "Nous vous avons écrit"
     assert told_alone(past("of.a.later.version")) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("network", "shown"),
+    [
+        ("203.0.113.0/24", "203.0.113.…"),
+        ("2001:db8:7::/48", "2001:db8:7:…"),
+        ("::/48", ""),
+        ("unknown", ""),
+        ("", ""),
+    ],
+)
+def test_of_a_network_the_page_shows_what_is_left_of_it_or_nothing(network, shown):
+    assert network_shown(network) == shown
