@@ -135,7 +135,8 @@ def come_back() -> Response:
         return _failed(begun.demande if begun else "", Said.LATE, "state")
     found = waiting_of(given, browser, begun.demande)
     if isinstance(found, Response):
-        return found
+        # What is to be told of it has a page of its own, whose address holds no code.
+        return see_other(with_waiting(SIGN_IN, begun.demande))
     if _is_held(given):
         return _failed(found.sealed, Said.HELD, "held", page=begun.page)
     if answer.error or not answer.code:

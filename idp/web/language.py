@@ -32,6 +32,7 @@ from idp.web.browser import language_kept
 SWITCH = "langue"
 ASKED_BY_SERVICES = frozenset({"/authorize", "/logout"})
 """Where ``ui_locales`` is read: OIDC Core 1.0 §3.1.2.1, RP-Initiated Logout 1.0 §2."""
+_WITH_CODES = frozenset({"/franceconnect/retour"})
 NAMES = {"fr": "Français", "en": "English"}
 
 _UNBROKEN = (" :", " ;", " ?", " !", " »")
@@ -94,8 +95,8 @@ def language() -> str:
 
 def other_language() -> OtherLanguage | None:
     """The way to the same page in the other language; None where no link leads to the same page."""
-    if request.path in ASKED_BY_SERVICES:
-        return None  # what a service sent is not written into a page; it says the language itself
+    if request.path in ASKED_BY_SERVICES or request.path in _WITH_CODES:
+        return None  # what others sent is not written into a page; a service says it by itself
     tag = next(one for one in LANGUAGES if one != language())
     kept = [(name, value) for name, value in _query().items(multi=True) if name != SWITCH]
     query = urlencode([*kept, (SWITCH, tag)])

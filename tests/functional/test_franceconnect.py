@@ -411,6 +411,38 @@ def test_callbacks_out_of_order_each_end_their_own_try(scene, visitor):
     assert is_answered(visitor.get(visitor.abroad.pick(first)))
 
 
+def test_a_callback_for_a_request_that_went_stale_shows_no_page_at_its_own_address(
+    scene, visitor, clock: Clock
+):
+    """Attack: whoever sits down next reads the code in the address, or in the history."""
+    scene.settle(CAMILLE)
+    page = visitor.open_sign_in(scene.service)
+    [button] = lxml_html.fromstring(page.text).xpath("//a[@class='fr-connect']/@href")
+    clock.advance(scene.instance.settings.waiting_request_lifetime - timedelta(minutes=1))
+    away = visitor.get(button).headers["Location"]
+    clock.advance(timedelta(minutes=2))
+
+    answer = visitor.get(visitor.abroad.pick(away))
+    told = visitor.get(answer.headers["Location"])
+
+    assert path_of(answer) == "/connexion"
+    assert "code=" not in answer.headers["Location"]
+    assert told.status_code == 400
+    assert "Cette page est restée ouverte trop longtemps" in text_of(told)
+
+
+def test_an_error_at_the_address_of_a_callback_repeats_nothing_of_it(scene, visitor):
+    """Attack: a page that stays open offers the code again, in the link to the other language."""
+    callback = visitor.abroad.pick(visitor.leave())
+    secrets = answer_in(callback)
+
+    page = visitor.get(callback + "&more=" * 101)
+
+    assert page.status_code == 400
+    assert secrets["code"] not in page.text
+    assert secrets["state"] not in page.text
+
+
 def test_a_callback_whose_code_is_over_is_too_late(scene, visitor, clock: Clock):
     scene.settle(CAMILLE)
     callback = visitor.abroad.pick(visitor.leave())
