@@ -1,6 +1,7 @@
 """Sign-out: asked by a service, or by the person at ``/compte``."""
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from flask import Blueprint
 from flask import Response
@@ -75,8 +76,9 @@ def logout() -> Response:
 
 @bp.get(SIGNED_OUT)
 def done() -> Response:
-    """Say that the person is signed out."""
-    return _logged_out(None)
+    """Say that the person is signed out, and name the service that they came from."""
+    named = request.args.get("client_id", "")
+    return _logged_out(services().clients.find(named) if named else None)
 
 
 def _end(given: Services, asked: LogoutRequest, key: str, session: Session | None) -> Response:
@@ -104,7 +106,10 @@ def _end(given: Services, asked: LogoutRequest, key: str, session: Session | Non
     if not out:
         return _gone(given, asked, frames)
     response = _gone(given, asked, frames, onward=out)
-    remember(given, response, state, asked.return_to)
+    here = (
+        f"{SIGNED_OUT}?{urlencode({'client_id': asked.client.client_id})}" if asked.client else ""
+    )
+    remember(given, response, state, asked.return_to or here)
     return response
 
 

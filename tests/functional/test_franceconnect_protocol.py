@@ -17,6 +17,7 @@ from tests.franceconnect_journey import Traveller
 from tests.instance import CALLBACK
 from tests.instance import SIGNED_OUT
 from tests.instance import Instance
+from tests.instance import Service
 from tests.instance import csrf_of
 from tests.instance import text_of
 
@@ -38,6 +39,12 @@ def visitor(scene: Scene) -> Traveller:
 
 def ask(visitor: Traveller, scene: Scene, **changes: str | None) -> TestResponse:
     return visitor.get("/authorize", scene.service.request(**changes))
+
+
+def ask_by(visitor: Traveller, service: Service) -> str:
+    """The button's address on the page that a service leads to."""
+    asked = visitor.get("/authorize", service.request())
+    return asked.headers["Location"].replace("/connexion?", "/franceconnect?")
 
 
 def path_of(answer: TestResponse) -> str:
@@ -205,6 +212,27 @@ def test_a_sign_out_ends_the_session_there_too_and_comes_back_to_the_service(sce
     assert back.headers["Location"] == f"{SIGNED_OUT}?state=fini"
     assert path_of(visitor.get("/compte")) == "/connexion"
     assert again.headers["Location"] == "/deconnexion"
+
+
+def test_a_sign_out_that_names_no_address_still_leads_to_its_service(scene, visitor):
+    scene.settle(CAMILLE)
+    service = scene.instance.add_service("accueil", client_uri="https://cotisations.example/")
+    away = visitor.get(ask_by(visitor, service)).headers["Location"]
+    code = visitor.get(visitor.abroad.pick(away)).headers["Location"].partition("code=")[2]
+    hint = visitor.redeem(service, code.partition("&")[0]).get_json()["id_token"]
+
+    out = visitor.get("/logout", {"id_token_hint": hint})
+    back = visitor.get(visitor.abroad.follow(onward_of(out)))
+    page = visitor.get(back.headers["Location"])
+
+    assert path_of(back) == "/deconnexion"
+    [link] = lxml_html.fromstring(page.text).xpath("//a[contains(., 'Revenir au service')]/@href")
+    assert link == "https://cotisations.example/"
+    # Attack: an address that names somebody who is no service of ours, or nobody.
+    for made_up in ("https://mallory.example", "", "x" * 500):
+        answer = visitor.get("/deconnexion", {"client_id": made_up})
+        assert "Se connecter à nouveau" in text_of(answer)
+        assert 'href="https://mallory' not in answer.text
 
 
 def test_a_form_of_ours_goes_there_by_a_page_between(scene, visitor):
