@@ -15,6 +15,17 @@ from tests.page_states import named
 pytestmark = pytest.mark.browser
 
 NARROWEST = 320  # WCAG 2.2, 1.4.10: 1280 px at 400 %
+SPACED = """() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("* { line-height: 1.5 !important; letter-spacing: .12em !important;"
+    + " word-spacing: .16em !important } p { margin-bottom: 2em !important }");
+  document.adoptedStyleSheets = [sheet];
+}"""  # WCAG 2.2, 1.4.12
+CUT = """() => [...document.querySelectorAll("main *")].filter((one) => {
+  const style = getComputedStyle(one);
+  return !one.matches("input, .visually-hidden, .visually-hidden *") &&
+    style.overflow === "hidden" && style.visibility !== "hidden" &&
+    one.scrollHeight > one.clientHeight + 1; }).map((one) => one.className || one.tagName)"""
 OVERFLOWING = """() => {
   const wide = [...document.querySelectorAll("body *")].filter(
     (one) => one.getBoundingClientRect().right > innerWidth + 0.5 && !one.closest(".scroll"));
@@ -88,6 +99,18 @@ def test_text_at_twice_its_size_still_fits_a_telephone(tab, states):
         tab.evaluate("document.documentElement.style.setProperty('font-size', '225%')")
         width, overflowing = tab.evaluate(OVERFLOWING)
         assert (width, overflowing) == (360, []), name
+
+
+def test_text_with_more_space_is_neither_cut_nor_wider_than_the_page(tab, states):
+    tab.set_viewport_size({"width": NARROWEST, "height": 800})
+    for name in (
+        *("login-empty", "reset_channel-long", "reset_channel-none-chosen"),
+        *("account_services-visits", "account_email-recorded", "consent-all"),
+    ):
+        tab.goto(f"{states}/{name}")
+        tab.evaluate(SPACED)
+        assert tab.evaluate(OVERFLOWING) == [NARROWEST, []], name
+        assert tab.evaluate(CUT) == [], name
 
 
 @pytest.mark.parametrize("name", trees.STATES)
