@@ -25,6 +25,7 @@ STATES = (
     "login-all-ways",
     "login-refused",
     "login-robot",
+    "login-robot-all-ways",
     "reset-first",
     "reset_channel-both",
     "new_password-first",
