@@ -316,6 +316,6 @@ def test_an_account_that_must_wait_is_told_how_long_and_how_to_get_out(demo, ope
         expect(page.get_by_role("alert").first).to_be_visible()
 
     wait = page.locator(".notice--wait")
-    expect(wait).to_contain_text(re.compile(r"dans (une|\d+) (seconde|minute)"))
+    expect(wait).to_contain_text(re.compile(r"dans (une|\d+)\s(seconde|minute)"))
     expect(wait).to_contain_text("01 23 45 67 89")
     expect(wait).to_be_focused()
