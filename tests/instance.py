@@ -7,7 +7,6 @@ import base64
 import hashlib
 import re
 import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -30,13 +29,11 @@ from lxml import html as lxml_html
 from sqlalchemy import insert
 from sqlalchemy import select
 from sqlalchemy import update
-from sqlalchemy.engine import make_url
 from werkzeug.test import Client as WerkzeugClient
 from werkzeug.test import TestResponse
 
 from idp.app import create_app
 from idp.identity.password import PasswordHash
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.private_files import make_private_folder
 from idp.infra.private_files import write_private_file
 from idp.infra.secret_files import LENGTH
@@ -53,6 +50,7 @@ from idp.settings import Settings
 from idp.settings import read_settings
 from idp.web import EXTENSION
 from idp.web import Services
+from tests.schema import migrate
 
 ISSUER = "http://localhost:8000"
 CALLBACK = "http://127.0.0.1:9001/callback"
@@ -285,15 +283,6 @@ def _secret_of_the_run(_name: str) -> bytes:
 _HASHES: dict[tuple[bytes, tuple[int, int], str], PasswordHash] = {}
 
 
-@cache
-def _sqlite_at_head() -> bytes:
-    """A migrated database: migrating it anew would cost each test half of its set-up."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "idp.sqlite"
-        upgrade(f"sqlite:///{path}")
-        return path.read_bytes()
-
-
 def _draw_secrets(folder: Path) -> None:
     """The same for every instance of this run, and as private as real ones."""
     if not folder.exists():
@@ -302,15 +291,6 @@ def _draw_secrets(folder: Path) -> None:
             (folder / name).touch(0o600)
             (folder / name).write_bytes(_secret_of_the_run(name))
     generate_missing_secrets(folder)
-
-
-def _migrate(url: str) -> None:
-    place = make_url(url)
-    if place.get_backend_name() == "sqlite" and not Path(place.database or "").exists():
-        Path(place.database or "").touch(0o600)
-        Path(place.database or "").write_bytes(_sqlite_at_head())
-    else:
-        upgrade(url)
 
 
 class Instance:
@@ -347,7 +327,7 @@ class Instance:
                 write_private_file(
                     keys / f"{began:%Y-%m-%dT%H-%MZ}.{alg}.pem", _key_of_the_run(alg)
                 )
-        _migrate(self.settings.sql_url)
+        migrate(self.settings.sql_url)
         self.app = create_app(self.settings, now=clock)
         self.app.jinja_env.bytecode_cache = _COMPILED
         self.parts: Parts = self.app.extensions["idp"]

@@ -18,12 +18,12 @@ from idp.cli import main
 from idp.infra.key_files import KeyFiles
 from idp.infra.key_passphrase import generate_missing_passphrase
 from idp.infra.key_passphrase import rewrap
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.secret_files import generate_missing_secrets
 from idp.legal import Legal
 from idp.oidc.clients import SIGNING_ALGS
 from idp.parts import Parts
 from idp.settings import read_settings
+from tests.schema import migrate
 
 
 def draw_keys(folder: Path) -> Path:
@@ -72,7 +72,7 @@ def make_service(
     passphrase = folder / "secrets" / "keys_passphrase"
     generate_missing_passphrase(passphrase)
     rewrap(KeyFiles(folder / "keys"), passphrase)
-    upgrade(sql_url)
+    migrate(sql_url)
     built = Parts(read_settings())
     with built.flask.app_context(), built.database.transaction():
         built.audit.record(Event.BACKUP_MADE)

@@ -24,7 +24,6 @@ from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.password import PasswordHash
 from idp.infra.accounts import SqlAccounts
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
@@ -33,6 +32,7 @@ from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryAccounts
 from tests.fakes import subject
 from tests.instance import NOON
+from tests.schema import migrate
 
 NUMERO = NumeroDossier("0234567")
 OURS = PasswordHash("ours:m=19456,t=2,p=1", "$argon2id$ours")
@@ -146,7 +146,7 @@ def directory(request):
         yield in_memory()
         return
     url = request.getfixturevalue(f"{request.param}_url")
-    upgrade(url)
+    migrate(url)
     with Flask("accounts").app_context() as context:
         database = Database(context.app, url)
         yield in_sql(database)
@@ -387,7 +387,7 @@ class TestSchemeCounts:
 
 
 def test_the_mix_is_counted_each_hour_and_when_an_import_raised_the_version(sqlite_url):
-    upgrade(sqlite_url)
+    migrate(sqlite_url)
     with Flask("accounts").app_context() as context:
         database = Database(context.app, sqlite_url)
         directory = in_sql(database)
@@ -415,7 +415,7 @@ def test_the_mix_is_counted_each_hour_and_when_an_import_raised_the_version(sqli
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 def test_of_two_forms_sent_at_once_one_chooses_the_password(request, store):
     url = request.getfixturevalue(f"{store}_url")
-    upgrade(url)
+    migrate(url)
     app = Flask("accounts")
     with app.app_context():
         database = Database(app, url)
@@ -440,7 +440,7 @@ def test_of_two_forms_sent_at_once_one_chooses_the_password(request, store):
 @pytest.mark.parametrize("store", ["sqlite", "postgres"])
 def test_of_a_freeze_and_a_new_password_at_once_one_wins_thief_and_member_race(request, store):
     url = request.getfixturevalue(f"{store}_url")
-    upgrade(url)
+    migrate(url)
     app = Flask("accounts")
     with app.app_context():
         database = Database(app, url)

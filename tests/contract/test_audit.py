@@ -14,11 +14,11 @@ from idp.audit import Actor
 from idp.audit import AuditLog
 from idp.audit import Event
 from idp.infra.audit import SqlAuditLog
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.sql import Database
 from idp.infra.tables import AuditRow
 from tests.fakes import MemoryAuditLog
 from tests.fakes import RecordedEvent
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -33,7 +33,7 @@ def app():
 
 @pytest.fixture
 def database(app, sql_url):
-    upgrade(sql_url)
+    migrate(sql_url)
     database = Database(app, sql_url)
     yield database
     database.engine.dispose()
@@ -69,7 +69,7 @@ def log(request, app):
         yield Log(memory, nullcontext, lambda: memory.events)
         return
     url = request.getfixturevalue(f"{request.param}_url")
-    upgrade(url)
+    migrate(url)
     database = Database(app, url)
 
     def events():

@@ -24,7 +24,6 @@ from idp.audit_walk import Walk
 from idp.infra import audit_seals
 from idp.infra.audit import SqlAuditLog
 from idp.infra.audit_seals import SqlAuditSeals
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.sql import Database
 from idp.infra.tables import AuditHeadRow
 from idp.infra.tables import AuditRow
@@ -33,6 +32,7 @@ from tests.fake_audit_seals import MemoryAuditSeals
 from tests.fake_audit_seals import PlainHeads
 from tests.fake_audit_seals import row
 from tests.fakes import MemoryAuditLog
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -75,7 +75,7 @@ class Log:
 
 
 def opened(url, clock, request):
-    upgrade(url)
+    migrate(url)
     context = Flask("audit").app_context()
     context.push()
     request.addfinalizer(context.pop)

@@ -12,10 +12,10 @@ from idp.audit import Actor
 from idp.audit import Event
 from idp.identity.audit_trail import BY_SUBJECT_SPAN
 from idp.infra.audit import SqlAuditLog
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.sql import Database
 from idp.infra.tables import AuditRow
 from tests.fakes import MemoryAuditLog
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -47,7 +47,7 @@ class Trail:
 
 
 def opened(url, clock, request):
-    upgrade(url)
+    migrate(url)
     context = Flask("audit").app_context()
     context.push()
     request.addfinalizer(context.pop)

@@ -19,11 +19,11 @@ from idp.infra.clients import ClientHasNoSecret
 from idp.infra.clients import SqlClients
 from idp.infra.clients import UnknownClient
 from idp.infra.clients import new_client_secret
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.sql import Database
 from idp.infra.tables import ClientRow
 from idp.infra.tables import ClientSecretRow
 from idp.oidc.clients import Client
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -87,7 +87,7 @@ def started():
 
 @pytest.fixture
 def start(sql_url, started):
-    upgrade(sql_url)
+    migrate(sql_url)
 
     def start_process():
         started.append(Process(sql_url))

@@ -12,7 +12,6 @@ from sqlalchemy import delete
 from sqlalchemy import insert
 
 from idp.infra.consents import SqlConsents
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
 from idp.infra.tables import ClientRow
@@ -20,6 +19,7 @@ from idp.infra.tables import DossierRow
 from idp.oidc.consent import Consent
 from tests.fake_consents import MemoryConsents
 from tests.instance import NOON
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -41,7 +41,7 @@ class Kept:
 
 
 def sql_kept(app: Flask, url: str) -> tuple[Kept, Database]:
-    upgrade(url)
+    migrate(url)
     database = Database(app, url)
     with database.transaction():
         for number, account_id in enumerate((MEMBER, OTHER)):

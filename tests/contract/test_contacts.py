@@ -32,7 +32,6 @@ from idp.infra.kept_counts import COUNTS_AGE_SECONDS
 from idp.infra.mail_mix import count_mail_mixes
 from idp.infra.mail_mix import store_mail_mixes
 from idp.infra.mail_mix import stored_mail_mixes
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.registry import raise_version
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
@@ -43,6 +42,7 @@ from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryContacts
 from tests.fakes import subject
 from tests.instance import NOON
+from tests.schema import migrate
 
 NUMERO = NumeroDossier("0234567")
 OURS = PasswordHash("ours:m=19456,t=2,p=1", "$argon2id$ours")
@@ -152,7 +152,7 @@ def directory(request, clock):
         yield in_memory(clock)
         return
     url = request.getfixturevalue(f"{request.param}_url")
-    upgrade(url)
+    migrate(url)
     with Flask("contacts").app_context() as context:
         database = Database(context.app, url)
         yield in_sql(database, clock)
@@ -338,7 +338,7 @@ class TestMailMix:
 
 
 def test_the_mix_is_counted_each_hour_and_when_an_import_raised_the_version(sqlite_url, clock):
-    upgrade(sqlite_url)
+    migrate(sqlite_url)
     with Flask("contacts").app_context() as context:
         database = Database(context.app, sqlite_url)
         directory = in_sql(database, clock)
@@ -406,7 +406,7 @@ class Process:
 
 
 def process_on(url, clock):
-    upgrade(url)
+    migrate(url)
     with Flask("contacts").app_context() as context:
         process = Process(Database(context.app, url), clock)
         yield process
@@ -515,7 +515,7 @@ class TestUsualMix:
 
 def test_a_known_and_an_unknown_number_cost_one_and_the_same_statement(sqlite_url, clock):
     # Timing: what runs must not depend on whether somebody is there.
-    upgrade(sqlite_url)
+    migrate(sqlite_url)
     with Flask("contacts").app_context() as context:
         database = Database(context.app, sqlite_url)
         directory = in_sql(database, clock)

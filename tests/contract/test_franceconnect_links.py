@@ -38,7 +38,6 @@ from idp.infra.accounts import SqlAccounts
 from idp.infra.contacts import SqlContacts
 from idp.infra.franceconnect_links import SqlLinks
 from idp.infra.franceconnect_links import SqlPivotDirectory
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.outbox import SqlOutbox
 from idp.infra.sql import Database
 from idp.infra.tables import AccountRow
@@ -53,6 +52,7 @@ from tests.fakes import MemoryAccounts
 from tests.fakes import MemoryAuditLog
 from tests.fakes import subject
 from tests.instance import NOON
+from tests.schema import migrate
 from tests.sign_in_scene import DECOY_KEY
 
 pytestmark = pytest.mark.stores
@@ -117,7 +117,7 @@ def memory_kept():
 
 
 def sql_kept(app: Flask, url: str) -> tuple[Kept, Database]:
-    upgrade(url)
+    migrate(url)
     database = Database(app, url)
 
     def add(account_id, numero, pivot=PIVOT, **changes):

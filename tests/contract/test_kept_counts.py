@@ -13,8 +13,8 @@ from idp import StoreUnavailable
 from idp.identity.dossier import Qualite
 from idp.infra.kept_counts import COUNTS_AGE_SECONDS
 from idp.infra.kept_counts import KeptCounts
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.sql import Database
+from tests.schema import migrate
 
 OLD, NEW = {Qualite.AFFILIE: 1}, {Qualite.AFFILIE: 2}
 
@@ -53,7 +53,7 @@ def postgres_directory(postgres_url: str) -> Iterator[Directory]:
 
 
 def _directory(url: str) -> Iterator[Directory]:
-    upgrade(url)
+    migrate(url)
     app = Flask("counts")
     with app.app_context():
         directory = Directory(app, url)

@@ -14,7 +14,6 @@ from flask import Flask
 from idp.identity.outbox import Kind
 from idp.identity.temporary_password import Channel
 from idp.infra.logout_notices import SqlLogoutNotices
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.outbox import SqlOutbox
 from idp.infra.sql import Database
 from idp.oidc.backchannel_logout import DELAYS
@@ -24,6 +23,7 @@ from idp.promise import LEASE
 from idp.promise import PromiseState
 from tests.fake_logout_notices import MemoryLogoutNotices
 from tests.instance import Clock
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -67,7 +67,7 @@ def desk(request: pytest.FixtureRequest, app: Flask, clock: Clock) -> Iterator[D
         yield Desk(MemoryLogoutNotices(clock), nullcontext, clock)
         return
     url = request.getfixturevalue(f"{request.param}_url")
-    upgrade(url)
+    migrate(url)
     database = Database(app, url)
     yield Desk(SqlLogoutNotices(database, clock), database.transaction, clock)
     database.engine.dispose()
@@ -75,7 +75,7 @@ def desk(request: pytest.FixtureRequest, app: Flask, clock: Clock) -> Iterator[D
 
 @pytest.fixture
 def database(app: Flask, sql_url: str) -> Iterator[Database]:
-    upgrade(sql_url)
+    migrate(sql_url)
     database = Database(app, sql_url)
     yield database
     database.engine.dispose()

@@ -16,13 +16,13 @@ from idp.identity.outbox import DELAYS
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Promise
 from idp.identity.temporary_password import Channel
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.outbox import SqlOutbox
 from idp.infra.sql import Database
 from idp.promise import LEASE
 from idp.promise import PromiseState
 from tests.fake_outbox import MemoryOutbox
 from tests.instance import Clock
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -73,7 +73,7 @@ def desk(request: pytest.FixtureRequest, app: Flask, clock: Clock) -> Iterator[D
         yield Desk(MemoryOutbox(clock), nullcontext, clock)
         return
     url = request.getfixturevalue(f"{request.param}_url")
-    upgrade(url)
+    migrate(url)
     database = Database(app, url)
     yield Desk(SqlOutbox(database, clock), database.transaction, clock)
     database.engine.dispose()
@@ -81,7 +81,7 @@ def desk(request: pytest.FixtureRequest, app: Flask, clock: Clock) -> Iterator[D
 
 @pytest.fixture
 def database(app: Flask, sql_url: str) -> Iterator[Database]:
-    upgrade(sql_url)
+    migrate(sql_url)
     database = Database(app, sql_url)
     yield database
     database.engine.dispose()
@@ -422,7 +422,7 @@ def test_workers_at_once_claim_each_row_once(database, app, clock, at_once):
 
 
 def test_a_claim_waits_for_nobody_who_holds_a_row(app, postgres_url, clock):
-    upgrade(postgres_url)
+    migrate(postgres_url)
     database = Database(app, postgres_url)
     outbox = SqlOutbox(database, clock)
     with database.transaction():

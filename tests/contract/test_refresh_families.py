@@ -20,7 +20,6 @@ from sqlalchemy import table
 
 from idp import StoreUnavailable
 from idp.infra.codes import RedisCodes
-from idp.infra.migrations.upgrade import upgrade
 from idp.infra.redis_store import RedisStore
 from idp.infra.refresh_families import SqlRefreshFamilies
 from idp.infra.sql import Database
@@ -37,6 +36,7 @@ from tests.fake_refresh_families import MemoryRefreshFamilies
 from tests.fakes import client
 from tests.instance import NOON
 from tests.instance import Clock
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -91,7 +91,7 @@ class Registry:
 
 
 def sql_registry(app: Flask, url: str) -> tuple[Registry, Database]:
-    upgrade(url)
+    migrate(url)
     database = Database(app, url)
     with database.transaction():
         made = database.execute(

@@ -7,8 +7,8 @@ from sqlalchemy import create_engine
 from sqlalchemy import text
 
 from idp.cli import main
-from idp.infra.migrations.upgrade import upgrade
 from idp.oidc.clients import hash_client_secret
+from tests.schema import migrate
 from tests.service_signer import ServiceSigner
 
 PORTAL = {
@@ -45,7 +45,7 @@ def url(tmp_path):
 @pytest.fixture
 def idp(tmp_path, url):
     """The command, with a database that is up to date; ``document`` goes to its stdin as JSON."""
-    upgrade(url)
+    migrate(url)
     env = {
         "IDP_ISSUER": "http://localhost:8000",
         "IDP_DATA_DIR": str(tmp_path),

@@ -27,12 +27,12 @@ from idp.infra.directory import ImportRunning
 from idp.infra.directory import SessionsLeftOpen
 from idp.infra.directory_read import read
 from idp.infra.mail_mix import stored_mail_mixes
-from idp.infra.migrations.upgrade import upgrade
 from idp.parts import Parts
 from idp.session import Ended
 from idp.session import Session
 from idp.session import SignedIn
 from idp.settings import read_settings
+from tests.schema import migrate
 
 pytestmark = pytest.mark.stores
 
@@ -63,7 +63,7 @@ class Directory:
 
     def __init__(self, folder, url, redis_url):
         self.folder, self.url, self.redis_url = folder, url, redis_url
-        upgrade(url)
+        migrate(url)
 
     @property
     def environment(self):

@@ -14,10 +14,10 @@ from sqlalchemy import text
 
 from idp.cli import main
 from idp.infra.key_files import KeyFiles
-from idp.infra.migrations.upgrade import upgrade
 from idp.oidc.signer import encrypted_anew
 from idp.oidc.signer import opens
 from tests.running import ROOT
+from tests.schema import migrate
 
 HOUR = timedelta(hours=1)
 
@@ -30,7 +30,7 @@ def data(tmp_path):
 @pytest.fixture
 def idp(data):
     """The command on a data folder of its own, with a database that is up to date."""
-    upgrade(f"sqlite:///{data / 'idp.sqlite'}")
+    migrate(f"sqlite:///{data / 'idp.sqlite'}")
     env = {"IDP_ISSUER": "http://localhost:8000", "IDP_DATA_DIR": str(data), "IDP_ENV_FILE": None}
     return lambda *words: CliRunner(env=env).invoke(main, ["--operator", "jeanne", *words])
 
