@@ -61,7 +61,7 @@ def test_links_of_the_law_stand_on_the_reset_page_only_when_their_addresses_are_
     none, both = (document(named(f"reset-{name}")) for name in ("first", "first-with-links"))
 
     assert none.xpath(links) == []
-    assert words(both.xpath(links)[0]) == "Confidentialité - Conditions"
+    assert words(both.xpath(links)[0]).replace(NBSP, "") == "Confidentialité · Conditions"
     assert words(document(named("reset-first-with-one-link")).xpath(links)[0]) == "Conditions"
 
 
