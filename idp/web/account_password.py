@@ -20,6 +20,7 @@ from idp.identity.new_password import ChoiceEnded
 from idp.identity.new_password import PasswordRefused
 from idp.identity.password_policy import PolicyFault
 from idp.limits import SignInDelayed
+from idp.sentence import Sentence
 from idp.sentence import say
 from idp.session import SignedIn
 from idp.web import Services
@@ -53,12 +54,15 @@ bp = Blueprint("account_password", __name__)
 
 PAGE = "/compte/mot-de-passe"
 
-TOPIC = Topic(
-    PAGE,
-    say("Mot de passe"),
-    say("Changer mon mot de passe"),
-    lambda _given, _member: say("Il n’expire pas. Changez-le si quelqu’un d’autre a pu le voir."),
-)
+
+def _says(given: Services, member: Member) -> Sentence:
+    contact = given.new_password.contacts.get(member.session.account_id)
+    if contact is not None and not contact.has_password:
+        return say("Vous n’en avez pas. Pour en avoir un, demandez-le à la page de connexion.")
+    return say("Il n’expire pas. Changez-le si quelqu’un d’autre a pu le voir.")
+
+
+TOPIC = Topic(PAGE, say("Mot de passe"), say("Changer mon mot de passe"), _says)
 
 BY_MAIL = say(
     "Vos autres appareils sont déconnectés, et les services doivent vous reconnaître à nouveau."

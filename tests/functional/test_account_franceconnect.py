@@ -155,10 +155,13 @@ def test_who_has_no_password_is_told_first_how_they_will_sign_in(scene, visitor)
     scene.settle(CAMILLE, password=None)
     visitor.come_as("camille-durand")
 
+    overview = text_of(visitor.get("/compte"))
     page = text_of(visitor.get(PAGE))
     scene.instance.clock.advance(QUARTER)
     asked = visitor.get(SENSITIVE)
 
+    assert "Vous n’en avez pas." in overview
+    assert "Il n’expire pas." not in overview
     assert "Vous n’avez pas de mot de passe." in page
     assert "vous demanderez un mot de passe provisoire" in page
     # Nor are they asked for one.
