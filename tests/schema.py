@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from idp.infra.migrations.upgrade import upgrade
+from idp.infra.private_files import make_private_file
 
 
 def migrate(url: str) -> None:
@@ -14,7 +15,7 @@ def migrate(url: str) -> None:
     place = make_url(url)
     file = Path(place.database or "")
     if place.get_backend_name() == "sqlite" and not file.exists():
-        file.touch(0o600)
+        make_private_file(file)
         file.write_bytes(_sqlite_at_head())
     else:
         upgrade(url)
