@@ -17,12 +17,12 @@ from jinja2 import ChoiceLoader
 from jinja2 import FileSystemLoader
 
 from demo.preview import messages
-from demo.preview.states import ROOT
 from demo.preview.states import STATES
 from demo.preview.states import STAYING
-from demo.preview.states import State
-from demo.preview.states import pages_app
-from demo.preview.states import render
+from demo.preview.states.drawing import pages_app
+from demo.preview.states.drawing import render
+from demo.preview.states.shapes import ROOT
+from demo.preview.states.shapes import State
 from idp.sentence import LANGUAGES
 
 WIDTHS = (360, 768, 1280)

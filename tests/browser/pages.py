@@ -1,6 +1,6 @@
 """Every page in every state, served with the policy of the product, to look at and to check.
 
-The states are those that ``demo/preview/states.py`` holds.
+The states are those that ``demo/preview/states/`` holds.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""The states of ``demo/preview/states.py``, where they are added, and what tests read in a page."""
+"""The states of ``demo/preview/states/``, where they are added, and what tests read in a page."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from urllib.parse import urlsplit
 
 from lxml import html
 
-from demo.preview.states import LATE_LETTER
-from demo.preview.states import LINKS
-from demo.preview.states import MASK
-from demo.preview.states import NBSP
-from demo.preview.states import REFUSAL
 from demo.preview.states import STATES
-from demo.preview.states import STATIC
 from demo.preview.states import STAYING
-from demo.preview.states import Fault
-from demo.preview.states import LoginForm
-from demo.preview.states import Message
-from demo.preview.states import State
-from demo.preview.states import account
-from demo.preview.states import account_choice
-from demo.preview.states import consent
-from demo.preview.states import error
-from demo.preview.states import login
-from demo.preview.states import member_page
 from demo.preview.states import named
-from demo.preview.states import pages_app
-from demo.preview.states import render
-from demo.preview.states import source
+from demo.preview.states.drawing import pages_app
+from demo.preview.states.drawing import render
+from demo.preview.states.drawing import source
+from demo.preview.states.makers import account
+from demo.preview.states.makers import account_choice
+from demo.preview.states.makers import consent
+from demo.preview.states.makers import error
+from demo.preview.states.makers import login
+from demo.preview.states.makers import member_page
+from demo.preview.states.samples import LATE_LETTER
+from demo.preview.states.samples import LINKS
+from demo.preview.states.samples import MASK
+from demo.preview.states.shapes import NBSP
+from demo.preview.states.shapes import REFUSAL
+from demo.preview.states.shapes import STATIC
+from demo.preview.states.shapes import Fault
+from demo.preview.states.shapes import LoginForm
+from demo.preview.states.shapes import Message
+from demo.preview.states.shapes import State
 
 __all__ = [
     "LATE_LETTER",

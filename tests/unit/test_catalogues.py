@@ -11,10 +11,10 @@ from babel.messages.catalog import Catalog
 from flask import render_template
 from lxml import html
 
-from demo.preview.states import FRAME
 from demo.preview.states import STATES
-from demo.preview.states import State
-from demo.preview.states import pages_app
+from demo.preview.states.drawing import pages_app
+from demo.preview.states.shapes import FRAME
+from demo.preview.states.shapes import State
 from idp.sentence import FRENCH
 from idp.sentence import LANGUAGES
 from idp.sentence import Sentence

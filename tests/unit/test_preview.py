@@ -4,11 +4,11 @@ import pytest
 
 from demo.mailbox import create_app
 from demo.preview import messages
-from demo.preview.states import APP
-from demo.preview.states import ROOT
 from demo.preview.states import STATES
-from demo.preview.states import said
-from demo.preview.states import source
+from demo.preview.states.drawing import APP
+from demo.preview.states.drawing import said
+from demo.preview.states.drawing import source
+from demo.preview.states.shapes import ROOT
 from idp.sentence import Sentence
 
 TEMPLATES = ROOT / "templates"
