@@ -27,6 +27,7 @@ from idp.audit import Event
 from idp.cli import main
 from idp.identity.outbox import Kind
 from idp.identity.temporary_password import Channel
+from idp.identity.working_days import day_in_france
 from idp.infra.tables import AccountRow
 from idp.parts import Parts
 from idp.parts import utc_now
@@ -153,7 +154,7 @@ class Operator:
         built.database.engine.dispose()
         self.seen |= {
             "ACCOUNT": account_id,
-            "DAY": f"{utc_now():%Y-%m-%d}",
+            "DAY": day_in_france(utc_now()).isoformat(),  # until midnight in Paris
             "INCIDENT": self._incident(),
             "KID": signing.kid,
             "NUMERO": CALLER[1],
