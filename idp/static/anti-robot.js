@@ -1,6 +1,6 @@
-// The anti-robot of a form: starts ALTCHA's widget, tells how it goes, and keeps the form usable when it cannot work.
-const canWork = () =>
-  window.isSecureContext && window.crypto?.subtle && window.Worker && customElements.get("altcha-widget");
+// The anti-robot of a form: fetches ALTCHA's widget when the form is touched, starts it, tells how it goes, and keeps the
+// form usable when it cannot work.
+const canWork = () => window.isSecureContext && window.crypto?.subtle && window.Worker && window.customElements;
 
 for (const part of document.querySelectorAll("[data-anti-robot]")) {
   // What is said stands in the page, in its language.
@@ -8,17 +8,23 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
   // The box keeps its name: what happens is told beside it, in the status.
   const label = part.dataset.label;
   const widget = part.querySelector("altcha-widget");
+  const place = part.querySelector("[data-anti-robot-place]");
   const question = part.querySelector("[data-anti-robot-question]");
   const status = part.querySelector("[data-anti-robot-status]");
   const form = part.closest("form");
   const lifetime = Number(part.dataset.lifetime) * 1000;
   let made = Date.now();
+  let loading = null;
   let solving = null;
   let goesThrough = false;
 
+  // The widget has its methods once it is there.
+  const stateOf = () => (place.isConnected ? "" : widget.getState());
+
   const show = (way) => {
     part.dataset.way = way;
-    widget.hidden = way !== "work";
+    place.hidden = way !== "work";
+    widget.hidden = way !== "work" || place.isConnected;
     for (const field of question.querySelectorAll("input")) {
       field.disabled = way === "work";
     }
@@ -29,7 +35,9 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
 
   const tellIfOld = () => {
     if (part.dataset.way === "work" && isOld() && !solving) {
-      widget.reset();
+      if (stateOf()) {
+        widget.reset();
+      }
       status.textContent = said("old");
     }
   };
@@ -62,13 +70,47 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
       widget.addEventListener("statechange", look);
     });
 
+  // The widget takes the place kept for it, and the focus with it.
+  const fetched = async () => {
+    const drawn = new Promise((resolve) => widget.addEventListener("load", resolve, { once: true }));
+    await import(part.dataset.widget);
+    if (part.dataset.words) {
+      await import(part.dataset.words);
+    }
+    await drawn;
+    const language = widget.getAttribute("language");
+    $altcha.i18n.set(language, { ...$altcha.i18n.get(language), label, verifying: label, verified: label });
+    $altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(part.dataset.worker));
+    const focused = place.contains(document.activeElement);
+    place.remove();
+    widget.hidden = false;
+    if (focused) {
+      widget.querySelector("input[type=checkbox]").focus();
+    }
+  };
+
+  const load = () => {
+    if (!loading) {
+      status.textContent = said("verifying");
+      loading = fetched().catch(() => {
+        show("question");
+        status.textContent = said("failed");
+      });
+    }
+    return loading;
+  };
+
   const solve = async () => {
+    await load();
+    if (part.dataset.way !== "work") {
+      return;
+    }
     if (isOld()) {
       await renew();
     }
-    if (widget.getState() === "verifying") {
+    if (stateOf() === "verifying") {
       await ended();
-    } else if (widget.getState() !== "verified") {
+    } else if (stateOf() !== "verified") {
       await widget.verify();
     }
   };
@@ -97,10 +139,6 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
     continue;
   }
 
-  const language = widget.getAttribute("language");
-  $altcha.i18n.set(language, { ...$altcha.i18n.get(language), label, verifying: label, verified: label });
-  $altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(part.dataset.worker));
-
   widget.addEventListener("statechange", (event) => {
     const { state } = event.detail;
     if (state === "error") {
@@ -111,21 +149,28 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
     }
   });
 
-  form.addEventListener("focusin", (event) => {
+  const touched = (event) => {
     // What the status says may move what stands below it: a button must not slip away from under the press that
     // gave it the focus. The form is solved when it is sent, then.
     const below = part.compareDocumentPosition(event.target) & Node.DOCUMENT_POSITION_FOLLOWING;
     const inside = part.contains(event.target);
-    if (part.dataset.way === "work" && widget.getState() !== "verified" && (inside || !below)) {
-      solveOnce().catch(tellIfOld);
+    if (part.dataset.way === "work" && stateOf() !== "verified" && (inside || !below)) {
+      solveOnce().then(tellIfOld, tellIfOld);
     }
+  };
+  form.addEventListener("focusin", touched);
+  form.addEventListener("input", touched); // a field that had the focus before this script came
+  place.addEventListener("click", (event) => {
+    event.preventDefault(); // the box that is ticked is the widget's
+    place.querySelector("input").focus();
+    touched(event);
   });
 
   // In front of every other listener: the form is not on its way before its proof is there.
   document.addEventListener(
     "submit",
     (event) => {
-      const ready = widget.getState() === "verified" && !isOld();
+      const ready = stateOf() === "verified" && !isOld();
       if (event.target !== form || goesThrough || part.dataset.way !== "work" || ready) {
         return;
       }
@@ -134,7 +179,7 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
       const button = event.submitter;
       solveOnce().then(
         () => {
-          if (widget.getState() === "verified") {
+          if (stateOf() === "verified") {
             send(button);
           } else {
             question.querySelector("input:not([type=hidden])").focus();

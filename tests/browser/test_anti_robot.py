@@ -40,6 +40,63 @@ def test_a_person_who_fills_the_form_finds_the_box_ticked(site, open_browser):
     assert site.sent[0].sealed_question == ""
 
 
+def test_the_widget_is_asked_for_when_the_form_is_touched_and_takes_the_place_kept_for_it(
+    site, open_browser
+):
+    page = open_browser(viewport={"width": 360, "height": 740}).page
+    asked = []
+    page.on("request", lambda request: asked.append(request.url.rsplit("/", 1)[1].split("?")[0]))
+    page.goto(site.url)
+    page.wait_for_load_state("networkidle")
+    expect(box(page)).to_be_visible()
+    before = [box(page).bounding_box(), page.locator("#send").bounding_box()]
+    opened = set(asked)
+
+    page.focus("#numero")
+
+    expect(box(page)).to_be_checked()
+    after = [box(page).bounding_box(), page.locator("#send").bounding_box()]
+    assert after == before
+    assert opened.isdisjoint({"altcha.min.js", "fr-fr.js", "pbkdf2.js"})
+    assert {"altcha.min.js", "fr-fr.js", "pbkdf2.js"} <= set(asked)
+    assert box(page).count() == 1
+
+
+def test_the_box_pressed_before_the_widget_is_there_is_ticked_and_keeps_the_focus(
+    site, open_browser
+):
+    page = open_browser().page
+    waiting = []
+    page.route("**/altcha.min.js*", lambda route: waiting.append(route))
+    page.goto(site.url)
+
+    page.get_by_text(NAME).click()
+    expect(page.get_by_role("status")).to_have_text("Vérification en cours…")
+    expect(box(page)).to_be_focused()
+    expect(box(page)).not_to_be_checked()
+    waiting[0].continue_()
+
+    expect(box(page)).to_be_checked()
+    expect(box(page)).to_be_focused()
+    assert len(waiting) == 1
+
+
+def test_the_button_pressed_where_the_widget_cannot_come_leads_to_the_question(site, open_browser):
+    page = open_browser().page
+    page.route("**/altcha.min.js*", lambda route: route.abort())
+    page.goto(site.url)
+    expect(box(page)).to_be_visible()
+
+    page.click("#send")
+
+    expect(page.locator(ANSWER)).to_be_focused()
+    expect(page.get_by_role("status")).to_contain_text("Répondez à la question")
+    assert site.sent == []
+    page.fill(ANSWER, "soleil")
+    page.click("#send")
+    expect(page.locator("#done")).to_have_text("answer envoi")
+
+
 def test_a_form_sent_before_the_box_is_ticked_waits_for_it_and_goes_once(site, open_browser):
     site.steps = 400
     page = open_browser().page
@@ -75,7 +132,6 @@ def test_the_enter_key_sends_the_form_with_its_proof(site, open_browser):
 def test_keyboard_alone_reaches_and_ticks_the_box_and_its_focus_is_seen(site, open_browser):
     page = open_browser().page
     page.goto(site.url)
-    page.evaluate("document.querySelector('altcha-widget').reset()")
 
     page.focus("#numero")
     expect(box(page)).to_be_checked()
@@ -202,6 +258,7 @@ def test_the_question_has_nothing_for_axe_and_fits_320_px(site, open_browser):
     page = open_browser().page
     page.route("**/altcha.min.js*", lambda route: route.abort())
     page.goto(site.url)
+    page.focus("#numero")
     expect(page.locator(ANSWER)).to_be_visible()
 
     check_accessibility(page)
