@@ -12,6 +12,7 @@ from idp.identity.franceconnect_port import TRIES_OF_ALL
 from idp.identity.franceconnect_port import TRIES_OF_BROWSER
 from idp.identity.franceconnect_port import TRIES_OF_NETWORK
 from idp.identity.franceconnect_port import TRY_LIFETIME
+from idp.identity.franceconnect_port import TRY_REMEMBERED
 from idp.identity.franceconnect_port import Arrived
 from idp.identity.franceconnect_port import Spent
 from idp.identity.franceconnect_port import Try
@@ -23,7 +24,7 @@ Now = Callable[[], datetime]
 @dataclass
 class _Kept:
     begun: Try
-    until: datetime
+    at: datetime
     taken: bool = False
 
 
@@ -41,7 +42,7 @@ class MemoryTries:
         """Keep a try; the oldest of its browser, of its network and of all give way."""
         self._look()
         with self._lock:
-            self._kept[state] = _Kept(begun, self._now() + TRY_LIFETIME)
+            self._kept[state] = _Kept(begun, self._now())
             for whose, most in (
                 (f"browser:{begun.browser_hash}", TRIES_OF_BROWSER),
                 (f"network:{network}", TRIES_OF_NETWORK),
@@ -61,12 +62,12 @@ class MemoryTries:
         self._look()
         with self._lock:
             kept = self._kept.get(state)
-            if kept is None or kept.until <= self._now():
+            if kept is None or kept.at + TRY_REMEMBERED <= self._now():
                 return None
             if kept.begun.browser_hash != browser_hash(browser):
                 return None
-            if kept.taken:
-                return Spent(kept.begun.demande)
+            if kept.taken or kept.at + TRY_LIFETIME <= self._now():
+                return Spent(kept.begun.demande, kept.begun.page)
             kept.taken = True
             return kept.begun
 

@@ -15,13 +15,15 @@ from typing import Protocol
 from idp import IdpError
 from idp.identity.pivot import Arrival
 
-TRY_LIFETIME = timedelta(minutes=30)
-"""As long as FranceConnect lets a person choose an identity provider and sign in there."""
+TRY_LIFETIME = timedelta(hours=1)
+"""Twice the session over there, which each step renews: an account may have to be made first."""
+TRY_REMEMBERED = timedelta(hours=24)
+"""From its beginning, taken or too old: by then what waits has ended too, unless told otherwise."""
 ARRIVAL_LIFETIME = timedelta(minutes=15)
 TRIES_OF_BROWSER = 5
 TRIES_OF_NETWORK = 200
 TRIES_OF_ALL = 30_000
-"""Sixteen people a second for half an hour. A crowd of networks fills no more of the store: 60 MB,
+"""Eight people a second for an hour. A crowd of networks fills no more of the store: 60 MB,
 160 MB where every waiting request is as long as one may be.
 """
 
@@ -142,9 +144,13 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """A try that was taken before, by the same browser: a second tab, the back button."""
+    """A try of the same browser that was taken before (a second tab, the back button), or too old.
+
+    It signs nobody in, and tells where they may begin again: what waits goes on waiting.
+    """
 
     demande: str = field(default="", repr=False)
+    page: str = ""
 
 
 def browser_hash(browser: str) -> str:
@@ -157,7 +163,7 @@ class Tries(Protocol):
     """Where tries wait. Every method raises StoreUnavailable when the store is away."""
 
     def put(self, state: str, begun: Try, *, network: str) -> None:
-        """Keep a try for ``TRY_LIFETIME``.
+        """Keep a try for ``TRY_LIFETIME``, and where it came from for ``TRY_REMEMBERED``.
 
         The oldest of its browser, of its network and of all give way beyond ``TRIES_OF_BROWSER``,
         ``TRIES_OF_NETWORK`` and ``TRIES_OF_ALL``.
@@ -166,8 +172,8 @@ class Tries(Protocol):
     def take(self, state: str, browser: str) -> Try | Spent | None:
         """Take a try once, in one step; ``browser`` is the cookie's value.
 
-        None for a state that nobody was sent with, or that is too old, or of another browser: that
-        one keeps its try.
+        None for a state that nobody was sent with, or that is forgotten, or of another browser:
+        that one keeps its try.
         """
 
 

@@ -7,6 +7,7 @@ from idp.identity.franceconnect_port import TRIES_OF_ALL
 from idp.identity.franceconnect_port import TRIES_OF_BROWSER
 from idp.identity.franceconnect_port import TRIES_OF_NETWORK
 from idp.identity.franceconnect_port import TRY_LIFETIME
+from idp.identity.franceconnect_port import TRY_REMEMBERED
 from idp.identity.franceconnect_port import Purpose
 from idp.identity.franceconnect_port import Spent
 from idp.identity.franceconnect_port import Try
@@ -17,8 +18,8 @@ from idp.infra.redis_store import milliseconds
 # A try that was taken stays as its own tombstone and counts on: else tombstones would have no cap.
 # One that gives way leaves nothing behind, in no list: else a crowd of networks would have none.
 # KEYS  1 try   2 the browser's tries, oldest first   3 the network's   4 everybody's, by instant
-# ARGV  1 browser   2 waiting request   3 the rest   4 lifetime (ms)
-#       5 how many of a browser   6 how many of a network   7 how many of all
+# ARGV  1 browser   2 waiting request   3 the rest   4 how long it is remembered (ms)
+#       5 how many of a browser   6 how many of a network   7 how many of all   8 page
 _PUT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -30,7 +31,7 @@ local function forget(try)
   redis.call('DEL', try)
 end
 redis.call('HSET', KEYS[1], 'browser', ARGV[1], 'demande', ARGV[2], 'begun', ARGV[3],
-           'lists', KEYS[2] .. ' ' .. KEYS[3])
+           'page', ARGV[8], 'lists', KEYS[2] .. ' ' .. KEYS[3])
 redis.call('RPUSH', KEYS[2], KEYS[1])
 redis.call('RPUSH', KEYS[3], KEYS[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[4], 0, now - ARGV[4] * 1000)
@@ -46,12 +47,14 @@ while redis.call('ZCARD', KEYS[4]) > tonumber(ARGV[7]) do
 end
 """
 
-# KEYS  1 try      ARGV  1 browser      Gives {waiting request, the rest or '' if it was taken}.
+# KEYS  1 try      ARGV  1 browser   2 how long one that is too old is still remembered (ms)
+# Gives {waiting request, page, the rest or '' if it was taken or is too old}.
 _TAKE = """
-local kept = redis.call('HMGET', KEYS[1], 'browser', 'demande', 'begun')
+local kept = redis.call('HMGET', KEYS[1], 'browser', 'demande', 'page', 'begun')
 if kept[1] ~= ARGV[1] then return false end
 redis.call('HDEL', KEYS[1], 'begun')
-return {kept[2], kept[3] or ''}
+local in_time = redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2])
+return {kept[2], kept[3] or '', in_time and kept[4] or ''}
 """
 
 
@@ -66,7 +69,7 @@ class RedisTries:
     def put(self, state: str, begun: Try, *, network: str) -> None:
         """Keep a try; the oldest of its browser, of its network and of all give way."""
         self._store.refuse_strangers_when_nearly_full()
-        rest = json.dumps([begun.nonce, begun.purpose, begun.account_id, begun.page])
+        rest = json.dumps([begun.nonce, begun.purpose, begun.account_id])
         self._put(
             [
                 _key(state),
@@ -78,23 +81,24 @@ class RedisTries:
                 begun.browser_hash,
                 begun.demande,
                 rest,
-                milliseconds(TRY_LIFETIME),
+                milliseconds(TRY_REMEMBERED),
                 TRIES_OF_BROWSER,
                 TRIES_OF_NETWORK,
                 TRIES_OF_ALL,
+                begun.page,
             ],
         )
 
     def take(self, state: str, browser: str) -> Try | Spent | None:
         """Take a try once; the browser that it is not of leaves it where it is."""
         browser_is = browser_hash(browser)
-        told = self._take([_key(state)], [browser_is])
+        told = self._take([_key(state)], [browser_is, milliseconds(TRY_REMEMBERED - TRY_LIFETIME)])
         if not told:
             return None
-        demande, rest = map(str, told)
+        demande, page, rest = map(str, told)
         if not rest:
-            return Spent(demande)
-        nonce, purpose, account_id, page = json.loads(rest)
+            return Spent(demande, page)
+        nonce, purpose, account_id = json.loads(rest)
         return Try(browser_is, nonce, demande, Purpose(purpose), account_id, page)
 
 

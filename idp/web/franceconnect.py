@@ -131,8 +131,10 @@ def come_back() -> Response:
     begun = (
         given.franceconnect_tries.take(answer.state, browser) if answer.state and browser else None
     )
-    if begun is None or isinstance(begun, Spent):
-        return _failed(begun.demande if begun else "", Said.LATE, "state")
+    if begun is None:
+        return _failed("", Said.LATE, "state")
+    if isinstance(begun, Spent):
+        return _failed(begun.demande, Said.LATE, "state", page=begun.page)
     found = waiting_of(given, browser, begun.demande)
     if isinstance(found, Response):
         # What is to be told of it has a page of its own, whose address holds no code.

@@ -10,6 +10,7 @@ from idp.identity.franceconnect_port import ARRIVAL_LIFETIME
 from idp.identity.franceconnect_port import TRIES_OF_BROWSER
 from idp.identity.franceconnect_port import TRIES_OF_NETWORK
 from idp.identity.franceconnect_port import TRY_LIFETIME
+from idp.identity.franceconnect_port import TRY_REMEMBERED
 from idp.identity.franceconnect_port import Arrived
 from idp.identity.franceconnect_port import Purpose
 from idp.identity.franceconnect_port import Spent
@@ -50,8 +51,8 @@ class TestTries:
         world.tries.put("state", BEGUN, network="192.0.2.1")
         world.tries.take("state", BROWSER)
 
-        assert world.tries.take("state", BROWSER) == Spent("sealed")
-        assert world.tries.take("state", BROWSER) == Spent("sealed")
+        assert world.tries.take("state", BROWSER) == Spent("sealed", "/compte/acces")
+        assert world.tries.take("state", BROWSER) == Spent("sealed", "/compte/acces")
 
     @pytest.mark.parametrize("browser", [OTHER, "", browser_hash(BROWSER), "\ud800"])
     def test_login_csrf_another_browser_learns_nothing_and_takes_nothing(self, world, browser):
@@ -61,7 +62,7 @@ class TestTries:
         assert world.tries.take("state", BROWSER) == BEGUN
         assert world.tries.take("state", browser) is None
 
-    def test_a_try_ends_with_its_lifetime_and_so_does_its_tombstone(self, world):
+    def test_a_try_that_is_too_old_tells_where_it_came_from_and_signs_nobody_in(self, world):
         world.tries.put("early", BEGUN, network="192.0.2.1")
         world.tries.put("late", BEGUN, network="192.0.2.1")
         world.pass_time(TRY_LIFETIME - SECOND)
@@ -69,8 +70,21 @@ class TestTries:
 
         world.pass_time(SECOND)
 
-        assert world.tries.take("early", BROWSER) is None
-        assert world.tries.take("late", BROWSER) is None
+        for _ in range(2):
+            assert world.tries.take("late", BROWSER) == Spent("sealed", "/compte/acces")
+        assert world.tries.take("late", OTHER) is None
+
+    def test_taken_or_not_a_try_is_forgotten_in_the_end(self, world):
+        world.tries.put("taken", BEGUN, network="192.0.2.1")
+        world.tries.put("lost", BEGUN, network="192.0.2.1")
+        world.tries.take("taken", BROWSER)
+        world.pass_time(TRY_REMEMBERED - SECOND)
+        assert world.tries.take("taken", BROWSER) == Spent("sealed", "/compte/acces")
+
+        world.pass_time(SECOND)
+
+        assert world.tries.take("taken", BROWSER) is None
+        assert world.tries.take("lost", BROWSER) is None
 
     def test_the_oldest_try_of_a_browser_gives_way(self, world):
         for number in range(TRIES_OF_BROWSER + 1):
@@ -127,7 +141,7 @@ class TestTries:
             world.tries.take(f"state-{number}", BROWSER)
 
         assert world.tries.take("state-0", BROWSER) is None
-        assert world.tries.take("state-1", BROWSER) == Spent("sealed")
+        assert world.tries.take("state-1", BROWSER) == Spent("sealed", "/compte/acces")
 
     def test_of_many_threads_one_takes_it(self, real_world, at_once):
         real_world.tries.put("state", BEGUN, network="192.0.2.1")

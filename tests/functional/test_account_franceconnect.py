@@ -283,6 +283,23 @@ def test_somebody_else_confirms_nothing_and_is_told_why(scene, visitor, camille)
     assert "Télécharger mes données" not in page
 
 
+def test_who_comes_back_twice_or_too_late_is_at_the_page_that_they_left(scene, visitor, camille):
+    visitor.come_as("camille-durand")
+    scene.instance.clock.advance(QUARTER)
+    away = visitor.get(button_of(visitor.get(SENSITIVE))).headers["Location"]
+    callback = visitor.abroad.pick(away)
+
+    confirmed, again = visitor.get(callback), visitor.get(callback)
+
+    assert confirmed.headers["Location"] == SENSITIVE
+    assert again.headers["Location"] == f"{SENSITIVE}?franceconnect=perime"
+    assert "Télécharger mes données" in text_of(visitor.get(again.headers["Location"]))
+    scene.instance.clock.advance(QUARTER)
+    page = text_of(visitor.get(again.headers["Location"]))
+    assert "mais trop tard, une deuxième fois" in page
+    assert "Confirmez que c’est vous" in page
+
+
 def test_an_account_without_a_link_confirms_by_its_password_alone(scene, visitor, camille):
     visitor.sign_in(camille)
     scene.instance.clock.advance(QUARTER)

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 from lxml import html as lxml_html  # type: ignore[import-untyped]
 from werkzeug.test import TestResponse
 
@@ -71,6 +72,13 @@ def said_by(answer: TestResponse) -> str:
     assert not any("__Host-session" in one for one in answer.headers.getlist("Set-Cookie"))
     query = parse_qs(urlsplit(answer.headers["Location"]).query)
     return query["franceconnect"][0]
+
+
+def pass_time(store_url: str, span: timedelta) -> None:
+    """Let time pass for the tries, which end by the store's clock."""
+    with redis.Redis.from_url(store_url) as store:
+        for key in list(store.scan_iter("franceconnect-try:*")):
+            store.pexpire(key, store.pttl(key) - int(span.total_seconds() * 1000))
 
 
 def is_answered(answer: TestResponse) -> bool:
@@ -409,6 +417,26 @@ def test_callbacks_out_of_order_each_end_their_own_try(scene, visitor):
 
     assert is_answered(visitor.get(visitor.abroad.pick(second)))
     assert is_answered(visitor.get(visitor.abroad.pick(first)))
+
+
+def test_who_comes_back_too_late_finds_the_service_still_waiting(scene, visitor, valkey_url):
+    scene.settle(CAMILLE)
+    in_time, too_late = visitor.leave(), scene.visitor()
+    away = too_late.leave()
+    pass_time(valkey_url, timedelta(minutes=59))
+    assert is_answered(visitor.get(visitor.abroad.pick(in_time)))
+    pass_time(valkey_url, timedelta(minutes=1))
+
+    answer = too_late.get(too_late.abroad.pick(away))
+    page = too_late.get(answer.headers["Location"])
+    [button] = lxml_html.fromstring(page.text).xpath("//a[@class='fr-connect']/@href")
+    again = too_late.get(button).headers["Location"]
+
+    assert said_by(answer) == "perime"
+    assert "mais trop tard" in text_of(page)
+    assert "Pour continuer vers « Mes cotisations »" in text_of(page)
+    assert "token" in scene.franceconnect.simulator.calls
+    assert is_answered(too_late.get(too_late.abroad.pick(again)))
 
 
 def test_a_callback_for_a_request_that_went_stale_shows_no_page_at_its_own_address(
