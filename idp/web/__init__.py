@@ -116,6 +116,9 @@ class Counts(Protocol):
     def refused(self, endpoint: str, error: str, check: str, client_id: str) -> None:
         """A request of a service was refused; what it names may be no client of ours."""
 
+    def franceconnect_asked(self, outcome: str, fault: str) -> None:
+        """FranceConnect sent somebody back without a code; both are words of ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

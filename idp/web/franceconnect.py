@@ -69,6 +69,11 @@ IDENTITY = "/compte/franceconnect/identite"
 CODE_REFUSED = "invalid_grant"
 """Spec: RFC 6749 §5.2; what else is refused there is ours to mend."""
 AWAY_WORDS = ("server_error", "temporarily_unavailable")
+ERRORS = {
+    *("access_denied", "invalid_request", "invalid_scope", "unauthorized_client"),
+    *("unsupported_response_type", *AWAY_WORDS),
+}
+"""What a callback may say in the place of a code, and logs repeat. Spec: RFC 6749 §4.1.2.1."""
 PARAMETERS = ("state", "code", "iss", "error")
 
 log = logging.getLogger("idp.franceconnect")
@@ -142,9 +147,7 @@ def come_back() -> Response:
     if _is_held(given):
         return _failed(found.sealed, Said.HELD, "held", page=begun.page)
     if answer.error or not answer.code:
-        away = answer.error in AWAY_WORDS
-        word = Said.AWAY if away else Said.CANCELLED
-        return _failed(found.sealed, word, "error", page=begun.page)
+        return _sent_back(given, found, begun, answer.error)
     try:
         arrived = client.finish(code=answer.code, nonce=begun.nonce)
     except FranceConnectAway as fault:
@@ -216,6 +219,17 @@ def _send(
     )
     given.franceconnect_tries.put(state, begun, network=network_of_request(request, given))
     return response
+
+
+def _sent_back(given: Services, found: Waiting, begun: Try, error: str) -> Response:
+    """Lead back whom FranceConnect sent without a code, and tell the operators by what word.
+
+    It stands in an address, so that anybody can write there: what is no word of the list is none.
+    """
+    word = error if error in ERRORS else "other"
+    given.counts.franceconnect_asked("sent_back", word)
+    said = Said.AWAY if word in AWAY_WORDS else Said.CANCELLED
+    return _failed(found.sealed, said, word, page=begun.page)
 
 
 def _sign_in(given: Services, found: Waiting, arrived: Arrived) -> Response:

@@ -74,6 +74,12 @@ def said_by(answer: TestResponse) -> str:
     return query["franceconnect"][0]
 
 
+def told_operators(caplog: pytest.LogCaptureFixture) -> str:
+    """The newest line of what FranceConnect's pages write to the log."""
+    lines = [one for one in caplog.records if one.name == "idp.franceconnect"]
+    return lines[-1].getMessage()
+
+
 def pass_time(store_url: str, span: timedelta) -> None:
     """Let time pass for the tries, which end by the store's clock."""
     with redis.Redis.from_url(store_url) as store:
@@ -266,16 +272,30 @@ def test_whom_franceconnect_refuses_is_told_nothing_of_why(scene):
         assert "Pour continuer vers « Mes cotisations »" in page
 
 
-def test_an_error_there_leads_back_to_the_page_that_one_left(scene):
+def test_an_error_there_leads_back_to_the_page_that_one_left(scene, caplog):
+    caplog.set_level("INFO", "idp.franceconnect")
     for word, incident in INCIDENTS.items():
         visitor = scene.visitor()
         answer = visitor.come_with(word)
         is_away = incident.error in ("server_error", "temporarily_unavailable")
         assert said_by(answer) == ("indisponible" if is_away else "annule"), word
+        assert told_operators(caplog) == f"nobody came from FranceConnect: {incident.error}"
         page = visitor.get(answer.headers["Location"])
         assert page.status_code == 200
         assert "Pour continuer vers « Mes cotisations »" in text_of(page)
         assert lxml_html.fromstring(page.text).xpath("//a[@class='fr-connect']")
+
+
+def test_an_error_that_a_stranger_types_reaches_no_log(scene, visitor, caplog):
+    """Attack: a line of their own in the log, or a word by the megabyte in the numbers."""
+    caplog.set_level("INFO", "idp.franceconnect")
+    for typed in ("denied\nadmin signed in", "x" * 4000, "ACCESS_DENIED", ""):
+        answer = answer_in(visitor.abroad.fail(visitor.leave()))
+
+        said = said_by(visitor.get("/franceconnect/retour", {**answer, "error": typed}))
+
+        assert said == "annule"
+        assert told_operators(caplog) == "nobody came from FranceConnect: other"
 
 
 def test_a_callback_in_another_browser_signs_nobody_in(scene, visitor):
