@@ -224,6 +224,14 @@ class SignIn:
             self.notices.tell(Kind.NEW_BROWSER, account.id, version=version)
         return SignedIn(account.id, account.credential_version, AMR_PASSWORD, ACR_PASSWORD)
 
+    def takes_password(self, qualite: Qualite, numero: NumeroDossier) -> bool:
+        """Tell whether a password opens an account: whoever came otherwise may have none.
+
+        Or one that waits for its reset. Raises StoreUnavailable.
+        """
+        account = self.accounts.find(qualite, numero)
+        return account is not None and not account.must_reset(self.redesign_at)
+
     def _open_temporary(
         self, account: Account | None, typed: "_Typed", reservation: Reservation, actor: Actor
     ) -> MustChoosePassword:

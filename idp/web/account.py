@@ -34,6 +34,7 @@ PAGE = "/compte"
 
 TOPICS: tuple[Topic, ...] = (
     account_password.TOPIC,
+    account_password.WITHOUT,
     account_franceconnect.TOPIC,
     account_email.TOPIC,
     account_devices.TOPIC,
@@ -67,7 +68,7 @@ def show() -> Response:
         rows = [
             Row(topic.path, topic.title, topic.says(given, member), topic.link, topic.apart)
             for topic in TOPICS
-            if topic.is_offered(given)
+            if topic.is_offered(given, member)
         ]
     response = make_response("")
     browser = name_browser(response, browser_of(request))

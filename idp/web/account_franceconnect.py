@@ -22,6 +22,7 @@ from idp.web.browser import actor_of
 from idp.web.browser import arrival_under
 from idp.web.browser import drop_arrival
 from idp.web.confirmation import recent_member
+from idp.web.confirmation import takes_password
 from idp.web.franceconnect import IDENTITY
 from idp.web.franceconnect import LINKS
 from idp.web.franceconnect import address_for
@@ -74,7 +75,7 @@ TOPIC = Topic(
     say("FranceConnect"),
     say("Voir ou changer le rattachement"),
     _says,
-    is_offered=lambda given: given.franceconnect is not None,
+    is_offered=lambda given, _member: given.franceconnect is not None,
 )
 
 
@@ -120,13 +121,8 @@ def unlink() -> Response:
         given.franceconnect_sign_in.unlink(
             member.session.account_id, actor=actor_of(request, given, g.request_id)
         )
-        has_password = _has_password(given, member)
+        has_password = takes_password(given, member)
     return _page(given, member, notice=UNLINKED if has_password else UNLINKED_NO_PASSWORD)
-
-
-def _has_password(given: Services, member: Member) -> bool:
-    contact = given.new_password.contacts.get(member.session.account_id)
-    return contact is not None and contact.has_password
 
 
 def _question(
@@ -153,7 +149,7 @@ def _page(
     account_id = member.session.account_id
     with given.transaction():
         living = given.franceconnect_sign_in.link_of(account_id)
-        has_password = _has_password(given, member)
+        has_password = takes_password(given, member)
     return own_page(
         given, member, LINKS, "pages/account_franceconnect.html", status,
         notice=notice or told(linked=living is not None),

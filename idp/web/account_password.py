@@ -1,7 +1,9 @@
 """``/compte/mot-de-passe``: a new password for who knows the one in use.
 
 The one in use is proved as at the sign-in page, so nothing else is asked for beforehand; and not
-before the new one is good enough, so that a slip in the one does not cost a try of the other.
+before the new one is good enough, so that a slip in the one does not cost a try of the other. Who
+came by FranceConnect and has none is led to ask for one, as anybody: what their session proves is
+whom the State vouches for, and a password that it gave would outlive it.
 """
 
 import logging
@@ -20,7 +22,6 @@ from idp.identity.new_password import ChoiceEnded
 from idp.identity.new_password import PasswordRefused
 from idp.identity.password_policy import PolicyFault
 from idp.limits import SignInDelayed
-from idp.sentence import Sentence
 from idp.sentence import say
 from idp.session import SignedIn
 from idp.web import Services
@@ -38,6 +39,7 @@ from idp.web.browser import open_session
 from idp.web.confirmation import password_fault
 from idp.web.confirmation import prove
 from idp.web.confirmation import refusal
+from idp.web.confirmation import takes_password
 from idp.web.confirmation import to_new_password
 from idp.web.errors import RETRY_SECONDS
 from idp.web.login_form import BUSY
@@ -54,15 +56,20 @@ bp = Blueprint("account_password", __name__)
 
 PAGE = "/compte/mot-de-passe"
 
-
-def _says(given: Services, member: Member) -> Sentence:
-    contact = given.new_password.contacts.get(member.session.account_id)
-    if contact is not None and not contact.has_password:
-        return say("Vous n’en avez pas. Pour en avoir un, demandez-le à la page de connexion.")
-    return say("Il n’expire pas. Changez-le si quelqu’un d’autre a pu le voir.")
-
-
-TOPIC = Topic(PAGE, say("Mot de passe"), say("Changer mon mot de passe"), _says)
+TOPIC = Topic(
+    PAGE,
+    say("Mot de passe"),
+    say("Changer mon mot de passe"),
+    lambda _given, _member: say("Il n’expire pas. Changez-le si quelqu’un d’autre a pu le voir."),
+    is_offered=takes_password,
+)
+WITHOUT = Topic(
+    PAGE,
+    say("Mot de passe"),
+    say("Choisir un mot de passe"),
+    lambda _given, _member: say("Vous n’avez pas de mot de passe valable."),
+    is_offered=lambda given, member: not takes_password(given, member),
+)
 
 BY_MAIL = say(
     "Vos autres appareils sont déconnectés, et les services doivent vous reconnaître à nouveau."
@@ -98,8 +105,11 @@ def change() -> Response:
     try:
         with given.transaction():
             contact = given.new_password.contacts.get(member.session.account_id)
+            has_password = takes_password(given, member)
         if contact is None:
             return signed_out("/connexion")
+        if not has_password:  # its page has no form: nothing to try, and nothing to count
+            return _page(given, member)
         if faults := given.new_password.faults(contact, clear):
             return _refused(given, member, faults)
         # A transaction of its own: what follows hashes, and nobody waits for a lock meanwhile.
@@ -167,8 +177,10 @@ def _page(
     errors: tuple[FormError, ...] = (),
     notice: Notice | None = None,
 ) -> Response:
+    with given.transaction():
+        has_password = takes_password(given, member)
     return own_page(
         given, member, PAGE, "pages/account_password.html", status,
-        errors=errors, notice=notice,
+        errors=errors, notice=notice, has_password=has_password,
         numero_end=member.numero_end, minimum=given.new_password.policy.minimum,
     )  # fmt: skip

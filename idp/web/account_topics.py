@@ -37,7 +37,7 @@ class Topic:
         link: what leads there.
         says: the sentence of the overview, as things stand now; called within a transaction.
         apart: whether it is for the day when something is wrong, and stands by itself.
-        is_offered: whether there is such a thing here.
+        is_offered: whether there is such a thing here, for this member; called as ``says`` is.
     """
 
     path: str
@@ -45,7 +45,7 @@ class Topic:
     link: Sentence
     says: Callable[[Services, Member], Sentence]
     apart: bool = False
-    is_offered: Callable[[Services], bool] = lambda _given: True
+    is_offered: Callable[[Services, Member], bool] = lambda _given, _member: True
 
 
 def own_page(

@@ -141,6 +141,17 @@ def prove(
         return refused
 
 
+def takes_password(given: Services, member: Member) -> bool:
+    """Tell whether a password opens the account of who is signed in.
+
+    Needs the caller's transaction.
+    """
+    subject = member.subject
+    return given.sign_in.takes_password(
+        Qualite(subject.qualite), NumeroDossier(subject.numero_dossier)
+    )
+
+
 def to_new_password(given: Services, opened: MustChoosePassword) -> Response:
     """Lead who typed a temporary password where it leads from the sign-in page."""
     response = see_other("/nouveau-mot-de-passe")
@@ -180,26 +191,16 @@ def _page(
     errors: tuple[FormError, ...] = (),
     notice: Notice | None = None,
 ) -> Response:
-    franceconnect_url, password_answers = _answers(given, member, page)
+    with given.transaction():
+        linked = given.franceconnect_sign_in.link_of(member.session.account_id) is not None
+        password_answers = takes_password(given, member)
+    # Whose account FranceConnect opens may answer there; who has no password is not asked for one.
+    client = given.franceconnect if linked else None
+    away = client is not None and client.is_away()
+    goes = client is not None and not away
     return own_page(
         given, member, PAGE, "pages/confirmation.html", status, page,
-        page=page, errors=errors, notice=notice or told(),
-        franceconnect_url=franceconnect_url, password_answers=password_answers,
-        qualite_label=member.qualite_label, numero_end=member.numero_end,
+        page=page, errors=errors, notice=notice or told(), password_answers=password_answers,
+        franceconnect_url=address_for(given, member, Purpose.CONFIRM, page) if goes else "",
+        franceconnect_away=away, qualite_label=member.qualite_label, numero_end=member.numero_end,
     )  # fmt: skip
-
-
-def _answers(given: Services, member: Member, page: str) -> tuple[str, bool]:
-    """Give where whoever FranceConnect opens the account for may answer, "" where nobody can.
-
-    And whether a password may: who has none is not asked for one, unless nothing else is left.
-    """
-    if given.franceconnect is None or given.franceconnect.is_away():
-        return "", True
-    account_id = member.session.account_id
-    with given.transaction():
-        if given.franceconnect_sign_in.link_of(account_id) is None:
-            return "", True
-        contact = given.new_password.contacts.get(account_id)
-    address = address_for(given, member, Purpose.CONFIRM, page)
-    return address, contact is not None and contact.has_password

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC
+from datetime import datetime
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -22,6 +24,7 @@ from tests.instance import text_of
 PAGE = "/compte/franceconnect"
 SENSITIVE = "/compte/mes-donnees"
 IDENTITY = f"{PAGE}/identite"
+PASSWORD_PAGE = "/compte/mot-de-passe"
 QUARTER = timedelta(minutes=16)
 
 
@@ -160,13 +163,53 @@ def test_who_has_no_password_is_told_first_how_they_will_sign_in(scene, visitor)
     scene.instance.clock.advance(QUARTER)
     asked = visitor.get(SENSITIVE)
 
-    assert "Vous n’en avez pas." in overview
+    assert "Vous n’avez pas de mot de passe valable. Choisir un mot de passe" in overview
     assert "Il n’expire pas." not in overview
-    assert "Vous n’avez pas de mot de passe." in page
+    assert "Vous n’avez pas de mot de passe valable." in page
     assert "vous demanderez un mot de passe provisoire" in page
     # Nor are they asked for one.
     assert not lxml_html.fromstring(asked.text).xpath("//input[@name='password']")
     assert go(visitor, asked, "camille-durand").headers["Location"] == SENSITIVE
+
+
+@pytest.mark.parametrize(
+    "without",
+    [{"password_hash": None}, {"last_sign_in_at": datetime(2020, 5, 4, tzinfo=UTC)}],
+    ids=["none", "of before March 2021, refused however right"],
+)
+def test_who_has_no_password_that_works_is_asked_for_none_at_its_own_page(
+    scene, visitor, camille, without
+):
+    visitor.come_as("camille-durand")
+    typed = {"current": camille.password, "password": "tilleul-brumeux-escalier-47"}
+    form = {"csrf": csrf_of(visitor.get(PASSWORD_PAGE)), **typed}
+    scene.instance.change_account(camille, **without)
+
+    page = visitor.get(PASSWORD_PAGE)
+    tried = visitor.post(PASSWORD_PAGE, form)
+
+    for shown in (page, tried):
+        assert "Choisir un mot de passe" in text_of(shown)
+        document = lxml_html.fromstring(shown.text)
+        assert not document.xpath("//input[@type='password']")
+        [link] = document.xpath("//a[@id='reset-link']/@href")
+        assert link == "/mot-de-passe-oublie"
+        assert visitor.get(link).status_code == 200
+    assert "sign_in.refused" not in [event for event, _, _ in scene.instance.audit()]
+
+
+def test_who_has_no_password_that_works_and_nowhere_to_go_is_told_what_to_do(scene, visitor):
+    scene.settle(CAMILLE, password=None)
+    visitor.come_as("camille-durand")
+    visitor.post(PAGE, {"csrf": csrf_of(visitor.get(PAGE))})
+    scene.instance.clock.advance(QUARTER)
+
+    unlinked = visitor.get(SENSITIVE)
+
+    assert not lxml_html.fromstring(unlinked.text).xpath("//input[@type='password']")
+    assert "Vous n’avez pas de mot de passe valable." in text_of(unlinked)
+    assert lxml_html.fromstring(unlinked.text).xpath("//a[@id='reset-link']")
+    assert "FranceConnect ne répond pas" not in text_of(unlinked)
 
 
 def test_who_has_no_password_and_removed_it_is_sent_to_ask_for_one(scene, visitor):

@@ -66,6 +66,7 @@ INSIDE = [
     ),
     member_page("account_devices", "stale", wrong=True, devices=DEVICES, notice=STALE_FORM),
     member_page("account_password", "first"),
+    member_page("account_password", "none", has_password=False),
     member_page("account_password", "stale", wrong=True, notice=STALE_FORM),
     member_page("account_password", "wait", wrong=True, notice=WAIT),
     member_page(
@@ -141,6 +142,13 @@ INSIDE = [
         "confirmation",
         "franceconnect-alone",
         franceconnect_url="/franceconnect?pour=confirm",
+        password_answers=False,
+    ),
+    member_page("confirmation", "no-way", password_answers=False),
+    member_page(
+        "confirmation",
+        "franceconnect-away",
+        franceconnect_away=True,
         password_answers=False,
     ),
     member_page(

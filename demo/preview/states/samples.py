@@ -242,7 +242,12 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
     "account_data": OWN_PAGE | {"action": "/compte/mes-donnees"},
     "account_devices": OWN_PAGE | {"action": "/compte/appareils", "devices": [HERE]},
     "account_password": OWN_PAGE
-    | {"action": "/compte/mot-de-passe", "numero_end": "67", "minimum": 12},
+    | {
+        "action": "/compte/mot-de-passe",
+        "numero_end": "67",
+        "minimum": 12,
+        "has_password": True,
+    },
     "account_activity": OWN_PAGE
     | {"days": (), "more_url": "", "freeze_url": "/compte/ce-n-etait-pas-moi"},
     "account_email": OWN_PAGE
@@ -274,6 +279,7 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
         "qualite_label": "Ayant droit",
         "numero_end": "89",
         "franceconnect_url": "",
+        "franceconnect_away": False,
         "password_answers": True,
     },
     "account_franceconnect": OWN_PAGE

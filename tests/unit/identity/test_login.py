@@ -86,6 +86,21 @@ def test_a_sign_in_is_told_to_the_audit_log_without_number_or_password(scene):
     assert NUMERO.value not in repr(event)
 
 
+@pytest.mark.parametrize(
+    ("account", "takes"),
+    [
+        ({}, True),
+        ({"password": None}, False),
+        ({"last_sign_in_at": REDESIGN - timedelta(seconds=1)}, False),
+    ],
+)
+def test_a_page_asks_for_a_password_where_one_would_be_taken(scene, account, takes):
+    scene.change(**account)
+
+    assert scene.sign_in.takes_password(Qualite.AFFILIE, NUMERO) is takes
+    assert scene.sign_in.takes_password(Qualite.AFFILIE, UNKNOWN) is False
+
+
 @EVERY_REFUSAL
 def test_a_refusal_is_one_error_with_one_text_whatever_the_cause(scene, account, typed, cause):
     scene.change(**account)
