@@ -1,5 +1,6 @@
 """``/compte/franceconnect``, and FranceConnect in the place of the password again."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
@@ -19,12 +20,17 @@ from tests.franceconnect_journey import Traveller
 from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import csrf_of
+from tests.instance import form_action
 from tests.instance import text_of
+from tests.instance import value_of
 
 PAGE = "/compte/franceconnect"
 SENSITIVE = "/compte/mes-donnees"
 IDENTITY = f"{PAGE}/identite"
 PASSWORD_PAGE = "/compte/mot-de-passe"
+LEVEL = "urn:carpimko:acr:franceconnect"
+PASSWORD_LEVEL = "urn:carpimko:acr:mot-de-passe"
+ESSENTIAL = json.dumps({"id_token": {"acr": {"essential": True, "value": LEVEL}}})
 QUARTER = timedelta(minutes=16)
 
 
@@ -341,6 +347,32 @@ def test_who_comes_back_twice_or_too_late_is_at_the_page_that_they_left(scene, v
     page = text_of(visitor.get(again.headers["Location"]))
     assert "mais trop tard, une deuxième fois" in page
     assert "Confirmez que c’est vous" in page
+
+
+def test_a_password_lends_its_freshness_to_no_other_level(scene, visitor, camille):
+    """Attack: a stolen password makes the FranceConnect of this morning one of a moment ago.
+
+    ``acr``, ``amr`` and ``auth_time`` tell one sign-in, the newest, and never parts of two.
+    """
+    came = visitor.redeemed(visitor.come_as("camille-durand"))
+    scene.instance.clock.advance(QUARTER)
+    asked = visitor.get(SENSITIVE)
+    form = {name: value_of(asked, name) for name in ("csrf", "page")}
+    visitor.post(form_action(asked), form | {"password": camille.password})
+
+    told = visitor.redeemed(visitor.get("/authorize", scene.service.request()))
+    insisting = visitor.get("/authorize", scene.service.request(claims=ESSENTIAL, max_age="60"))
+    back = visitor.come_as("camille-durand", claims=ESSENTIAL, max_age="60")
+
+    assert (came["acr"], came["amr"]) == (LEVEL, ["franceconnect"])
+    assert (told["acr"], told["amr"]) == (PASSWORD_LEVEL, ["pwd"])
+    assert told["auth_time"] == came["auth_time"] + QUARTER.seconds
+    assert urlsplit(insisting.headers["Location"]).path == "/connexion"
+    again = visitor.redeemed(back)
+    assert (again["acr"], again["auth_time"]) == (LEVEL, told["auth_time"])
+    # The way out still passes by FranceConnect.
+    left = visitor.post("/deconnexion", {"csrf": csrf_of(visitor.get("/compte"))})
+    assert "/session/end?id_token_hint=" in left.text
 
 
 def test_an_account_without_a_link_confirms_by_its_password_alone(scene, visitor, camille):
