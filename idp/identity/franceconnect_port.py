@@ -48,8 +48,8 @@ class FranceConnectMistrusted(IdpError):
 
     ``fault`` names the check, never what was read: ``jwt``, ``alg``, ``crit``, ``kid``,
     ``signature``, ``iss``, ``aud``, ``azp``, ``exp``, ``iat``, ``nonce``, ``acr``, ``at_hash``,
-    ``sub``, ``claims``, ``type``, those of the user's claims after ``userinfo_``; ``token_type``,
-    ``access_token``, ``id_token``; ``discovery_issuer``, ``discovery_endpoint``.
+    ``sub``, ``auth_time``, ``claims``, ``type``, those of the user's claims after ``userinfo_``;
+    ``token_type``, ``access_token``, ``id_token``; ``discovery_issuer``, ``discovery_endpoint``.
     """
 
     code = "franceconnect_mistrusted"
@@ -100,8 +100,11 @@ class FranceConnect(Protocol):
             FranceConnectMistrusted: the document is somebody else's.
         """
 
-    def finish(self, *, code: str, nonce: str) -> Arrived:
+    def finish(self, *, code: str, nonce: str, max_age: timedelta | None = None) -> Arrived:
         """Exchange a code, read who the person is, and check all of it.
+
+        ``max_age``: how long ago they may have been identified over there; it was not asked for,
+        since FranceConnect takes no such parameter, and is made sure of.
 
         Raises:
             FranceConnectAway: nobody can tell who came; the code is lost.

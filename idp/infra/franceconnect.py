@@ -11,6 +11,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from datetime import timedelta
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -134,7 +135,7 @@ class FranceConnectClient:
             keys = self._published.keys.anew(exchange)
         return sum(any(key.serves(alg, key.kid) for alg in ALGS) for key in keys)
 
-    def finish(self, *, code: str, nonce: str) -> Arrived:
+    def finish(self, *, code: str, nonce: str, max_age: timedelta | None = None) -> Arrived:
         """Exchange a code, read who the person is, and check all of it."""
         with self._told("arrived"):
             if not 0 < len(code) <= CODE_LIMIT:
@@ -143,6 +144,7 @@ class FranceConnectClient:
                 id_token, access_token = self._exchanged(exchange, code)
                 claims = self._verified(exchange, id_token)
                 sub = self._checks.id_token(claims, nonce=nonce, access_token=access_token)
+                self._checks.auth_time(claims, max_age=max_age)
                 with _of_userinfo():
                     claims = self._verified(exchange, self._userinfo(exchange, access_token))
                     pivot = self._checks.userinfo(claims, sub=sub)

@@ -126,6 +126,21 @@ class Checks:
             raise FranceConnectMistrusted("sub")
         return sub
 
+    def auth_time(self, claims: Claims, *, max_age: timedelta | None) -> None:
+        """Make sure that somebody was identified so short a time ago, if that matters.
+
+        Spec: OIDC Core 1.0 §3.1.3.7, number 13.
+
+        Raises:
+            FranceConnectMistrusted: it was longer ago, nobody can tell, or it has yet to be.
+        """
+        if "auth_time" not in claims and max_age is None:
+            return
+        at, now = _epoch(claims.get("auth_time")), self._now().timestamp()
+        oldest = LEEWAY.total_seconds() + max_age.total_seconds() if max_age is not None else now
+        if at is None or not -LEEWAY.total_seconds() <= now - at <= oldest:
+            raise FranceConnectMistrusted("auth_time")
+
     def userinfo(self, claims: Claims, *, sub: str) -> PivotIdentity:
         """Make sure of the user's claims, and give the civil status.
 

@@ -149,7 +149,11 @@ def come_back() -> Response:
     if answer.error or not answer.code:
         return _sent_back(given, found, begun, answer.error)
     try:
-        arrived = client.finish(code=answer.code, nonce=begun.nonce)
+        arrived = client.finish(
+            code=answer.code,
+            nonce=begun.nonce,
+            max_age=given.recent_sign_in if begun.purpose is Purpose.CONFIRM else None,
+        )
     except FranceConnectAway as fault:
         return _failed(found.sealed, Said.AWAY, fault.fault, page=begun.page)
     except FranceConnectMistrusted as fault:

@@ -124,8 +124,8 @@ class Ours:
         """Have somebody sign in there."""
         return answer_in(self.there.abroad().pick(self.begin(), person))["code"]
 
-    def finish(self, code, nonce=NONCE):
-        return self.client.finish(code=code, nonce=nonce)
+    def finish(self, code, nonce=NONCE, **more):
+        return self.client.finish(code=code, nonce=nonce, **more)
 
     def arrive(self):
         return self.finish(self.code())
@@ -277,6 +277,7 @@ FINISHED = {
         if name != "no_exp"
     },
     "id_token_acr": FranceConnectMistrusted("acr"),
+    "id_token_auth_time_in_future": FranceConnectMistrusted("auth_time"),
     "id_token_no_acr": FranceConnectMistrusted("acr"),
     "id_token_no_nonce": FranceConnectMistrusted("nonce"),
     "id_token_nonce": FranceConnectMistrusted("nonce"),
@@ -310,7 +311,10 @@ FINISHED = {
     "userinfo_other_sub": FranceConnectMistrusted("userinfo_sub"),
     "userinfo_redirects": FranceConnectAway("status"),
 }
-HARMLESS = {"id_token_extra_claims", "slow", "userinfo_extra_claims", "userinfo_no_exp"}
+HARMLESS = {
+    *("id_token_extra_claims", "id_token_no_auth_time", "id_token_old_auth_time"),
+    *("slow", "userinfo_extra_claims", "userinfo_no_exp"),
+}
 
 
 def test_every_fault_of_the_simulator_is_told_of_here_or_is_of_the_callback():
@@ -378,6 +382,7 @@ ID_TOKENS = {
     "a sub of two lines": ({"sub": "a\nb"}, "sub"),
     "a higher level than was asked for": ({"acr": "eidas2"}, "acr"),
     "levels": ({"acr": ["eidas1"]}, "acr"),
+    "identified at no instant": ({"auth_time": "now"}, "auth_time"),
     "two nonces": ({"nonce": [NONCE]}, "nonce"),
     "audiences, ours first": ({"aud": ["une-caisse-de-retraite", "somebody-else"]}, "aud"),
 }
@@ -389,6 +394,28 @@ def test_an_id_token_that_says_anything_else_is_refused(ours, there, what):
     there.simulator.misbehave(Fault(id_token=Tampering(claims)))
 
     assert_refused(FranceConnectMistrusted(check), ours.arrive)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_recent"),
+    [
+        (timedelta(minutes=-15), True),
+        (timedelta(minutes=-16), False),
+        (timedelta(hours=-8), False),
+        (..., False),
+    ],
+)
+def test_a_step_up_by_somebody_who_was_identified_long_ago_is_none(ours, there, said, is_recent):
+    """Attack: whoever finds the browser open goes on with the session that is left over there."""
+    there.simulator.misbehave(Fault(id_token=Tampering({"auth_time": said})))
+    code, recent = ours.code(), timedelta(minutes=15)
+
+    if is_recent:
+        assert ours.finish(code, max_age=recent).arrival.pivot == CAMILLE
+    else:
+        assert_refused(
+            FranceConnectMistrusted("auth_time"), lambda: ours.finish(code, max_age=recent)
+        )
 
 
 @pytest.mark.parametrize(

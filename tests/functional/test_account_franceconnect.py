@@ -332,6 +332,23 @@ def test_somebody_else_confirms_nothing_and_is_told_why(scene, visitor, camille)
     assert "Télécharger mes données" not in page
 
 
+def test_whom_franceconnect_identified_long_ago_confirms_nothing(scene, visitor, camille):
+    """Attack: FranceConnect's session is still open, and it asks whoever sits there for nothing."""
+    visitor.come_as("camille-durand")
+    scene.instance.clock.advance(QUARTER)
+    former = visitor.http.get_cookie("__Host-session")
+
+    for fault in ("id_token_old_auth_time", "id_token_no_auth_time"):
+        scene.franceconnect.simulator.misbehave(fault)
+        back = go(visitor, visitor.get(SENSITIVE), "camille-durand")
+        page = text_of(visitor.get(back.headers["Location"]))
+
+        assert back.headers["Location"] == f"{SENSITIVE}?franceconnect=inattendu"
+        assert "ce n’est pas celle que nous attendions" in page
+        assert "Confirmez que c’est vous" in page
+        assert visitor.http.get_cookie("__Host-session") == former
+
+
 def test_who_comes_back_twice_or_too_late_is_at_the_page_that_they_left(scene, visitor, camille):
     visitor.come_as("camille-durand")
     scene.instance.clock.advance(QUARTER)
