@@ -4,6 +4,7 @@
 ``authorize``              ``/authorize``, the only dispatcher; how its answers leave
 ``oidc``                   ``/token``, ``/revoke``, ``/introspect``, ``/userinfo``
 ``login``                  ``/connexion``; ``login_form`` words it, ``password_form`` takes it
+``password_answer``        what any page answers to a password that was not tried
 ``franceconnect``          ``/franceconnect``, there and back; worded by ``franceconnect_words``
 ``franceconnect_dossier``  ``/franceconnect/dossier``: which of several dossiers
 ``franceconnect_proof``    ``/franceconnect/rattachement``: whose dossier, by number and password

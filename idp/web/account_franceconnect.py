@@ -26,15 +26,14 @@ from idp.web.confirmation import takes_password
 from idp.web.franceconnect import IDENTITY
 from idp.web.franceconnect import LINKS
 from idp.web.franceconnect import address_for
+from idp.web.franceconnect import arrival_ended
 from idp.web.franceconnect import link
 from idp.web.franceconnect import way
-from idp.web.franceconnect_words import Said
 from idp.web.franceconnect_words import name_of
 from idp.web.franceconnect_words import told
 from idp.web.headers import see_other
 from idp.web.login_form import Notice
 from idp.web.member import Member
-from idp.web.waiting import with_waiting
 
 bp = Blueprint("account_franceconnect", __name__)
 
@@ -104,7 +103,7 @@ def answer() -> Response:
         return member
     arrived = given.franceconnect_arrivals.take(arrival_under(request, given, member.key))
     if arrived is None:
-        return _late()
+        return arrival_ended(LINKS)
     response = see_other(LINKS) if request.form.get("cancel") else link(given, member, arrived)
     drop_arrival(response)
     return response
@@ -130,17 +129,11 @@ def _question(
 ) -> Response:
     arrived = given.franceconnect_arrivals.get(arrival_under(request, given, member.key))
     if arrived is None:
-        return _late()
+        return arrival_ended(LINKS)
     return own_page(
         given, member, IDENTITY, "pages/account_franceconnect_identity.html", status,
         notice=notice, who=name_of(arrived.arrival.pivot),
     )  # fmt: skip
-
-
-def _late() -> Response:
-    response = see_other(with_waiting(LINKS, "", said=Said.LATE))
-    drop_arrival(response)
-    return response
 
 
 def _page(

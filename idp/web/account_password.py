@@ -7,6 +7,7 @@ whom the State vouches for, and a password that it gave would outlive it.
 """
 
 import logging
+from functools import partial
 
 from flask import Blueprint
 from flask import Response
@@ -40,16 +41,14 @@ from idp.web.confirmation import password_fault
 from idp.web.confirmation import prove
 from idp.web.confirmation import refusal
 from idp.web.confirmation import takes_password
-from idp.web.confirmation import to_new_password
-from idp.web.errors import RETRY_SECONDS
-from idp.web.login_form import BUSY
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
-from idp.web.login_form import seconds_of
-from idp.web.login_form import wait_notice
 from idp.web.member import Member
 from idp.web.member import signed_out
 from idp.web.new_password import slip
+from idp.web.password_answer import busy
+from idp.web.password_answer import held_back
+from idp.web.password_answer import to_new_password
 from idp.web.password_faults import sentence
 
 bp = Blueprint("account_password", __name__)
@@ -97,19 +96,19 @@ def change() -> Response:
     member = sent_by(current_member(), PAGE, _page)
     if isinstance(member, Response):
         return member
+    with given.transaction():
+        contact = given.new_password.contacts.get(member.session.account_id)
+        has_password = takes_password(given, member)
+    if contact is None:
+        return signed_out("/connexion")
+    if not has_password:  # its page has no form: nothing to try, and nothing to count
+        return _page(given, member)
     current, clear = request.form.get("current", ""), request.form.get("password", "")
     slips = (password_fault("current", current), slip(clear, request.form.get("confirm")))
     if errors := tuple(fault for fault in slips if fault):
         return _page(given, member, 400, errors=errors)
     device = device_of(request, given) or new_device()
     try:
-        with given.transaction():
-            contact = given.new_password.contacts.get(member.session.account_id)
-            has_password = takes_password(given, member)
-        if contact is None:
-            return signed_out("/connexion")
-        if not has_password:  # its page has no form: nothing to try, and nothing to count
-            return _page(given, member)
         if faults := given.new_password.faults(contact, clear):
             return _refused(given, member, faults)
         # A transaction of its own: what follows hashes, and nobody waits for a lock meanwhile.
@@ -120,15 +119,11 @@ def change() -> Response:
     except ChoiceEnded:  # chosen a moment ago, in another form
         return signed_out("/connexion")
     except Busy:
-        response = _page(given, member, 503, notice=BUSY)
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
-        return response
+        return busy(partial(_page, given, member))
     if isinstance(outcome, MustChoosePassword):
         return to_new_password(given, outcome)
     if isinstance(outcome, SignInDelayed):
-        response = _page(given, member, 429, notice=wait_notice(outcome.retry_after))
-        response.headers["Retry-After"] = str(seconds_of(outcome.retry_after))
-        return response
+        return held_back(partial(_page, given, member), outcome)
     return _wrong(given, member, outcome)
 
 

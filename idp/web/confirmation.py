@@ -7,6 +7,8 @@ The answer is a sign-in like any other (counted, audited) and opens a session un
 account FranceConnect opens may answer there instead.
 """
 
+from functools import partial
+
 from flask import Blueprint
 from flask import Response
 from flask import g
@@ -30,26 +32,24 @@ from idp.web.account_topics import own_page
 from idp.web.browser import actor_of
 from idp.web.browser import browser_of
 from idp.web.browser import device_of
-from idp.web.browser import keep_choice
 from idp.web.browser import keep_device
 from idp.web.browser import keep_session
 from idp.web.browser import network_of_request
 from idp.web.browser import new_device
 from idp.web.browser import open_session
-from idp.web.errors import RETRY_SECONDS
 from idp.web.franceconnect import address_for
 from idp.web.franceconnect_words import told
 from idp.web.headers import see_other
-from idp.web.login_form import BUSY
 from idp.web.login_form import STALE_FORM
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
-from idp.web.login_form import seconds_of
 from idp.web.login_form import soon
-from idp.web.login_form import wait_notice
 from idp.web.member import Member
 from idp.web.member import member_of
 from idp.web.member import signed_out
+from idp.web.password_answer import busy
+from idp.web.password_answer import held_back
+from idp.web.password_answer import to_new_password
 
 bp = Blueprint("confirmation", __name__)
 
@@ -104,15 +104,11 @@ def submit() -> Response:
                 keep_device(response, given, device)
                 return response
     except Busy:
-        response = _page(given, member, page, 503, notice=BUSY)
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
-        return response
+        return busy(partial(_page, given, member, page))
     if isinstance(outcome, MustChoosePassword):
         return to_new_password(given, outcome)
     if isinstance(outcome, SignInDelayed):
-        response = _page(given, member, page, 429, notice=wait_notice(outcome.retry_after))
-        response.headers["Retry-After"] = str(seconds_of(outcome.retry_after))
-        return response
+        return held_back(partial(_page, given, member, page), outcome)
     return _page(given, member, page, 403, errors=(refusal("password", outcome),))
 
 
@@ -150,13 +146,6 @@ def takes_password(given: Services, member: Member) -> bool:
     return given.sign_in.takes_password(
         Qualite(subject.qualite), NumeroDossier(subject.numero_dossier)
     )
-
-
-def to_new_password(given: Services, opened: MustChoosePassword) -> Response:
-    """Lead who typed a temporary password where it leads from the sign-in page."""
-    response = see_other("/nouveau-mot-de-passe")
-    keep_choice(response, given, opened)
-    return response
 
 
 def password_fault(field: str, clear: str) -> FormError | None:

@@ -39,6 +39,7 @@ from idp.web.browser import actor_of
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import device_of
+from idp.web.browser import drop_arrival
 from idp.web.browser import keep_arrival
 from idp.web.browser import keep_device
 from idp.web.browser import keep_session
@@ -307,6 +308,13 @@ def link(given: Services, member: Member, arrived: Arrived) -> Response:
         except FranceConnectRefused:
             said = Said.NOT_LINKED
     return see_other(with_waiting(LINKS, "", said=said))
+
+
+def arrival_ended(page: str, sealed: str = "") -> Response:
+    """Lead back from a page of an arrival that was used, or has waited too long."""
+    response = see_other(with_waiting(page, sealed, said=Said.LATE))
+    drop_arrival(response)
+    return response
 
 
 def _is_held(given: Services) -> bool:

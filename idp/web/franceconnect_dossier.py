@@ -30,6 +30,7 @@ from idp.web.browser import name_browser
 from idp.web.browser import new_device
 from idp.web.browser import was_said
 from idp.web.franceconnect import DOSSIER
+from idp.web.franceconnect import arrival_ended
 from idp.web.franceconnect import way
 from idp.web.franceconnect_words import Said
 from idp.web.headers import see_other
@@ -85,19 +86,19 @@ def submit() -> Response:
     device = device_of(request, given) or new_device()
     # Once: of two forms sent at the same time one opens the dossier.
     arrived = given.franceconnect_arrivals.take(token)
-    response = see_other(with_waiting(SIGN_IN, found.sealed, said=Said.LATE))
-    if arrived is not None:
-        with given.transaction(), given.together():
-            try:
-                signed_in = given.franceconnect_sign_in.choose(
-                    arrived.arrival,
-                    choice.account_id,
-                    device=device,
-                    actor=actor_of(request, given, g.request_id),
-                )
-                response = arrive(given, found, signed_in, device, id_token=arrived.id_token)
-            except FranceConnectRefused:  # its audit event is committed all the same
-                response = see_other(with_waiting(SIGN_IN, found.sealed, said=Said.REFUSED))
+    if arrived is None:
+        return arrival_ended(SIGN_IN, found.sealed)
+    with given.transaction(), given.together():
+        try:
+            signed_in = given.franceconnect_sign_in.choose(
+                arrived.arrival,
+                choice.account_id,
+                device=device,
+                actor=actor_of(request, given, g.request_id),
+            )
+            response = arrive(given, found, signed_in, device, id_token=arrived.id_token)
+        except FranceConnectRefused:  # its audit event is committed all the same
+            response = see_other(with_waiting(SIGN_IN, found.sealed, said=Said.REFUSED))
     drop_arrival(response)
     return response
 
@@ -129,9 +130,7 @@ def _page(
     token = arrival_of(request)
     choices = _choices(given, token)
     if not choices:
-        response = see_other(with_waiting(SIGN_IN, found.sealed, said=Said.LATE))
-        drop_arrival(response)
-        return response
+        return arrival_ended(SIGN_IN, found.sealed)
     response = make_response("", status)
     browser = name_browser(response, browser_of(request))
     allow_form_to_waiting(given, found)
@@ -142,7 +141,7 @@ def _page(
             csrf=csrf_token(given, browser, DOSSIER, token),
             errors=errors,
             notice=notice,
-            service_name=found.request.client.client_name if found.request else "",
+            service_name=found.service_name,
             rows=[
                 Row(
                     csrf_token(given, browser, *_about(token, choice)),

@@ -27,20 +27,18 @@ from idp.web.browser import arrival_of
 from idp.web.browser import arrival_under
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
-from idp.web.browser import drop_arrival
 from idp.web.browser import is_own_form
 from idp.web.browser import keep_arrival
-from idp.web.browser import keep_choice
 from idp.web.browser import name_browser
 from idp.web.franceconnect import PROOF
+from idp.web.franceconnect import arrival_ended
 from idp.web.franceconnect import way
-from idp.web.franceconnect_words import Said
 from idp.web.franceconnect_words import name_of
-from idp.web.headers import see_other
 from idp.web.login_form import STALE_PASSWORD
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
+from idp.web.password_answer import to_new_password
 from idp.web.password_form import challenge_of
 from idp.web.password_form import take
 from idp.web.password_form import typed
@@ -63,7 +61,7 @@ def show() -> Response:
     if isinstance(found, Response):
         return found
     if given.franceconnect_arrivals.get(arrival_of(request)) is None:
-        return _late(found)
+        return arrival_ended(SIGN_IN, found.sealed)
     return _page(given, found, browser)
 
 
@@ -77,7 +75,7 @@ def submit() -> Response:
         return found
     token = arrival_of(request)
     if given.franceconnect_arrivals.get(token) is None:
-        return _late(found)
+        return arrival_ended(SIGN_IN, found.sealed)
     if not is_own_form(request, given, browser, PROOF, token):
         qualite, numero = typed()
         return _page(
@@ -88,7 +86,7 @@ def submit() -> Response:
     return take(
         given, browser, partial(_page, given, found, browser),
         arrive=partial(_arrive, given, found, token),
-        choose=partial(_to_new_password, given, found, token),
+        choose=partial(_choose, given, found, token),
     )  # fmt: skip
 
 
@@ -126,18 +124,9 @@ def _linked(given: Services, token: str, signed_in: SignedIn) -> tuple[SignedIn,
     return signed_in, arrived.id_token
 
 
-def _to_new_password(
-    given: Services, found: Waiting, token: str, opened: MustChoosePassword
-) -> Response:
-    response = see_other(with_waiting("/nouveau-mot-de-passe", found.sealed))
-    keep_choice(response, given, opened)
+def _choose(given: Services, found: Waiting, token: str, opened: MustChoosePassword) -> Response:
+    response = to_new_password(given, opened, found.sealed)
     keep_arrival(response, given, token, holder=session_key(opened.token))
-    return response
-
-
-def _late(found: Waiting) -> Response:
-    response = see_other(with_waiting(SIGN_IN, found.sealed, said=Said.LATE))
-    drop_arrival(response)
     return response
 
 
@@ -168,7 +157,7 @@ def _page(
             switch_to=switch_to,
             # On a computer of two, FranceConnect may still know the other one.
             who=name_of(arrived.arrival.pivot) if arrived else "",
-            service_name=found.request.client.client_name if found.request else "",
+            service_name=found.service_name,
             reset_url=with_waiting("/mot-de-passe-oublie", found.sealed),
             login_url=with_waiting(SIGN_IN, found.sealed),
             slip=slip,

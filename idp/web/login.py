@@ -10,7 +10,6 @@ from flask import request
 
 from idp.identity.franceconnect import ACR_FRANCECONNECT
 from idp.identity.login import ACR_PASSWORD
-from idp.identity.login import MustChoosePassword
 from idp.oidc.next_step import NextStep
 from idp.oidc.response import AuthorizationResponse
 from idp.web import Services
@@ -21,7 +20,6 @@ from idp.web.authorize import resume
 from idp.web.browser import browser_of
 from idp.web.browser import csrf_token
 from idp.web.browser import is_own_form
-from idp.web.browser import keep_choice
 from idp.web.browser import name_browser
 from idp.web.browser import session_of
 from idp.web.franceconnect_words import Block
@@ -36,6 +34,7 @@ from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import hinted
 from idp.web.logos import logo_of
+from idp.web.password_answer import to_new_password
 from idp.web.password_form import challenge_of
 from idp.web.password_form import take
 from idp.web.password_form import typed
@@ -107,14 +106,8 @@ def submit() -> Response:
     return take(
         given, browser, partial(_page, given, found, browser),
         arrive=lambda signed_in, device: arrive(given, found, signed_in, device),
-        choose=lambda opened: _to_new_password(given, found, opened),
+        choose=lambda opened: to_new_password(given, opened, found.sealed),
     )  # fmt: skip
-
-
-def _to_new_password(given: Services, found: Waiting, opened: MustChoosePassword) -> Response:
-    response = see_other(with_waiting("/nouveau-mot-de-passe", found.sealed))
-    keep_choice(response, given, opened)
-    return response
 
 
 def _page(
@@ -145,7 +138,7 @@ def _page(
         errors=errors,
         notice=notice or told(),
         switch_to=switch_to,
-        service_name=asked.client.client_name if asked else "",
+        service_name=found.service_name,
         service_logo=logo_of(given, asked.client.client_id) if asked else "",
         franceconnect_url=with_waiting(FRANCECONNECT, sealed)
         if franceconnect is Block.OPEN

@@ -1,6 +1,7 @@
 """``/nouveau-mot-de-passe``: the one page that a temporary password opens."""
 
 import logging
+from functools import partial
 
 from flask import Blueprint
 from flask import Response
@@ -29,14 +30,14 @@ from idp.web.browser import is_own_form
 from idp.web.browser import name_browser
 from idp.web.browser import new_device
 from idp.web.browser import session_of
-from idp.web.errors import RETRY_SECONDS
 from idp.web.franceconnect_proof import link_chosen
 from idp.web.headers import see_other
-from idp.web.login_form import BUSY
 from idp.web.login_form import STALE_PASSWORD
 from idp.web.login_form import Form
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
+from idp.web.password_answer import NEW_PASSWORD
+from idp.web.password_answer import busy
 from idp.web.password_faults import sentence
 from idp.web.waiting import Waiting
 from idp.web.waiting import allow_form_to_waiting
@@ -46,7 +47,7 @@ from idp.web.waiting import with_waiting
 
 bp = Blueprint("new_password", __name__)
 
-PAGE = "/nouveau-mot-de-passe"
+PAGE = NEW_PASSWORD
 ADDRESS_PAGE = "/adresse-electronique"
 
 log = logging.getLogger("idp.new_password")
@@ -101,9 +102,7 @@ def submit() -> Response:
     except ChoiceEnded:
         return _ended(given, found)
     except Busy:
-        response = _page(given, found, browser, contact, 503, notice=BUSY)
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
-        return response
+        return busy(partial(_page, given, found, browser, contact))
     if chosen is None:
         faults = refused.faults if refused else ()
         policy = given.new_password.policy

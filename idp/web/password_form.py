@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Protocol
 
 from flask import Response
@@ -25,16 +26,15 @@ from idp.web.browser import actor_of
 from idp.web.browser import device_of
 from idp.web.browser import network_of_request
 from idp.web.browser import new_device
-from idp.web.errors import RETRY_SECONDS
 from idp.web.headers import allow_anti_robot
 from idp.web.language import language
-from idp.web.login_form import BUSY
 from idp.web.login_form import REFUSED
 from idp.web.login_form import FormError
 from idp.web.login_form import Notice
 from idp.web.login_form import read
-from idp.web.login_form import seconds_of
 from idp.web.login_form import wait_notice
+from idp.web.password_answer import busy
+from idp.web.password_answer import held_back
 
 FORM = "sign_in"
 """The name of the form, to which its anti-robot is bound."""
@@ -83,10 +83,9 @@ def take(
     if request.form.get("switch") and qualite in set(Qualite):
         return draw(qualite=Qualite(qualite).other, numero=numero)
     attempt = read(given)
+    again = partial(draw, qualite=qualite, numero=numero)
     if attempt.errors or attempt.qualite is None or attempt.numero is None:
-        return draw(
-            400, qualite=qualite, numero=numero, errors=attempt.errors, switch_to=attempt.switch_to
-        )
+        return again(400, errors=attempt.errors, switch_to=attempt.switch_to)
     known_device = device_of(request, given)
     device = known_device or new_device()
     origin = Origin(network_of_request(request, given), known_device)
@@ -95,7 +94,7 @@ def take(
             given.anti_robot.accept(FORM, browser, solution_of(request.form))
         except AntiRobotRefused:
             given.counts.signed_in("refused", "anti_robot")
-            return draw(400, qualite=qualite, numero=numero, errors=(ROBOT,))
+            return again(400, errors=(ROBOT,))
     outcome: SignedIn | MustChoosePassword | SignInRefused | SignInDelayed
     # Redis before SQL: a session without its event expires by itself, and nobody holds its cookie.
     try:
@@ -122,16 +121,11 @@ def take(
         raise
     except Busy:
         given.counts.signed_in("unavailable", "hash_pool")
-        response = draw(503, qualite=qualite, numero=numero, notice=BUSY)
-        response.headers["Retry-After"] = str(RETRY_SECONDS)
-        return response
+        return busy(again)
     if isinstance(outcome, SignInDelayed):
         given.counts.signed_in("delayed", outcome.held_by)
-        notice = wait_notice(outcome.retry_after)
-        response = draw(429, qualite=qualite, numero=numero, notice=notice)
-        response.headers["Retry-After"] = str(seconds_of(outcome.retry_after))
-        return response
-    return draw(403, qualite=qualite, numero=numero, errors=_refusal(outcome), slip=outcome.slip)
+        return held_back(again, outcome)
+    return again(403, errors=_refusal(outcome), slip=outcome.slip)
 
 
 def challenge_of(given: Services, browser: str) -> Challenge | None:

@@ -50,6 +50,11 @@ class Waiting:
     request: AuthorizationRequest | None = None
     answered: bool = False
 
+    @property
+    def service_name(self) -> str:
+        """The name of the service that waits, or ""."""
+        return self.request.client.client_name if self.request else ""
+
 
 def arrive(
     given: Services,
