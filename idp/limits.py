@@ -162,6 +162,9 @@ class Attempts(Protocol):
     def look(self, subject: str) -> Waiting:
         """Read how an account stands, for the help desk: nothing is counted, nothing changes."""
 
+    def knows_others(self, subject: str, device: str) -> bool:
+        """Tell whether the account knows browsers, and this one is none of them."""
+
     def forget_devices(self, subject: str, *, but: str = "") -> None:
         """Know no browser of the account any more, ``but`` one: the others are strangers again."""
 

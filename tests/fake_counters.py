@@ -109,6 +109,14 @@ class MemoryAttempts(Store):
             _forget(failures, before=self._now() - self._policy.network_window)
             return len(failures) >= self._policy.anti_robot_from
 
+    def knows_others(self, subject: str, device: str) -> bool:
+        """Tell whether the account knows browsers, and this one is none of them."""
+        self._look()
+        with self._lock:
+            since = self._now() - self._policy.device_lifetime
+            known = {one for one, at in self._devices.get(subject, {}).items() if at > since}
+            return bool(known) and device not in known
+
     def look(self, subject: str) -> Waiting:
         """Read how an account stands."""
         self._look()

@@ -13,6 +13,7 @@ from idp.identity.franceconnect import FranceConnectRefused
 from idp.identity.franceconnect import FranceConnectSignIn
 from idp.identity.franceconnect_finding import Finding
 from idp.identity.franceconnect_linking import Linking
+from idp.identity.notices import Notices
 from idp.identity.pivot import Arrival
 from idp.identity.pivot import PivotIdentity
 from idp.promise import PromiseState
@@ -56,6 +57,7 @@ class FranceConnectScene(Scene):
             finding=Finding(self.directory, self.links),
             linking=self.linking,
             attempts=self.attempts,
+            notices=Notices(self.outbox, self.once),
             audit=self.audit,
             decoy_key=DECOY_KEY,
             redesign_at=REDESIGN,

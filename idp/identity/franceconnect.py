@@ -30,6 +30,8 @@ from idp.identity.franceconnect_links import Link
 from idp.identity.franceconnect_links import PivotDossier
 from idp.identity.franceconnect_links import Rule
 from idp.identity.login import subject_of
+from idp.identity.notices import Notices
+from idp.identity.outbox import Kind
 from idp.identity.pivot import Arrival
 from idp.identity.pivot import compare
 from idp.identity.pivot import differing
@@ -88,6 +90,7 @@ class FranceConnectSignIn:
     """The use case, given its stores and the clock. Each method needs the caller's transaction.
 
     Attributes:
+        notices: as in ``SignIn``.
         redesign_at: as in ``SignIn``: a password that waits for its reset since then goes on
             waiting, though its account is opened here.
     """
@@ -96,6 +99,7 @@ class FranceConnectSignIn:
     finding: Finding
     linking: Linking
     attempts: Attempts
+    notices: Notices | None
     audit: AuditLog
     decoy_key: bytes = field(repr=False)
     redesign_at: datetime
@@ -223,15 +227,18 @@ class FranceConnectSignIn:
         ):
             # Unlinked, or linked, at this very moment.
             raise self._refused(Refused.CHANGED_MEANWHILE, account.id, actor)
-        self.attempts.lift(
-            subject_of(self.decoy_key, offer.dossier.qualite, offer.dossier.numero), device=device
-        )
+        subject = subject_of(self.decoy_key, offer.dossier.qualite, offer.dossier.numero)
+        is_another = bool(device) and self.attempts.knows_others(subject, device)
+        self.attempts.lift(subject, device=device)
         self.audit.record(
             Event.SIGN_IN_SUCCEEDED,
             account_id=account.id,
             actor=actor,
             detail={"by": "franceconnect", **told},
         )
+        if is_another and self.notices is not None:
+            version = account.credential_version
+            self.notices.tell(Kind.NEW_BROWSER, account.id, version=version)
         return SignedIn(
             account.id, account.credential_version, AMR_FRANCECONNECT, ACR_FRANCECONNECT
         )

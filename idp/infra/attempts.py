@@ -190,20 +190,31 @@ class RedisAttempts:
 
     def look(self, subject: str) -> Waiting:
         """Read how an account stands, for the help desk."""
-        now = self._now()
-        since = self._now_ms() - milliseconds(self._policy.device_lifetime)
-        with redis_failures_told():
-            devices = self._store.client.zrangebyscore(f"devices:{{{subject}}}", f"({since}", "inf")
-            with self._store.client.pipeline(transaction=True) as pipeline:
-                for name in ["", *map(str, devices)]:
-                    for counter in _counters(subject, name):
-                        pipeline.zrange(counter, 0, -1, withscores=True)
-                answers = iter(pipeline.execute())
+        now, devices = self._now(), self._known(subject)
+        with (
+            redis_failures_told(),
+            self._store.client.pipeline(transaction=True) as pipeline,
+        ):
+            for name in ["", *devices]:
+                for counter in _counters(subject, name):
+                    pipeline.zrange(counter, 0, -1, withscores=True)
+            answers = iter(pipeline.execute())
         stranger, *known = [
             self._policy.standing(_instants(row), _instants(day), at=now)
             for row, day in zip(answers, answers, strict=True)
         ]
         return replace(stranger, known=longest(known))
+
+    def knows_others(self, subject: str, device: str) -> bool:
+        """Tell whether the account knows browsers, and this one is none of them."""
+        known = self._known(subject)
+        return bool(known) and device not in known
+
+    def _known(self, subject: str) -> list[str]:
+        since = self._now_ms() - milliseconds(self._policy.device_lifetime)
+        with redis_failures_told():
+            known = self._store.client.zrangebyscore(f"devices:{{{subject}}}", f"({since}", "inf")
+        return list(map(str, known))
 
     def forget_devices(self, subject: str, *, but: str = "") -> None:
         """Know no browser of the account any more, ``but`` one."""

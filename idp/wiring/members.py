@@ -91,6 +91,7 @@ def build_franceconnect_sign_in(parts: Parts) -> FranceConnectSignIn:
         finding=Finding(parts.pivot_directory, parts.franceconnect_links),
         linking=build_linking(parts),
         attempts=parts.attempts,
+        notices=build_notices(parts) if parts.settings.new_browser_notice else None,
         audit=parts.audit,
         decoy_key=parts.secrets.decoy_key,
         redesign_at=parts.settings.redesign_at,

@@ -695,6 +695,19 @@ def test_forgotten_devices_are_strangers_and_stand_beside_no_other(attempts):
     assert (reservation.known_device, reservation.others_known) == (False, False)
 
 
+def test_a_browser_is_one_more_where_others_are_known_and_not_otherwise(world):
+    attempts = world.attempts(AttemptPolicy())
+    assert attempts.knows_others("subject", "phone") is False
+    attempts.lift("subject", device="phone")
+
+    assert attempts.knows_others("subject", "phone") is False
+    assert attempts.knows_others("subject", "laptop") is True
+    assert attempts.knows_others("another", "laptop") is False
+
+    world.pass_time(AttemptPolicy().device_lifetime)
+    assert attempts.knows_others("subject", "laptop") is False
+
+
 def test_of_the_devices_of_an_account_only_the_one_that_stays_is_known(attempts):
     for device in ("phone", "tablet"):
         attempts.succeeded(attempts.reserve("subject", HERE), device=device)

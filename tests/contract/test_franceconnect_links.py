@@ -370,6 +370,7 @@ def test_arrivals_at_once_all_sign_in_and_make_one_link(in_sql, app, at_once, cl
         finding=Finding(kept.directory, kept.links),
         linking=linking,
         attempts=attempts,
+        notices=None,
         audit=audit,
         decoy_key=DECOY_KEY,
         redesign_at=NOON,

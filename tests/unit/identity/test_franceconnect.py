@@ -614,3 +614,33 @@ def test_without_a_store_there_is_no_verdict(scene, store):
 
     with pytest.raises(StoreUnavailable):
         scene.arrive()
+
+
+# --- from which browser --------------------------------------------------------------------------
+
+
+def test_theft_whoever_has_her_franceconnect_comes_by_a_browser_that_she_reads_of(scene):
+    """Attack: a stolen account of an identity provider opens the dossier, and nobody notices."""
+    scene.arrive(device="phone")
+    scene.arrive(device="phone")
+    assert scene.mails() == [LINKED]
+
+    scene.arrive(device="thief")
+    scene.arrive(device="another of the thief")
+
+    assert scene.mails() == [LINKED, (Kind.NEW_BROWSER, "account")]
+
+
+def test_a_confirmation_tells_of_no_browser_for_it_was_signed_in_by_one(scene):
+    scene.arrive(device="phone")
+    scene.confirm()
+
+    assert scene.mails() == [LINKED]
+
+
+def test_an_installation_may_tell_of_no_browser(scene):
+    scene.franceconnect = replace(scene.franceconnect, notices=None)
+    scene.arrive(device="phone")
+    scene.arrive(device="thief")
+
+    assert scene.mails() == [LINKED]
