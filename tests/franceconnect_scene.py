@@ -1,6 +1,7 @@
 """A person whom FranceConnect vouches for, over stores in memory; by default Anne's one dossier."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -13,6 +14,7 @@ from idp.identity.franceconnect import FranceConnectRefused
 from idp.identity.franceconnect import FranceConnectSignIn
 from idp.identity.franceconnect_finding import Finding
 from idp.identity.franceconnect_linking import Linking
+from idp.identity.freeze import Freeze
 from idp.identity.notices import Notices
 from idp.identity.pivot import Arrival
 from idp.identity.pivot import PivotIdentity
@@ -21,6 +23,7 @@ from tests.fake_franceconnect_links import MemoryLinks
 from tests.fake_franceconnect_links import MemoryPivotDirectory
 from tests.fakes import DirectoryEntry
 from tests.fakes import MemoryContacts
+from tests.fakes import MemorySessions
 from tests.fakes import subject
 from tests.sign_in_scene import DECOY_KEY
 from tests.sign_in_scene import REDESIGN
@@ -61,6 +64,20 @@ class FranceConnectScene(Scene):
             audit=self.audit,
             decoy_key=DECOY_KEY,
             redesign_at=REDESIGN,
+            now=self.clock,
+        )
+        self.freezing = Freeze(
+            accounts=self.accounts,
+            contacts=self.contacts,
+            temporaries=self.temporaries,
+            sessions=MemorySessions(idle=timedelta(minutes=30), now=self.clock),
+            links=self.links,
+            attempts=self.attempts,
+            quotas=self.quotas,
+            outbox=self.outbox,
+            audit=self.audit,
+            decoy_key=DECOY_KEY,
+            print_hour=8,
             now=self.clock,
         )
 
@@ -111,6 +128,11 @@ class FranceConnectScene(Scene):
     def mails(self):
         rows = self.outbox.rows(states=tuple(PromiseState), limit=100)
         return [(row.kind, row.account_id) for row in rows]
+
+    def freeze(self, account_id="account"):
+        """Say "ce n'était pas moi"."""
+        version = self.accounts.entries[account_id].account.credential_version
+        self.freezing.freeze(account_id, version=version, actor=BROWSER)
 
     def choose_password(self, account_id="account"):
         """Take a new password, as by a reset."""

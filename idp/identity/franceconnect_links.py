@@ -1,9 +1,9 @@
 """Which accounts a ``sub`` of FranceConnect opens: links, living and ended.
 
-A link by pivot identity rests on the State's word and lives until it is ended. A link by proof
-rests on a secret of the account, and so lives as long as the ``credential_version`` under which it
-was proven: a new password or a freeze ends it in the statement that ends everything else, and no
-thief who linked himself outlives them (ADR 0035).
+A link by pivot identity rests on the State's word and lives until it is ended: by its member, by
+the help desk, by a freeze. A link by proof rests on a secret of the account, and so lives as long
+as the ``credential_version`` under which it was proven: a new password or a freeze ends it in the
+statement that ends everything else, and no thief who linked himself outlives them (ADR 0035).
 """
 
 from collections.abc import Collection
@@ -40,11 +40,13 @@ class Ending(StrEnum):
 
     MEMBER = "member"
     HELP_DESK = "help_desk"
+    FREEZE = "freeze"
+    """Nobody knows by which door the stranger came in: this one is shut like the others."""
     RELINKED = "relinked"
     """Another took its place: of another ``sub``, or of the same after a new password."""
 
 
-WANTED = frozenset({Ending.MEMBER, Ending.HELP_DESK})
+WANTED = frozenset({Ending.MEMBER, Ending.HELP_DESK, Ending.FREEZE})
 """After these the pivot identity opens the account no more: until somebody links it again."""
 
 

@@ -2,7 +2,8 @@
 
 One statement marks the account and raises ``credential_version``: what carries an older one is
 dead, and so is a sign-in under way. A letter with a temporary password leaves for the directory's
-address, and the password chosen with it opens the account again.
+address, and the password chosen with it opens the account again. FranceConnect does once its member
+links it again: whoever came in may have come by that.
 """
 
 import logging
@@ -21,6 +22,8 @@ from idp.identity.account import Accounts
 from idp.identity.contact import Contact
 from idp.identity.contact import Contacts
 from idp.identity.contact import letter_fault
+from idp.identity.franceconnect_links import Ending
+from idp.identity.franceconnect_links import Links
 from idp.identity.login import subject_of
 from idp.identity.outbox import Kind
 from idp.identity.outbox import Outbox
@@ -43,9 +46,15 @@ class NotFrozen(IdpError):
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a freeze brings with it: the day by which a letter arrives, None where none can."""
+    """What a freeze brings with it.
+
+    Attributes:
+        letter_by: the day by which a letter arrives, None where none can.
+        unlinks: FranceConnect opens the account, and will have to be linked again.
+    """
 
     letter_by: date | None
+    unlinks: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ class Freeze:
     contacts: Contacts
     temporaries: TemporaryPasswords
     sessions: EndsSessions
+    links: Links
     attempts: Attempts
     quotas: ResetQuotas
     outbox: Outbox
@@ -79,9 +89,10 @@ class Freeze:
     def outlook(self, account_id: str) -> Outlook:
         """Tell what would follow. Raises StoreUnavailable."""
         contact = self.contacts.get(account_id)
+        unlinks = self.links.of_account(account_id) is not None
         if contact is None or letter_fault(contact):
-            return Outlook(None)
-        return Outlook(expected_by(print_day(self.now(), hour=self.print_hour)))
+            return Outlook(None, unlinks)
+        return Outlook(expected_by(print_day(self.now(), hour=self.print_hour)), unlinks)
 
     def freeze(
         self,
@@ -113,6 +124,7 @@ class Freeze:
         if contact is None:
             raise NotFrozen
         ended = self.sessions.end_all(account_id)
+        link = self.links.end(account_id, at=self.now(), why=Ending.FREEZE)
         promise = 0
         if letter and not letter_fault(contact):
             held = self.quotas.letter_of_freeze()
@@ -126,7 +138,12 @@ class Freeze:
             Event.ACCOUNT_FROZEN,
             account_id=account_id,
             actor=actor,
-            detail={**(detail or {}), "sessions": ended.alive, "letter": int(bool(promise))},
+            detail={
+                **(detail or {}),
+                "sessions": ended.alive,
+                "letter": int(bool(promise)),
+                **({"franceconnect": 1} if link is not None else {}),
+            },
         )
         return Frozen(contact, promise)
 

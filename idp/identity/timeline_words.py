@@ -314,7 +314,8 @@ def _unlocked(event: PastEvent) -> str:
 def _frozen(event: PastEvent) -> str:
     who = f"par {event.operator}" if event.operator else "par la personne elle-même"
     letter = " ; une lettre part" if _count(event, "letter") else ""
-    return f"Compte bloqué {who}{letter}{_reason(event)}{_from(event)}"
+    link = " ; FranceConnect retiré" if _count(event, "franceconnect") else ""
+    return f"Compte bloqué {who}{letter}{link}{_reason(event)}{_from(event)}"
 
 
 def _reopened(event: PastEvent) -> str:

@@ -91,7 +91,7 @@ def _page(
         outlook = given.freeze.outlook(member.session.account_id)
     return own_page(
         given, member, PAGE, "pages/account_freeze.html", status,
-        notice=notice, letter_by=_letter_by(outlook),
+        notice=notice, letter_by=_letter_by(outlook), unlinks=outlook.unlinks,
     )  # fmt: skip
 
 

@@ -62,6 +62,7 @@ def build_freeze(parts: Parts, farewell: Farewell) -> Freeze:
         contacts=parts.contacts,
         temporaries=parts.temporaries,
         sessions=farewell,
+        links=parts.franceconnect_links,
         attempts=parts.attempts,
         quotas=parts.reset_quotas,
         outbox=parts.outbox,

@@ -124,6 +124,7 @@ INSIDE = [
         errors=(address_code.WRONG,),
     ),
     member_page("account_freeze", "letter"),
+    member_page("account_freeze", "franceconnect", unlinks=True),
     member_page("account_freeze", "no-address", letter_by=""),
     member_page("account_freeze", "stale", wrong=True, notice=STALE_FORM),
     member_page("account_frozen", "letter"),

@@ -269,7 +269,11 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
         "again_url": "/compte/adresse-mail",
     },
     "account_freeze": OWN_PAGE
-    | {"action": "/compte/ce-n-etait-pas-moi", "letter_by": in_words(date(2026, 12, 4))},
+    | {
+        "action": "/compte/ce-n-etait-pas-moi",
+        "letter_by": in_words(date(2026, 12, 4)),
+        "unlinks": False,
+    },
     "account_frozen": {"letter_by": in_words(date(2026, 12, 4))},
     "account_services": OWN_PAGE | {"action": "/compte/services", "accesses": [], "visits": []},
     "confirmation": OWN_PAGE

@@ -447,23 +447,30 @@ def test_a_new_password_ends_what_a_thief_linked_with_the_old_one(scene):
     assert scene.denied(scene.confirm, arrival=THIEF) == Refused.NOT_LINKED
 
 
-def test_a_freeze_ends_what_a_thief_linked_and_a_link_by_pivot_waits_for_the_new_password(scene):
-    scene.add("other", "7654321", replace(ANNE, birthdate="1951-01-02"))
+def test_a_freeze_ends_what_a_thief_linked(scene):
     scene.prove(THIEF)
-    scene.arrive(Arrival("o" * 64, replace(ANNE, birthdate="1951-01-02")))
 
-    for account_id in ("account", "other"):
-        version = scene.accounts.entries[account_id].account.credential_version
-        assert scene.accounts.freeze(account_id, version=version, at=scene.clock())
+    scene.freeze()
 
     assert scene.arrive(THIEF) == Unlinked()
     assert scene.link_of() is None
-    assert scene.link_of("other").rule is Rule.PIVOT
-    hers = Arrival("o" * 64, replace(ANNE, birthdate="1951-01-02"))
-    assert scene.denied(scene.arrive, hers) == Refused.FROZEN
 
-    scene.choose_password("other")
-    assert scene.arrive(hers).credential_version == 3
+
+def test_theft_a_freeze_shuts_out_who_has_her_franceconnect_until_she_links_it_again(scene):
+    """Attack: he came in by her account at an identity provider, and waits for the letter too."""
+    assert not scene.freezing.outlook("account").unlinks
+    scene.arrive()
+    assert scene.freezing.outlook("account").unlinks
+    scene.freeze()
+    assert scene.denied(scene.prove) == Refused.FROZEN
+
+    scene.choose_password()
+
+    assert scene.arrive() == Unlinked()
+    assert scene.told("franceconnect.unmatched") == {"why": Unmatched.BARRED}
+    assert scene.told("account.frozen")["franceconnect"] == 1
+    assert scene.prove().acr == ACR_FRANCECONNECT
+    assert scene.arrive().amr == ("franceconnect",)
 
 
 def test_the_member_who_arrives_takes_the_place_of_a_thief_who_linked_himself(scene):

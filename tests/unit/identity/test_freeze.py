@@ -28,6 +28,7 @@ from idp.identity.temporary_password import draw
 from idp.limits import Origin
 from idp.promise import PromiseState
 from idp.session import Session
+from tests.fake_franceconnect_links import MemoryLinks
 from tests.fakes import MemoryContacts
 from tests.fakes import MemorySessions
 from tests.sign_in_scene import DECOY_KEY
@@ -53,6 +54,7 @@ class FreezeScene(Scene):
             contacts=self.contacts,
             temporaries=self.temporaries,
             sessions=self.sessions,
+            links=MemoryLinks(self.accounts),
             attempts=self.attempts,
             quotas=self.quotas,
             outbox=self.outbox,

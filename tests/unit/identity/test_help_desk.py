@@ -83,6 +83,7 @@ class Scene:
                 contacts=contacts,
                 temporaries=self.temporaries,
                 sessions=self.sessions,
+                links=MemoryLinks(self.accounts),
                 attempts=self.attempts,
                 quotas=self.quotas,
                 outbox=self.outbox,

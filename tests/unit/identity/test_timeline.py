@@ -610,8 +610,9 @@ EVENTS = [
     (past(Event.ACCESS_TAKEN_BACK), "Accès retiré à un service, depuis l'espace personnel"),
     (past("account.moved"), "Événement account.moved"),
     (
-        past(Event.ACCOUNT_FROZEN, letter=1, network="192.0.2.0/24"),
-        "Compte bloqué par la personne elle-même ; une lettre part (réseau 192.0.2.0/24)",
+        past(Event.ACCOUNT_FROZEN, letter=1, franceconnect=1, network="192.0.2.0/24"),
+        "Compte bloqué par la personne elle-même ; une lettre part ; FranceConnect retiré"
+        " (réseau 192.0.2.0/24)",
     ),
     (
         past(Event.ACCOUNT_FROZEN, letter=0, operator="jeanne", reason="a rappelé"),
