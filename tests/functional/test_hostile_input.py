@@ -8,6 +8,7 @@ import re
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 from urllib.parse import quote
@@ -61,8 +62,11 @@ NAMES = (
     "grant_type", "code", "code_verifier", "client_secret", "client_assertion",
     "client_assertion_type", "access_token", "demande", "csrf", "qualite", "numero", "password",
     "switch", "post_logout_redirect_uri", "token", "token_type_hint", "refresh_token", "resource",
-    "claims_locales", "etape", "code_postal", "email", "canal",
+    "claims_locales", "etape", "code_postal", "email", "canal", "iss", "error", "pour", "page",
+    "choisi", "franceconnect", "dossier", "cancel",
 )  # fmt: skip
+FRANCECONNECT = "http://127.0.0.1:9/api/v2"
+"""Where nobody answers: its pages are there, and lead nowhere."""
 TOKENS = {"access_token", "id_token", "refresh_token"}
 TRACES = ("Traceback", 'File "', "werkzeug", "sqlalchemy", "site-packages", "IntegrityError")
 FUZZ = settings(
@@ -80,6 +84,7 @@ words = st.one_of(
         ["", "é", '"', "'", "\\", "\x00", "\r\n", "%", "%00", "%ff", "a" * 5000, "\u202e", "٣",
          "{}", "[]", "null", "-1", "9" * 40, "code", "openid", "S256", "none", "login", "affilie",
          "authorization_code", "cotisations", "http://127.0.0.1:9001/callback", "1234567",
+         FRANCECONNECT, "confirm", "link", "//mallory.example", "rattache",
          "eyJhbGciOiJub25lIn0.e30.", "\U0001f511", "\ud800"]
     ),
 )  # fmt: skip
@@ -182,8 +187,17 @@ class Target:
 
 
 @pytest.fixture
-def target(make_instance: Callable[..., Instance]) -> Target:
-    return Target(make_instance())  # with every key: /readyz is red without one
+def target(make_instance: Callable[..., Instance], tmp_path: Path) -> Target:
+    secret = tmp_path / "franceconnect"
+    secret.touch(0o600)
+    secret.write_text("one-that-nobody-is-asked-for")
+    return Target(
+        make_instance(  # with every key: /readyz is red without one
+            franceconnect_issuer=FRANCECONNECT,
+            franceconnect_client_id="a-fund",
+            franceconnect_client_secret_file=secret,
+        )
+    )
 
 
 def test_no_address_of_the_application_is_left_out(instance: Instance) -> None:
