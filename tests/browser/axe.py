@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import BrowserContext
 from playwright.sync_api import Page
 
 from tests.browser.servers import ROOT
@@ -33,6 +34,14 @@ def script() -> str:
         message = "axe-core is not installed: requirements/browser-code.sh"
         raise ServerMissing(message)
     return path.read_text(encoding="utf-8")
+
+
+def stand_by(context: BrowserContext) -> None:
+    """Have axe-core in every page that opens from now on.
+
+    It is kept by the browser: sent anew to each page it would cost as much as what it finds.
+    """
+    context.add_init_script(script())
 
 
 def violations(page: Page, only: str = "") -> list[dict[str, Any]]:
