@@ -223,7 +223,12 @@ class FranceConnectSignIn:
                 # The link decides; that the directory says something else by now is noted.
                 told["differs"] = " ".join(differs)
         elif offer.rule is Rule.SUB or not self.linking.link(
-            arrival, account, Rule.PIVOT, actor=actor, detail={**told, "by": "sign_in"}
+            arrival,
+            account,
+            Rule.PIVOT,
+            actor=actor,
+            detail={**told, "by": "sign_in"},
+            unbidden=True,
         ):
             # Unlinked, or linked, at this very moment.
             raise self._refused(Refused.CHANGED_MEANWHILE, account.id, actor)

@@ -42,6 +42,7 @@ class Linking:
         *,
         actor: Actor,
         detail: Mapping[str, str | int],
+        unbidden: bool = False,
     ) -> bool:
         """Make a link in the place of the one before, which stays as history.
 
@@ -53,12 +54,16 @@ class Linking:
             rule: what it rests on.
             actor: for the audit log.
             detail: for the audit log: what decided.
+            unbidden: the member did not ask for it, so that it is not made where they unlinked.
 
         Returns:
-            False when somebody else made one at this moment: nothing was made.
+            False when somebody else made one at this moment, or unlinked: nothing was made.
         """
         at = self.now()
         former = self.links.end(account.id, at=at, why=Ending.RELINKED)
+        # Now that whoever was ending it has done so.
+        if unbidden and account.id in self.links.barred({account.id}):
+            return False
         made = self.links.put(
             Link(
                 account_id=account.id,

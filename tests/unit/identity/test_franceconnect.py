@@ -296,6 +296,21 @@ def test_a_link_that_ends_at_this_moment_opens_nothing(scene):
     assert scene.denied(scene.arrive) == Refused.CHANGED_MEANWHILE
 
 
+def test_what_is_unlinked_at_this_moment_is_not_linked_again_because_it_equals(scene):
+    """Race: the member removes FranceConnect, and somebody who equals is on the way in."""
+    scene.prove(THIEF)
+    find = scene.accounts.find
+
+    def unlinked_meanwhile(qualite, numero):
+        scene.unlink()
+        return find(qualite, numero)
+
+    scene.accounts.find = unlinked_meanwhile
+
+    assert scene.denied(scene.arrive) == Refused.CHANGED_MEANWHILE
+    assert scene.link_of() is None
+
+
 def test_a_link_that_somebody_makes_at_this_moment_is_not_overwritten(scene):
     scene.links.put = lambda _link: False
 
