@@ -25,6 +25,7 @@ Now = Callable[[], datetime]
 class _Kept:
     begun: Try
     at: datetime
+    until: datetime
     taken: bool = False
 
 
@@ -42,7 +43,7 @@ class MemoryTries:
         """Keep a try; the oldest of its browser, of its network and of all give way."""
         self._look()
         with self._lock:
-            self._kept[state] = _Kept(begun, self._now())
+            self._kept[state] = _Kept(begun, self._now(), self._now() + TRY_REMEMBERED)
             for whose, most in (
                 (f"browser:{begun.browser_hash}", TRIES_OF_BROWSER),
                 (f"network:{network}", TRIES_OF_NETWORK),
@@ -62,13 +63,13 @@ class MemoryTries:
         self._look()
         with self._lock:
             kept = self._kept.get(state)
-            if kept is None or kept.at + TRY_REMEMBERED <= self._now():
+            if kept is None or kept.until <= self._now():
                 return None
             if kept.begun.browser_hash != browser_hash(browser):
                 return None
             if kept.taken or kept.at + TRY_LIFETIME <= self._now():
                 return Spent(kept.begun.demande, kept.begun.page)
-            kept.taken = True
+            kept.taken, kept.until = True, self._now() + TRY_LIFETIME
             return kept.begun
 
     def _look(self) -> None:

@@ -18,7 +18,9 @@ from idp.identity.pivot import Arrival
 TRY_LIFETIME = timedelta(hours=1)
 """Twice the session over there, which each step renews: an account may have to be made first."""
 TRY_REMEMBERED = timedelta(hours=24)
-"""From its beginning, taken or too old: by then what waits has ended too, unless told otherwise."""
+"""From its beginning, where nobody came back: by then what waits has ended too, unless told
+otherwise. One that was taken is remembered for ``TRY_LIFETIME`` more.
+"""
 ARRIVAL_LIFETIME = timedelta(minutes=15)
 TRIES_OF_BROWSER = 5
 TRIES_OF_NETWORK = 200
@@ -166,7 +168,7 @@ class Tries(Protocol):
     """Where tries wait. Every method raises StoreUnavailable when the store is away."""
 
     def put(self, state: str, begun: Try, *, network: str) -> None:
-        """Keep a try for ``TRY_LIFETIME``, and where it came from for ``TRY_REMEMBERED``.
+        """Keep a try for ``TRY_LIFETIME``; where it came from, for longer.
 
         The oldest of its browser, of its network and of all give way beyond ``TRIES_OF_BROWSER``,
         ``TRIES_OF_NETWORK`` and ``TRIES_OF_ALL``.

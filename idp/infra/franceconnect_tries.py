@@ -48,12 +48,14 @@ end
 """
 
 # KEYS  1 try      ARGV  1 browser   2 how long one that is too old is still remembered (ms)
+#                        3 how long one that was taken is (ms)
 # Gives {waiting request, page, the rest or '' if it was taken or is too old}.
 _TAKE = """
 local kept = redis.call('HMGET', KEYS[1], 'browser', 'demande', 'page', 'begun')
 if kept[1] ~= ARGV[1] then return false end
 redis.call('HDEL', KEYS[1], 'begun')
-local in_time = redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2])
+local in_time = kept[4] and redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2])
+if in_time then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 return {kept[2], kept[3] or '', in_time and kept[4] or ''}
 """
 
@@ -92,7 +94,8 @@ class RedisTries:
     def take(self, state: str, browser: str) -> Try | Spent | None:
         """Take a try once; the browser that it is not of leaves it where it is."""
         browser_is = browser_hash(browser)
-        told = self._take([_key(state)], [browser_is, milliseconds(TRY_REMEMBERED - TRY_LIFETIME)])
+        too_old = milliseconds(TRY_REMEMBERED - TRY_LIFETIME)
+        told = self._take([_key(state)], [browser_is, too_old, milliseconds(TRY_LIFETIME)])
         if not told:
             return None
         demande, page, rest = map(str, told)

@@ -78,12 +78,14 @@ class TestTries:
         world.tries.put("taken", BEGUN, network="192.0.2.1")
         world.tries.put("lost", BEGUN, network="192.0.2.1")
         world.tries.take("taken", BROWSER)
-        world.pass_time(TRY_REMEMBERED - SECOND)
+        world.pass_time(TRY_LIFETIME - SECOND)
         assert world.tries.take("taken", BROWSER) == Spent("sealed", "/compte/acces")
-
         world.pass_time(SECOND)
-
         assert world.tries.take("taken", BROWSER) is None
+
+        world.pass_time(TRY_REMEMBERED - TRY_LIFETIME - SECOND)
+        assert world.tries.take("lost", BROWSER) == Spent("sealed", "/compte/acces")
+        world.pass_time(SECOND)
         assert world.tries.take("lost", BROWSER) is None
 
     def test_the_oldest_try_of_a_browser_gives_way(self, world):
