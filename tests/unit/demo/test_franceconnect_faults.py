@@ -47,6 +47,7 @@ def is_good(there, token, now):
         and claims.get("acr") == "eidas1"
         and claims.get("nonce") == "n" * 22
         and claims.get("iat", 0) <= now < claims.get("exp", 0)
+        and now - 60 < claims.get("auth_time", 0) <= now
     )
 
 
