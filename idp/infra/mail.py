@@ -173,7 +173,9 @@ class SmtpMailer:
         return None
 
     def _opened(self) -> smtplib.SMTP:
-        server, context, password = self._server, self._tls_context(), self._password()
+        server, password = self._server, self._password()
+        # Read anew for each connection: authorities are replaced while we run.
+        context = None if server.security is SmtpSecurity.NONE else self._tls_context()
         if server.security is SmtpSecurity.TLS:
             connection: smtplib.SMTP = smtplib.SMTP_SSL(
                 server.host, server.port, timeout=server.timeout, context=context

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from flask import Flask
@@ -91,6 +92,7 @@ class Assets:
         return response
 
 
+@cache
 def squeezed(css: str) -> str:
     """Take what only people read out of a style sheet of ours."""
     lines = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL).splitlines()
@@ -101,6 +103,7 @@ def squeezed(css: str) -> str:
     return re.sub(r"(?<=[{;])([\w-]+): ", r"\1:", made)
 
 
+@cache
 def _asset(name: str, content: bytes) -> Asset:
     # mtime: the same file is the same bytes on every node.
     compressed = gzip.compress(content, 9, mtime=0)
