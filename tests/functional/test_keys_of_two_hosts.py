@@ -103,6 +103,7 @@ def test_a_rotation_on_two_hosts_fails_no_verification_and_restarts_nothing(
                 signed["before"] |= kids
             elif began > soon:
                 signed["after"] |= kids
+        time.sleep(0.3)
     assert verified > 8
     assert len(signed["before"]) == len(signed["after"]) == 1
     assert signed["before"].isdisjoint(signed["after"])
