@@ -27,7 +27,7 @@ from demo.valkey import ValkeyServer
 
 POSTGRES_BINARIES = "/usr/lib/postgresql"
 OLDEST_POSTGRES = 15
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # noqa: S108 # mkdtemp draws a folder of ours in it
 ROOM = 2 * 1024**3
 
 
@@ -159,8 +159,8 @@ def servers_folder() -> Iterator[Path]:
     hundreds.
     """
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
-    where = MEMORY if has_room and os.access(MEMORY, os.W_OK) else Path("/tmp")
-    folder = Path(tempfile.mkdtemp(prefix="idp-tests-", dir=where))
+    in_memory = has_room and os.access(MEMORY, os.W_OK)
+    folder = Path(tempfile.mkdtemp(prefix="idp-tests-", dir=MEMORY if in_memory else "/tmp"))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
