@@ -160,7 +160,7 @@ def servers_folder() -> Iterator[Path]:
     """
     has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
     in_memory = has_room and os.access(MEMORY, os.W_OK)
-    folder = Path(tempfile.mkdtemp(prefix="idp-tests-", dir=MEMORY if in_memory else "/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="idp-tests-", dir=MEMORY if in_memory else None))
     folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
