@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import URL
 from sqlalchemy.engine import make_url
 
@@ -48,7 +49,7 @@ def _postgres_at_head(server: URL) -> str:
 
 
 def _is_empty(place: URL) -> bool:
-    with psycopg.connect(**_words(place)) as connection:
+    with psycopg.connect(_connection_info(place)) as connection:
         return connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,)
 
 
@@ -59,10 +60,10 @@ def _become(place: URL, template: str) -> None:
 
 
 def _administer(server: URL, statement: str) -> None:
-    with psycopg.connect(**_words(server), autocommit=True) as connection:
+    with psycopg.connect(_connection_info(server), autocommit=True) as connection:
         connection.execute(statement.encode())
 
 
-def _words(place: URL) -> dict[str, str]:
+def _connection_info(place: URL) -> str:
     given = place.translate_connect_args(database="dbname", username="user")
-    return {name: str(value) for name, value in {**given, **place.query}.items()}
+    return make_conninfo(**{name: str(value) for name, value in {**given, **place.query}.items()})
