@@ -56,6 +56,7 @@ def serve_worker(
     from idp.metrics import standing
 
     looks = {
+        "redis": partial(standing.redis, parts),
         "outbox": partial(standing.outbox, parts),
         "audit_log": partial(standing.audit_log, parts),
         "backup": partial(standing.backup, parts),

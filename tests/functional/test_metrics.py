@@ -223,10 +223,17 @@ def test_the_worker_tells_once_what_the_stores_hold_for_all(scene: Scene, tmp_pa
 
     assert total(numbers, "idp_look_failed") == 0
     names = {name for name, _ in numbers}
-    assert {"idp_audit_unsealed", "idp_key_services", "idp_key_rotation_due"} <= names
+    assert {
+        "idp_redis_faults",
+        "idp_audit_unsealed",
+        "idp_key_services",
+        "idp_key_rotation_due",
+    } <= names
     assert total(numbers, "idp_backup_age_seconds") == 3 * 86400  # none was ever made
     assert total(numbers, "idp_audit_verified_age_seconds") == 3 * 86400
     assert total(numbers, "idp_key_services") > 0
+    assert total(numbers, "idp_redis_memory_used_bytes") > 100_000
+    assert total(numbers, "idp_redis_faults") == 0
     assert "idp_ready" not in names
 
 
