@@ -1,5 +1,6 @@
 // The anti-robot of a form: fetches ALTCHA's widget when the form is touched, starts it, tells how it goes, and keeps the
 // form usable when it cannot work.
+const ARRIVES_WITHIN_MS = 10_000;
 const canWork = () => window.isSecureContext && window.crypto?.subtle && window.Worker && window.customElements;
 
 for (const part of document.querySelectorAll("[data-anti-robot]")) {
@@ -27,6 +28,16 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
     widget.hidden = way !== "work" || place.isConnected;
     for (const field of question.querySelectorAll("input")) {
       field.disabled = way === "work";
+    }
+  };
+
+  // The question takes the place of the widget, for good, and the focus with it.
+  const ask = () => {
+    const focused = place.contains(document.activeElement) || widget.contains(document.activeElement);
+    show("question");
+    status.textContent = said("failed");
+    if (focused) {
+      question.querySelector("input:not([type=hidden])").focus();
     }
   };
 
@@ -78,6 +89,9 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
       await import(part.dataset.words);
     }
     await drawn;
+    if (part.dataset.way !== "work") {
+      return; // too late
+    }
     const language = widget.getAttribute("language");
     $altcha.i18n.set(language, { ...$altcha.i18n.get(language), label, verifying: label, verified: label });
     $altcha.algorithms.set("PBKDF2/SHA-256", () => new Worker(part.dataset.worker));
@@ -92,10 +106,8 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
   const load = () => {
     if (!loading) {
       status.textContent = said("verifying");
-      loading = fetched().catch(() => {
-        show("question");
-        status.textContent = said("failed");
-      });
+      const late = new Promise((_, reject) => setTimeout(reject, ARRIVES_WITHIN_MS));
+      loading = Promise.race([fetched(), late]).catch(ask);
     }
     return loading;
   };
@@ -142,8 +154,7 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
   widget.addEventListener("statechange", (event) => {
     const { state } = event.detail;
     if (state === "error") {
-      show("question");
-      status.textContent = said("failed");
+      ask();
     } else if (said(state)) {
       status.textContent = said(state);
     }
@@ -159,7 +170,7 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
     }
   };
   form.addEventListener("focusin", touched);
-  form.addEventListener("input", touched); // a field that had the focus before this script came
+  form.addEventListener("input", touched, { once: true }); // a field that had the focus before this script came
   place.addEventListener("click", (event) => {
     event.preventDefault(); // the box that is ticked is the widget's
     place.querySelector("input").focus();
@@ -197,6 +208,7 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) {
       made = 0;
+      status.textContent = "";
     }
   });
   show("work");

@@ -97,6 +97,38 @@ def test_the_button_pressed_where_the_widget_cannot_come_leads_to_the_question(s
     expect(page.locator("#done")).to_have_text("answer envoi")
 
 
+@pytest.mark.parametrize("missing", ["altcha.min.js", "pbkdf2.js"])
+def test_the_box_pressed_in_vain_gives_the_focus_to_the_question(site, open_browser, missing):
+    page = open_browser().page
+    page.route(f"**/{missing}*", lambda route: route.abort())
+    page.goto(site.url)
+
+    page.get_by_text(NAME).click()
+
+    expect(page.locator(ANSWER)).to_be_focused()
+
+
+def test_a_widget_that_keeps_waiting_gives_its_place_to_the_question_for_good(site, open_browser):
+    page = open_browser().page
+    waiting = []
+    page.route("**/altcha.min.js*", lambda route: waiting.append(route))
+    page.clock.install()
+    page.goto(site.url)
+    page.fill("#numero", "1234567")
+    page.click("#send")
+    expect(page.get_by_role("status")).to_have_text("Vérification en cours…")
+
+    page.clock.fast_forward(10_000)
+
+    expect(page.locator(ANSWER)).to_be_focused()
+    with page.expect_response("**/fr-fr.js*"):
+        waiting[0].continue_()
+    page.fill(ANSWER, "soleil")
+    expect(box(page)).to_be_hidden()
+    page.click("#send")
+    expect(page.locator("#done")).to_have_text("answer 1234567 envoi")
+
+
 def test_a_form_sent_before_the_box_is_ticked_waits_for_it_and_goes_once(site, open_browser):
     site.steps = 400
     page = open_browser().page
@@ -284,6 +316,41 @@ def test_a_page_left_open_says_so_and_takes_a_new_challenge_without_losing_what_
     assert site.served == 2
     assert site.sent[0].work
     assert old not in site.sent[0].work
+
+
+def test_what_is_typed_into_a_page_left_open_asks_for_no_more_than_one_challenge(
+    site, open_browser
+):
+    site.lifetime_seconds = 0
+    page = open_browser().page
+    page.goto(site.url)
+    page.evaluate("document.querySelector('[data-anti-robot]').dataset.again = '/nulle-part'")
+    asked = []
+    page.on("response", lambda response: asked.append(response.url.endswith("/nulle-part")))
+
+    page.focus("#numero")
+    expect(page.get_by_role("status")).to_contain_text("date de plus de cinq minutes")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.type("1234567", delay=40)
+
+    assert asked.count(True) <= 2  # the touch, and the first letter
+
+
+def test_brought_back_from_the_history_it_claims_nothing_and_proves_anew(site, open_browser):
+    page = open_browser().page
+    page.goto(site.url)
+    page.fill("#numero", "1234567")
+    expect(box(page)).to_be_checked()
+    used = page.locator("input[name=anti_robot_work]").input_value()
+
+    # What the browser says then: the one of the tests keeps no page.
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+
+    expect(box(page)).not_to_be_checked()
+    expect(page.get_by_role("status")).to_have_text("")
+    page.click("#send")
+    expect(page.locator("#done")).to_have_text("work 1234567 envoi")
+    assert used != site.sent[0].work
 
 
 def test_a_page_left_open_that_cannot_be_renewed_is_answered_with_the_page_again(
