@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from collections.abc import Sequence
+from contextlib import ExitStack
 from contextlib import contextmanager
 from datetime import UTC
 from datetime import datetime
@@ -104,8 +105,11 @@ def provider(folder: Path, **settings: object) -> Iterator[Provider]:
 
 
 @contextmanager
-def demo_services(provider: Provider, folder: Path) -> Iterator[str]:
-    """Serve the two demo services, run the worker that tells them, and give their origin."""
+def demo_services(provider: Provider, folder: Path, *, has_worker: bool = False) -> Iterator[str]:
+    """Serve the two demo services, run the worker that tells them, and give their origin.
+
+    ``has_worker``: the provider's worker runs already.
+    """
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -118,15 +122,16 @@ def demo_services(provider: Provider, folder: Path) -> Iterator[str]:
         *(sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py")),
         "demo.relying_service:create_app()",
     ]
-    worker = Child(
-        "worker", [sys.executable, "-m", "idp", "worker"],
-        log=folder / "demo.worker.log", env=provider.running.environment, cwd=ROOT,
-    )  # fmt: skip
-    try:
-        with served("demo", command, f"{provider.demo_url}/", folder / "demo.log", environment):
-            yield provider.demo_url
-    finally:
-        worker.end()
+    with ExitStack() as ending:
+        if not has_worker:
+            worker = Child(
+                "worker", [sys.executable, "-m", "idp", "worker"],
+                log=folder / "demo.worker.log", env=provider.running.environment, cwd=ROOT,
+            )  # fmt: skip
+            ending.callback(worker.end)
+        address = f"{provider.demo_url}/"
+        ending.enter_context(served("demo", command, address, folder / "demo.log", environment))
+        yield provider.demo_url
 
 
 def free_port() -> int:

@@ -204,6 +204,7 @@ def test_axe_finds_nothing_on_the_pages_that_the_provider_serves(
     provider, demo, open_browser, affilie
 ):
     page = open_browser().page
+    axe.stand_by(page.context)
 
     def check(heading: str) -> None:
         expect(page.get_by_role("heading", level=1)).to_contain_text(heading)

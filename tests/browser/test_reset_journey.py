@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from playwright.sync_api import expect
 
 from idp.identity import question
+from tests.browser import axe
 from tests.browser import servers
 from tests.browser.post import post as post_of
 from tests.browser.post import settings_of
@@ -57,6 +58,7 @@ def provider(tmp_path_factory, mailbox):
         "reset_requests_an_hour": 1_000,
         "reset_questions_an_hour": 1_000,
         "letters_of_network_a_day": 1_000,
+        "anti_robot_steps": 20,
     }
     folder = tmp_path_factory.mktemp("reset")
     with servers.provider(folder, **settings_of(mailbox), **quotas) as running:
@@ -64,9 +66,9 @@ def provider(tmp_path_factory, mailbox):
 
 
 @pytest.fixture(scope="module")
-def demo(provider, tmp_path_factory):
+def demo(provider, post):
     folder = provider.running.log.parents[1]
-    with servers.demo_services(provider, folder) as origin:
+    with servers.demo_services(provider, folder, has_worker=True) as origin:
         yield origin
 
 
@@ -302,6 +304,7 @@ def test_axe_finds_nothing_on_any_live_page_and_state_and_all_fit_320_px(
     provider, demo, post, open_browser, newcomer, member
 ):
     page = open_browser().page
+    axe.stand_by(page.context)
 
     def check(heading: str, error: str = "") -> None:
         expect_page(page, heading)
