@@ -43,7 +43,7 @@ def demo(provider: Provider, run_folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The machine's Chromium."""
-    with visits.chromium() as browser:
+    with visits.chromium(visits.SHORT_LIVED) as browser:
         yield browser
 
 

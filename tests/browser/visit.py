@@ -26,25 +26,21 @@ PROGRAMS = ("chromium-headless-shell", "chromium")
 """The second has a window that nobody sees: a context costs it four times as much."""
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 TELEPHONE: ViewportSize = {"width": 360, "height": 740}
-
-
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
-    # No page lives long enough to win back what compiling its scripts for speed costs.
-    "--js-flags=--no-turbofan --no-maglev --always-sparkplug",
-)
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+SHORT_LIVED = "--js-flags=--no-turbofan --no-maglev --always-sparkplug"
+"""No page of a test lives long enough to win back what compiling its scripts for speed costs."""
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start the machine's Chromium."""
+def chromium(*flags: str) -> Iterator[Browser]:
+    """Start the machine's Chromium, with flags of one's own."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         message = f"apt-get install {PROGRAMS[0]} (bin/test does it for root)"
         raise ServerMissing(message)
     playwright: Playwright
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
         yield browser
         browser.close()
 
