@@ -16,26 +16,28 @@ from idp.infra.redis_store import RedisStore
 from idp.infra.redis_store import milliseconds
 
 # A try that was taken stays as its own tombstone and counts on: else tombstones would have no cap.
-# One that gives way leaves nothing behind, in no list: else a crowd of networks would have none.
+# One that gives way leaves nothing behind, in no list: else a crowd of networks would have none. It
+# is written in each list with those it stands in, for its hash may have ended before them.
 # KEYS  1 try   2 the browser's tries, oldest first   3 the network's   4 everybody's, by instant
 # ARGV  1 browser   2 waiting request   3 the rest   4 how long it is remembered (ms)
 #       5 how many of a browser   6 how many of a network   7 how many of all   8 page
 _PUT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local function forget(try)
-  for list in string.gmatch(redis.call('HGET', try, 'lists') or '', '%S+') do
-    redis.call('LREM', list, 1, try)
-  end
-  redis.call('ZREM', KEYS[4], try)
+local function forget(entry)
+  local try, browser, network = string.match(entry, '^(%S+) (%S+) (%S+)$')
+  redis.call('LREM', browser, 1, entry)
+  redis.call('LREM', network, 1, entry)
+  redis.call('ZREM', KEYS[4], entry)
   redis.call('DEL', try)
 end
+local entry = KEYS[1] .. ' ' .. KEYS[2] .. ' ' .. KEYS[3]
 redis.call('HSET', KEYS[1], 'browser', ARGV[1], 'demande', ARGV[2], 'begun', ARGV[3],
-           'page', ARGV[8], 'lists', KEYS[2] .. ' ' .. KEYS[3])
-redis.call('RPUSH', KEYS[2], KEYS[1])
-redis.call('RPUSH', KEYS[3], KEYS[1])
+           'page', ARGV[8])
+redis.call('RPUSH', KEYS[2], entry)
+redis.call('RPUSH', KEYS[3], entry)
 redis.call('ZREMRANGEBYSCORE', KEYS[4], 0, now - ARGV[4] * 1000)
-redis.call('ZADD', KEYS[4], now, KEYS[1])
+redis.call('ZADD', KEYS[4], now, entry)
 for at = 1, 4 do redis.call('PEXPIRE', KEYS[at], ARGV[4]) end
 for at = 2, 3 do
   while redis.call('LLEN', KEYS[at]) > tonumber(ARGV[at + 3]) do

@@ -137,6 +137,17 @@ class TestTries:
         # Two tries, the lists of their browsers and networks, and that of all.
         assert real_world.store.client.dbsize() == 2 * 3 + 1
 
+    def test_flood_what_was_taken_and_gave_way_leaves_nothing_either(self, real_world, monkeypatch):
+        """Attack: take each try, and let its hash end before the lists that it stands in."""
+        monkeypatch.setattr(franceconnect_tries, "TRIES_OF_ALL", 2)
+        for number in range(9):
+            begun = replace(BEGUN, browser_hash=browser_hash(f"robot-{number}"))
+            real_world.tries.put(f"state-{number}", begun, network=f"2001:db8:{number}::")
+            real_world.tries.take(f"state-{number}", f"robot-{number}")
+            real_world.pass_time(TRY_LIFETIME)
+
+        assert real_world.store.client.dbsize() <= 2 * 3 + 1
+
     def test_flood_tombstones_count_too(self, world):
         for number in range(TRIES_OF_BROWSER + 1):
             world.tries.put(f"state-{number}", BEGUN, network="192.0.2.1")
