@@ -1,6 +1,7 @@
 // The anti-robot of a form: fetches ALTCHA's widget when the form is touched, starts it, tells how it goes, and keeps the
 // form usable when it cannot work.
 const ARRIVES_WITHIN_MS = 10_000;
+const inTime = (what) => Promise.race([what, new Promise((_, late) => setTimeout(late, ARRIVES_WITHIN_MS))]);
 const canWork = () => window.isSecureContext && window.crypto?.subtle && window.Worker && window.customElements;
 
 for (const part of document.querySelectorAll("[data-anti-robot]")) {
@@ -45,17 +46,15 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
   const isOld = () => Date.now() - made >= lifetime;
 
   const tellIfOld = () => {
-    if (part.dataset.way === "work" && isOld() && !solving) {
-      if (stateOf()) {
-        widget.reset();
-      }
+    if (stateOf() && part.dataset.way === "work" && isOld() && !solving) {
+      widget.reset();
       status.textContent = said("old");
     }
   };
 
   // The same page, asked for anew, brings another challenge; nothing that was typed is touched.
   const renew = async () => {
-    const answer = await fetch(part.dataset.again, { cache: "no-store" });
+    const answer = await inTime(fetch(part.dataset.again, { cache: "no-store" }));
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const challenge = page.querySelector("[data-anti-robot] altcha-widget")?.getAttribute("challenge");
     if (!challenge) {
@@ -84,7 +83,9 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
   // The widget takes the place kept for it, and the focus with it.
   const fetched = async () => {
     const drawn = new Promise((resolve) => widget.addEventListener("load", resolve, { once: true }));
-    await import(part.dataset.widget);
+    // The worker is started from the browser's cache: one that never came would be waited for without an end.
+    const worker = fetch(part.dataset.worker).then((answer) => (answer.ok ? answer.blob() : Promise.reject()));
+    await Promise.all([import(part.dataset.widget), worker]);
     if (part.dataset.words) {
       await import(part.dataset.words);
     }
@@ -106,8 +107,7 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
   const load = () => {
     if (!loading) {
       status.textContent = said("verifying");
-      const late = new Promise((_, reject) => setTimeout(reject, ARRIVES_WITHIN_MS));
-      loading = Promise.race([fetched(), late]).catch(ask);
+      loading = inTime(fetched()).catch(ask);
     }
     return loading;
   };
