@@ -63,7 +63,19 @@ def read_facts(client: redis.Redis) -> StoreFacts:
 
 
 def faults_of(facts: StoreFacts) -> list[str]:
-    """Say what would lose a promise, and the setting of the server that mends it."""
+    """Say what would lose or refuse a promise, and the setting of the server that mends it."""
+    faults = loses(facts)
+    if facts.memory_limit and facts.memory_used > facts.memory_limit * STRANGERS_SHARE:
+        used = facts.memory_used * 100 // facts.memory_limit
+        faults.append(
+            f"{used} % of maxmemory is used: strangers are refused already; raise maxmemory, and "
+            "see docs/operate/redis-lost.md"
+        )
+    return faults
+
+
+def loses(facts: StoreFacts) -> list[str]:
+    """Say what would lose a promise."""
     faults = []
     if facts.compatible_with < OLDEST_REDIS:
         oldest = ".".join(map(str, OLDEST_REDIS))
@@ -80,12 +92,6 @@ def faults_of(facts: StoreFacts) -> list[str]:
         )
     elif facts.last_write_failed:
         faults.append("the append-only file was not written last time: look at the server's disk")
-    if facts.memory_limit and facts.memory_used > facts.memory_limit * STRANGERS_SHARE:
-        used = facts.memory_used * 100 // facts.memory_limit
-        faults.append(
-            f"{used} % of maxmemory is used: strangers are refused already; raise maxmemory, and "
-            "see docs/operate/redis-lost.md"
-        )
     return faults
 
 

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from idp import IdpError
 from idp.audit import Event
 from idp.infra.outbox_depth import SqlOutboxDepth
-from idp.infra.redis_health import faults_of
+from idp.infra.redis_health import loses
 from idp.infra.redis_health import read_facts
 from idp.oidc.clients import SIGNING_ALGS
 from idp.oidc.key_drill import Sight
@@ -178,14 +178,14 @@ def verified(parts: Parts) -> Families:
 
 
 def redis(parts: Parts) -> Families:
-    """Tell how full Redis is, and how much of what ``idp doctor`` asks of it it lacks."""
+    """Tell how full Redis is, and in how many ways it may lose what it holds."""
     facts = read_facts(parts.redis.client)
     used = _gauge("idp_redis_memory_used_bytes", "What Redis holds.")
     used.add_metric([], facts.memory_used)
     limit = _gauge("idp_redis_memory_limit_bytes", "Its maxmemory; 0 is none.")
     limit.add_metric([], facts.memory_limit)
-    faults = _gauge("idp_redis_faults", "Ways in which it may lose a promise or refuses one.")
-    faults.add_metric([], len(faults_of(facts)))
+    faults = _gauge("idp_redis_faults", "Ways in which it may lose a promise.")
+    faults.add_metric([], len(loses(facts)))
     yield from (used, limit, faults)
 
 
