@@ -10,6 +10,9 @@ from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import Service
 from tests.instance import Visitor
+from tests.mailbox import Mailbox
+from tests.mailbox import deliver
+from tests.reset_steps import ask
 
 CAMILLE, MONIQUE, MONIQUE_SURVIVOR = "1204816", "1305927", "305927814"
 
@@ -59,3 +62,10 @@ class Traveller(Visitor):
         told = self.redeem(self._scene.service, code)
         assert told.status_code == 200, told.text
         return self.read_token(told.get_json()["id_token"])[1]
+
+
+def mailed_secret(scene: Scene, mailbox: Mailbox) -> str:
+    """Ask for a temporary password of Camille's by mail, and read it there."""
+    ask(scene.instance.visitor(), CAMILLE)
+    deliver(scene.instance)
+    return mailbox.newest_secret()

@@ -10,11 +10,11 @@ from idp.identity.dossier import NumeroDossier
 from idp.identity.dossier import Qualite
 from idp.identity.login import subject_of
 from idp.sentence import say
-from idp.web import freeze
 from idp.web import services
 from idp.web.account_topics import Topic
 from idp.web.account_topics import own_page
 from idp.web.activity_words import days_of
+from idp.web.confirmation import FREEZE
 from idp.web.member import member_of
 from idp.web.member import signed_out
 
@@ -56,5 +56,5 @@ def show() -> Response:
         given, member, PAGE, "pages/account_activity.html",
         days=days_of(events[:portion], since=since),
         more_url=f"{PAGE}?voir={more}" if more and goes_on else "",
-        freeze_url=freeze.PAGE,
+        freeze_url=FREEZE,
     )  # fmt: skip

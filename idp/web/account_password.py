@@ -101,20 +101,23 @@ def change() -> Response:
         has_password = takes_password(given, member)
     if contact is None:
         return signed_out("/connexion")
-    if not has_password:  # its page has no form: nothing to try, and nothing to count
-        return _page(given, member)
     current, clear = request.form.get("current", ""), request.form.get("password", "")
-    slips = (password_fault("current", current), slip(clear, request.form.get("confirm")))
+    # Who has none types a temporary one, which leads to where a new one is chosen.
+    new = slip(clear, request.form.get("confirm")) if has_password else None
+    slips = (password_fault("current", current), new)
     if errors := tuple(fault for fault in slips if fault):
         return _page(given, member, 400, errors=errors)
     device = device_of(request, given) or new_device()
     try:
-        if faults := given.new_password.faults(contact, clear):
+        faults = given.new_password.faults(contact, clear) if has_password else ()
+        if faults:
             return _refused(given, member, faults)
         # A transaction of its own: what follows hashes, and nobody waits for a lock meanwhile.
         with given.transaction(), given.together():
             outcome = prove(given, member, current, device)
         if isinstance(outcome, SignedIn):
+            if not has_password:  # chosen a moment ago, elsewhere: the form is another by now
+                return _page(given, member)
             return _changed(given, member, contact, outcome, clear, device)
     except ChoiceEnded:  # chosen a moment ago, in another form
         return signed_out("/connexion")

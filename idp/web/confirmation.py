@@ -55,6 +55,7 @@ bp = Blueprint("confirmation", __name__)
 
 PAGE = "/compte/confirmation"
 OVERVIEW = "/compte"
+FREEZE = "/compte/ce-n-etait-pas-moi"
 
 WRONG = say("Ce n’est pas votre mot de passe. Vérifiez-le puis recommencez.")
 
@@ -189,7 +190,8 @@ def _page(
     goes = client is not None and not away
     return own_page(
         given, member, PAGE, "pages/confirmation.html", status, page,
-        page=page, errors=errors, notice=notice or told(), password_answers=password_answers,
+        page=page, errors=errors, notice=notice or told(password_answers=password_answers),
+        password_answers=password_answers, freezes=page == FREEZE,
         franceconnect_url=address_for(given, member, Purpose.CONFIRM, page) if goes else "",
         franceconnect_away=away, qualite_label=member.qualite_label, numero_end=member.numero_end,
     )  # fmt: skip

@@ -51,13 +51,16 @@ def block_of(given: Services, asked: AuthorizationRequest | None) -> Block:
     return Block.AWAY if given.franceconnect.is_away() else Block.OPEN
 
 
-def told(*, linked: bool = False) -> Notice | None:
+def told(*, linked: bool = False, password_answers: bool = True) -> Notice | None:
     """What the address of this page says; nothing where it is no word of ours.
 
-    That something was done is said where it is so: an address can be made by anybody.
+    That something was done is said where it is so: an address can be made by anybody. Nor is a
+    password named to who has none.
     """
     with suppress(ValueError):
         said = Said(request.args.get("franceconnect", ""))
+        if said is Said.SOMEBODY_ELSE and not password_answers:
+            return SOMEBODY_ELSE_ALONE
         return NOTICES[said] if linked or said is not Said.LINKED else None
     return None
 
@@ -67,6 +70,15 @@ def name_of(pivot: PivotIdentity) -> str:
     return f"{pivot.given_names} {pivot.family_name}"
 
 
+SOMEBODY_ELSE_ALONE = Notice(
+    "error",
+    say("Ce n’est pas l’identité rattachée à votre espace"),
+    say(
+        "La personne qui vient de s’identifier avec FranceConnect n’est pas celle qui est "
+        "rattachée à ce dossier. Déconnectez-vous de FranceConnect sur cet appareil, puis "
+        "recommencez."
+    ),
+)
 NOTICES = {
     Said.CANCELLED: Notice(
         "error",

@@ -26,6 +26,7 @@ from idp.web.account_topics import sent_by
 from idp.web.browser import actor_of
 from idp.web.browser import drop_device
 from idp.web.browser import drop_session
+from idp.web.confirmation import FREEZE
 from idp.web.confirmation import recent_member
 from idp.web.login_form import Notice
 from idp.web.member import Member
@@ -33,10 +34,9 @@ from idp.web.member import signed_out
 
 bp = Blueprint("freeze", __name__)
 
-PAGE = "/compte/ce-n-etait-pas-moi"
 
 TOPIC = Topic(
-    PAGE,
+    FREEZE,
     say("Ce n’était pas moi"),
     say("Bloquer mon espace"),
     lambda _given, _member: say(
@@ -48,18 +48,18 @@ TOPIC = Topic(
 log = logging.getLogger("idp.freeze")
 
 
-@bp.get(PAGE)
+@bp.get(FREEZE)
 def show() -> Response:
     """Say what a freeze does, and offer it."""
-    member = recent_member(PAGE)
+    member = recent_member(FREEZE)
     return member if isinstance(member, Response) else _page(services(), member)
 
 
-@bp.post(PAGE)
+@bp.post(FREEZE)
 def freeze() -> Response:
     """Freeze the account of this session, and say what comes next."""
     given = services()
-    member = sent_by(recent_member(PAGE), PAGE, _page)
+    member = sent_by(recent_member(FREEZE), FREEZE, _page)
     if isinstance(member, Response):
         return member
     session = member.session
@@ -90,7 +90,7 @@ def _page(
     with given.transaction():
         outlook = given.freeze.outlook(member.session.account_id)
     return own_page(
-        given, member, PAGE, "pages/account_freeze.html", status,
+        given, member, FREEZE, "pages/account_freeze.html", status,
         notice=notice, letter_by=_letter_by(outlook), unlinks=outlook.unlinks,
     )  # fmt: skip
 

@@ -17,12 +17,16 @@ from tests.franceconnect import FranceConnect
 from tests.franceconnect_journey import CAMILLE
 from tests.franceconnect_journey import Scene
 from tests.franceconnect_journey import Traveller
+from tests.franceconnect_journey import mailed_secret
 from tests.instance import Instance
 from tests.instance import Person
 from tests.instance import csrf_of
 from tests.instance import form_action
 from tests.instance import text_of
 from tests.instance import value_of
+from tests.mailbox import Mailbox
+from tests.reset_steps import CHOSEN
+from tests.reset_steps import submit_new
 
 PAGE = "/compte/franceconnect"
 SENSITIVE = "/compte/mes-donnees"
@@ -37,6 +41,14 @@ QUARTER = timedelta(minutes=16)
 @pytest.fixture
 def scene(make_instance: Callable[..., Instance], franceconnect: FranceConnect) -> Scene:
     return Scene(make_instance(signing_algs=("ES256",), **franceconnect.settings), franceconnect)
+
+
+@pytest.fixture
+def scene_with_mail(
+    make_instance: Callable[..., Instance], franceconnect: FranceConnect, mailbox: Mailbox
+) -> Scene:
+    settings = franceconnect.settings | mailbox.settings
+    return Scene(make_instance(signing_algs=("ES256",), **settings), franceconnect)
 
 
 @pytest.fixture
@@ -183,7 +195,7 @@ def test_who_has_no_password_is_told_first_how_they_will_sign_in(scene, visitor)
     [{"password_hash": None}, {"last_sign_in_at": datetime(2020, 5, 4, tzinfo=UTC)}],
     ids=["none", "of before March 2021, refused however right"],
 )
-def test_who_has_no_password_that_works_is_asked_for_none_at_its_own_page(
+def test_who_has_no_password_that_works_is_asked_for_a_temporary_one_at_its_own_page(
     scene, visitor, camille, without
 ):
     visitor.come_as("camille-durand")
@@ -197,11 +209,40 @@ def test_who_has_no_password_that_works_is_asked_for_none_at_its_own_page(
     for shown in (page, tried):
         assert "Choisir un mot de passe" in text_of(shown)
         document = lxml_html.fromstring(shown.text)
-        assert not document.xpath("//input[@type='password']")
+        assert document.xpath("//input[@type='password']/@name") == ["current"]
+        assert "Mot de passe actuel" not in text_of(shown)
         [link] = document.xpath("//a[@id='reset-link']/@href")
         assert link == "/mot-de-passe-oublie"
         assert visitor.get(link).status_code == 200
-    assert "sign_in.refused" not in [event for event, _, _ in scene.instance.audit()]
+    assert tried.status_code == 403  # counted and audited like any other try
+    assert "sign_in.refused" in [event for event, _, _ in scene.instance.audit()]
+
+
+@pytest.mark.parametrize("where", ["its own page", "the confirmation"])
+def test_a_temporary_password_is_typed_where_its_lack_is_told(scene_with_mail, mailbox, where):
+    """Who is signed in is led from the sign-in page to /compte: there is no other place."""
+    scene, visitor = scene_with_mail, scene_with_mail.visitor()
+    person = scene.settle(CAMILLE, password=None)
+    visitor.come_as("camille-durand")
+    if where == "the confirmation":
+        visitor.post(PAGE, {"csrf": csrf_of(visitor.get(PAGE))})  # unlinked: no other way is left
+        scene.instance.clock.advance(QUARTER)
+    secret = mailed_secret(scene, mailbox)
+
+    page = visitor.get(PASSWORD_PAGE if where == "its own page" else SENSITIVE)
+    field = "current" if where == "its own page" else "password"
+    form = {"csrf": csrf_of(page), "page": value_of(page, "page") if field == "password" else ""}
+    wrong = visitor.post(form_action(page), {**form, field: "7777-7777-7777"})
+    empty = visitor.post(form_action(page), {**form, field: ""})
+    led = visitor.post(form_action(page), {**form, field: secret})
+    submit_new(visitor, visitor.get(led.headers["Location"]))
+
+    for refused, status in ((wrong, 403), (empty, 400)):
+        assert refused.status_code == status
+        assert lxml_html.fromstring(refused.text).xpath(f"//input[@id='{field}'][@aria-invalid]")
+    assert led.headers["Location"] == "/nouveau-mot-de-passe"
+    assert "Vous n’avez pas de mot de passe" not in text_of(visitor.get(PASSWORD_PAGE))
+    scene.instance.visitor().sign_in(replace(person, password=CHOSEN))
 
 
 def test_who_has_no_password_that_works_and_nowhere_to_go_is_told_what_to_do(scene, visitor):
@@ -212,10 +253,40 @@ def test_who_has_no_password_that_works_and_nowhere_to_go_is_told_what_to_do(sce
 
     unlinked = visitor.get(SENSITIVE)
 
-    assert not lxml_html.fromstring(unlinked.text).xpath("//input[@type='password']")
+    assert "saisissez à nouveau votre mot de passe" not in text_of(unlinked)
     assert "Vous n’avez pas de mot de passe valable." in text_of(unlinked)
+    assert "Pour bloquer votre espace" not in text_of(unlinked)
     assert lxml_html.fromstring(unlinked.text).xpath("//a[@id='reset-link']")
     assert "FranceConnect ne répond pas" not in text_of(unlinked)
+
+
+def test_who_cannot_prove_who_they_are_reads_whom_to_call_to_freeze_the_account(
+    make_instance, franceconnect
+):
+    settings = {**franceconnect.settings, "support_phone": "01 23 45 67 89"}
+    scene = Scene(make_instance(signing_algs=("ES256",), **settings), franceconnect)
+    scene.settle(CAMILLE, password=None)
+    visitor = scene.visitor()
+    visitor.come_as("camille-durand")
+    visitor.post(PAGE, {"csrf": csrf_of(visitor.get(PAGE))})
+    scene.instance.clock.advance(QUARTER)
+
+    asked = text_of(visitor.get("/compte/ce-n-etait-pas-moi"))
+
+    assert "Pour bloquer votre espace sans attendre, appelez-nous au 01 23 45 67 89." in asked
+    assert "Pour bloquer votre espace" not in text_of(visitor.get(SENSITIVE))
+
+
+def test_somebody_else_is_told_to_who_has_no_password_without_naming_one(scene, visitor):
+    scene.settle(CAMILLE, password=None)
+    visitor.come_as("camille-durand")
+    scene.instance.clock.advance(QUARTER)
+
+    led = go(visitor, visitor.get(SENSITIVE), "ines-belkacem")
+    page = text_of(visitor.get(led.headers["Location"]))
+
+    assert "Déconnectez-vous de FranceConnect sur cet appareil, puis recommencez." in page
+    assert "utilisez votre mot de passe" not in page
 
 
 def test_who_has_no_password_and_removed_it_is_sent_to_ask_for_one(scene, visitor):

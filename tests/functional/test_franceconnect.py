@@ -18,6 +18,7 @@ from tests.franceconnect_journey import MONIQUE
 from tests.franceconnect_journey import MONIQUE_SURVIVOR
 from tests.franceconnect_journey import Scene
 from tests.franceconnect_journey import Traveller
+from tests.franceconnect_journey import mailed_secret
 from tests.instance import CALLBACK
 from tests.instance import PASSWORD
 from tests.instance import SIGNED_OUT
@@ -27,8 +28,6 @@ from tests.instance import csrf_of
 from tests.instance import form_action
 from tests.instance import text_of
 from tests.mailbox import Mailbox
-from tests.mailbox import deliver
-from tests.reset_steps import ask
 from tests.reset_steps import open_choice
 from tests.reset_steps import submit_new
 
@@ -53,12 +52,6 @@ def scene_with_mail(
 ) -> Scene:
     settings = franceconnect.settings | mailbox.settings
     return Scene(make_instance(signing_algs=("ES256",), **settings), franceconnect)
-
-
-def mailed_secret(scene: Scene, mailbox: Mailbox) -> str:
-    ask(scene.instance.visitor(), CAMILLE)
-    deliver(scene.instance)
-    return mailbox.newest_secret()
 
 
 def path_of(answer: TestResponse) -> str:

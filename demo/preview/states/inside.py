@@ -45,6 +45,7 @@ from idp.web import franceconnect_dossier
 from idp.web.account_topics import moment
 from idp.web.anti_robot import ROBOT
 from idp.web.franceconnect_words import NOTICES
+from idp.web.franceconnect_words import SOMEBODY_ELSE_ALONE
 from idp.web.franceconnect_words import Said
 from idp.web.login_form import STALE_FORM
 from idp.web.login_form import FormError
@@ -67,6 +68,13 @@ INSIDE = [
     member_page("account_devices", "stale", wrong=True, devices=DEVICES, notice=STALE_FORM),
     member_page("account_password", "first"),
     member_page("account_password", "none", has_password=False),
+    member_page(
+        "account_password",
+        "none-wrong",
+        wrong=True,
+        has_password=False,
+        errors=(FormError("current", WRONG_PASSWORD),),
+    ),
     member_page("account_password", "stale", wrong=True, notice=STALE_FORM),
     member_page("account_password", "wait", wrong=True, notice=WAIT),
     member_page(
@@ -145,7 +153,23 @@ INSIDE = [
         franceconnect_url="/franceconnect?pour=confirm",
         password_answers=False,
     ),
+    member_page(
+        "confirmation",
+        "somebody-else-alone",
+        wrong=True,
+        notice=SOMEBODY_ELSE_ALONE,
+        franceconnect_url="/franceconnect?pour=confirm",
+        password_answers=False,
+    ),
     member_page("confirmation", "no-way", password_answers=False),
+    member_page("confirmation", "no-way-to-freeze", password_answers=False, freezes=True),
+    member_page(
+        "confirmation",
+        "no-way-wrong",
+        wrong=True,
+        password_answers=False,
+        errors=(FormError("password", WRONG_PASSWORD),),
+    ),
     member_page(
         "confirmation",
         "franceconnect-away",

@@ -285,6 +285,7 @@ MEMBER_PAGES: dict[str, dict[str, Any]] = {
         "franceconnect_url": "",
         "franceconnect_away": False,
         "password_answers": True,
+        "freezes": False,
     },
     "account_franceconnect": OWN_PAGE
     | {
