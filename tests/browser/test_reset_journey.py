@@ -6,6 +6,7 @@ waited knows who came.
 """
 
 import re
+import secrets
 
 import pytest
 from playwright.sync_api import Page
@@ -81,7 +82,8 @@ def post(provider, mailbox, tmp_path_factory):
 @pytest.fixture
 def member(provider):
     """Somebody with a password, who can be written to by mail."""
-    return provider.add_person("affilie", email=f"camille.{id(object())}@exemple.example")
+    number = secrets.randbelow(10**9)  # another's mail would be read for this one's
+    return provider.add_person("affilie", email=f"camille.{number:09}@exemple.example")
 
 
 @pytest.fixture
