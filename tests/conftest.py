@@ -49,6 +49,7 @@ def _logging_as_python_has_it() -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("authlib").setLevel(logging.NOTSET)
     logs.request_id.set("")
+    logs.account.set("")
 
 
 @pytest.fixture
