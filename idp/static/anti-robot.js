@@ -54,8 +54,8 @@ for (const part of document.querySelectorAll("[data-anti-robot]")) {
 
   // The same page, asked for anew, brings another challenge; nothing that was typed is touched.
   const renew = async () => {
-    const answer = await inTime(fetch(part.dataset.again, { cache: "no-store" }));
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const text = await inTime(fetch(part.dataset.again, { cache: "no-store" }).then((answer) => answer.text()));
+    const page = new DOMParser().parseFromString(text, "text/html");
     const challenge = page.querySelector("[data-anti-robot] altcha-widget")?.getAttribute("challenge");
     if (!challenge) {
       throw new Error("no challenge on the page");
